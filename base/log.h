@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Where g_debug/g_info/g_message/g_warning of all rooms go: one line each on
+ * stderr, with the room (G_LOG_DOMAIN) and the VM's name, or to the journal
+ * when stderr is connected to it. Call once from main(), before any thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+/* VERBOSE shows g_debug and g_info too. */
+void log_init(bool verbose);
+
+/* The VM named in every following line; copied. NULL clears it. */
+void log_set_vm(const char *name);
+
+/* What to call before a line is written to a terminal, so that a progress bar
+ * can take itself away first; NULL for nothing. */
+void log_set_before_line(void (*hook)(void));
