@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Born huge: lay 2 MiB folios under a RAM file before its pages arrive, and
+ * before it is registered with a userfaultfd (afterwards MADV_COLLAPSE would
+ * answer EBUSY for holes: mm/khugepaged.c, collapse_file, since 6.4).
+ * The work is done by a short-lived child that joins the target's memory
+ * cgroup, because shared memory is charged to whoever touches it first and a
+ * VM pays for its own RAM. Blocking; call it before threads are started.
+ */
+#pragma once
+
+#include "collapse/collapse-sweep.h"
+
+typedef struct {
+    int file;            /* the RAM file on tmpfs, open for writing */
+    uint64_t offset;     /* where the block starts in it; 2 MiB aligned */
+    uint64_t bytes;      /* length of the block */
+    uint8_t *wanted;     /* one byte per extent, non-zero: lay it */
+    uint8_t *laid;       /* out: one byte per extent, non-zero: it is huge */
+} CollapseLayBlock;
+
+typedef struct {
+    uint64_t laid_extents;
+    uint64_t failed_extents;
+    uint64_t ns;
+    bool charged_to_target; /* false: the child could not join the cgroup */
+    CollapseErrors errors;
+} CollapseLayResult;
+
+/* Lays all wanted extents of N blocks. An extent that cannot be had is left a
+ * hole (nothing is allocated there) and counted. A tail shorter than an
+ * extent is never laid. Fails only if no child could do the work at all. */
+bool collapse_lay(const CollapseLayBlock *blocks, unsigned n, pid_t target,
+                  CollapseLayResult *result, GError **error);

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Ask the kernel to make one extent of another process huge, and understand
+ * its answer. One 2 MiB extent a call, because a call over many stops at the
+ * first it does not like (mm/khugepaged.c, madvise_collapse).
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* A process to sweep: holds a pidfd. Needs CAP_SYS_NICE and ptrace access
+ * (process_madvise(2)); Linux 6.1 for MADV_COLLAPSE on shmem. */
+typedef struct CollapseTarget CollapseTarget;
+
+CollapseTarget *collapse_target_open(pid_t pid, GError **error);
+void collapse_target_close(CollapseTarget *target);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CollapseTarget, collapse_target_close)
+
+/* Collapses the extent at HVA (2 MiB aligned). Returns 0 or an errno value:
+ * ENOMEM no huge page free; EBUSY cgroup limit, or a hole in a file that is
+ * registered MISSING; EAGAIN a page is pinned or locked, come back; EINVAL
+ * misaligned, NOHUGEPAGE or empty; ESRCH the process is gone. Any thread. */
+int collapse_target_extent(CollapseTarget *target, uint64_t hva);
+
+/* Errors by errno, to be reported by name. Fixed size, no allocation. */
+typedef struct {
+    struct {
+        int errnum;
+        uint64_t count;
+    } kinds[16];
+} CollapseErrors;
+
+void collapse_errors_add(CollapseErrors *errors, int errnum);
+void collapse_errors_merge(CollapseErrors *into, const CollapseErrors *from);
+uint64_t collapse_errors_total(const CollapseErrors *errors);

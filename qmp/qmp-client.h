@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * One QMP connection: greeting, capabilities, commands paired with replies by
+ * id, events queued in order. Blocking with a time limit; owned by one thread.
+ * Protocol: docs/interop/qmp-spec in the QEMU tree.
+ */
+#pragma once
+
+#include <gio/gio.h>
+#include <json-glib/json-glib.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+typedef struct QmpClient QmpClient;
+
+/* How long a command may take before it fails with RETRY; QEMU's main loop can
+ * be held up by a page fault for a while. */
+#define QMP_CLIENT_DEFAULT_TIMEOUT_MS 30000
+
+/* Connects to the UNIX socket PATH, reads the greeting, negotiates. Errors:
+ * PEER_GONE with what to check if nobody listens there; PROTOCOL if it is not
+ * QMP; RETRY on time-out (e.g. another client holds the monitor). */
+QmpClient *qmp_client_open(const char *path, int timeout_ms, GError **error);
+void qmp_client_close(QmpClient *client);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(QmpClient, qmp_client_close)
+
+/* QEMU's version from the greeting. */
+void qmp_client_version(const QmpClient *client, int *major, int *minor,
+                        int *micro);
+
+/* PID of the process that listens on the socket (SO_PEERCRED), or 0. */
+pid_t qmp_client_peer_pid(const QmpClient *client);
+
+/* Runs COMMAND; ARGUMENTS (may be NULL) is taken over. Returns the "return"
+ * value (owned by the caller: json_node_unref) or NULL: FAILED with QEMU's own
+ * words, VM_GONE if the connection ended, RETRY on time-out. Events that come
+ * meanwhile are queued. */
+JsonNode *qmp_client_execute(QmpClient *client, const char *command,
+                             JsonNode *arguments, GError **error);
+
+/* The same with one descriptor passed along (add-fd, getfd). */
+JsonNode *qmp_client_execute_with_fd(QmpClient *client, const char *command,
+                                     JsonNode *arguments, int fd,
+                                     GError **error);
+
+/* An event, as typed as we need it. */
+typedef struct {
+    char *name;    /* "MIGRATION", "STOP", "RESUME", "SHUTDOWN", ... */
+    char *status;  /* data.status of MIGRATION, else NULL */
+    gint64 time_us;/* QEMU's timestamp: wall clock, microseconds */
+} QmpEvent;
+
+void qmp_event_free(QmpEvent *event);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(QmpEvent, qmp_event_free)
+
+/* Reads what has arrived without waiting. False: VM_GONE or PROTOCOL. */
+bool qmp_client_pump(QmpClient *client, GError **error);
+
+/* Takes the oldest queued event, or NULL. */
+QmpEvent *qmp_client_pop_event(QmpClient *client);
+
+/* To poll for POLLIN; call qmp_client_pump() when it is readable. */
+int qmp_client_fd(const QmpClient *client);

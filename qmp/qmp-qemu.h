@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The dozen QEMU commands we use, typed. Blocking, on the thread that owns
+ * the client. Versions: QEMU 7.2 to 10.x.
+ */
+#pragma once
+
+#include "qmp/qmp-client.h"
+
+typedef struct {
+    char *name;  /* "" if the VM has none */
+    char *uuid;  /* all zeros if it has none */
+} QmpIdentity;
+
+void qmp_identity_clear(QmpIdentity *identity);
+bool qmp_qemu_identity(QmpClient *client, QmpIdentity *identity,
+                       GError **error);
+
+/* query-status: "running", "paused", "inmigrate", "postmigrate"...; owned. */
+char *qmp_qemu_run_state(QmpClient *client, GError **error);
+
+/* query-migrate: status ("none", "setup", "active", "completed", "failed"...)
+ * owned by the caller; DETAIL (may be NULL) gets error-desc or NULL. */
+char *qmp_qemu_migration_status(QmpClient *client, char **detail,
+                                GError **error);
+
+/* One capability as it stands; false with UNSUPPORTED if QEMU has no such. */
+bool qmp_qemu_get_capability(QmpClient *client, const char *name, bool *on,
+                             GError **error);
+bool qmp_qemu_set_capability(QmpClient *client, const char *name, bool on,
+                             GError **error);
+
+/* One integer migration parameter (bytes/s, ms). */
+bool qmp_qemu_get_parameter(QmpClient *client, const char *name,
+                            gint64 *value, GError **error);
+bool qmp_qemu_set_parameter(QmpClient *client, const char *name, gint64 value,
+                            GError **error);
+
+bool qmp_qemu_migrate(QmpClient *client, const char *uri, GError **error);
+bool qmp_qemu_migrate_incoming(QmpClient *client, const char *uri,
+                               GError **error);
+/* From pre-switchover only. */
+bool qmp_qemu_migrate_continue(QmpClient *client, GError **error);
+bool qmp_qemu_migrate_cancel(QmpClient *client, GError **error);
+bool qmp_qemu_stop(QmpClient *client, GError **error);
+bool qmp_qemu_cont(QmpClient *client, GError **error);
+
+/* A block of guest RAM that QEMU's migration stream would carry. */
+typedef struct {
+    char *name;        /* x-query-ramblock's, which is the same on both hosts */
+    uint64_t bytes;    /* used length */
+    uint64_t hva;      /* 0 if this QEMU does not tell (before 8.0) */
+    char *backend;     /* id of the memory backend object, or NULL */
+    char *kind;        /* "memory-backend-file", "-memfd", "-ram"; or NULL */
+    char *path;        /* mem-path of a file backend, or NULL */
+    bool share;
+    bool prealloc;
+    uint64_t align;    /* the backend's align property, 0: default */
+} QmpRamBlock;
+
+void qmp_ram_block_clear(QmpRamBlock *block);
+
+/* All named RAM blocks (x-query-ramblock, QEMU 6.2) joined with the memory
+ * backends (qom-list /objects, query-memdev): GArray of QmpRamBlock that
+ * clears its elements. Blocks with no backend (ROMs, video RAM) have
+ * backend == NULL: QEMU's own stream carries them. */
+GArray *qmp_qemu_ram_blocks(QmpClient *client, GError **error);
+
+/* The text of x-query-ramblock to blocks with name, bytes and hva; pure,
+ * fuzzed. Unnamed blocks are left out. */
+GArray *qmp_qemu_parse_ram_blocks(const char *text);
+
+/* True if a device whose QOM type starts with one of the NULL-terminated
+ * PREFIXES ("vfio-", "vhost-user-") is plugged in; *FOUND is its type. */
+bool qmp_qemu_find_device(QmpClient *client, const char *const *prefixes,
+                          char **found, GError **error);
+
+/* Gives QEMU a copy of FD through add-fd; *REMOTE_FD is its number inside
+ * QEMU, *FDSET what qmp_qemu_remove_fdset() takes to close it again. */
+bool qmp_qemu_add_fd(QmpClient *client, int fd, int *fdset, int *remote_fd,
+                     GError **error);
+bool qmp_qemu_remove_fdset(QmpClient *client, int fdset, GError **error);

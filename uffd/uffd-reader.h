@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Kernel messages from a userfaultfd into plain structs, in batches. One
+ * reader per descriptor; no allocation.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define UFFD_READER_BATCH 64
+
+typedef enum {
+    UFFD_EVENT_IS_FAULT,  /* hva: the page that is wanted */
+    UFFD_EVENT_IS_REMOVE, /* [hva, hva + bytes) was discarded by the guest */
+    UFFD_EVENT_IS_UNMAP,  /* [hva, hva + bytes) was unmapped by QEMU */
+    UFFD_EVENT_IS_REMAP,
+    UFFD_EVENT_IS_FORK,   /* fd: the child's userfaultfd, owned by the reader's
+                             caller, who closes it */
+    UFFD_EVENT_IS_OTHER,
+} UffdEventKind;
+
+typedef struct {
+    UffdEventKind kind;
+    bool minor;       /* fault: the page cache had a page */
+    bool write;       /* fault: it was a write */
+    uint32_t thread;  /* fault: TID in the target's PID namespace, 0: unknown */
+    uint64_t hva;     /* page-aligned for faults */
+    uint64_t bytes;
+    int fd;
+} UffdEvent;
+
+/* Reads what is there, at most UFFD_READER_BATCH events, without waiting.
+ * Returns the number (0: nothing there), or -1 with errno set when the
+ * descriptor is dead (the target's address space is gone). */
+int uffd_reader_read(int uffd, UffdEvent events[UFFD_READER_BATCH]);
