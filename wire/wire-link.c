@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * One connected stream: see wire-link.h.
+ */
+#include "wire/wire-link.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+
+struct WireLink {
+    int fd;
+    _Atomic uint64_t received;
+    _Atomic uint64_t sent;
+};
+
+/* Small messages must not wait for an acknowledgement (Nagle), and a peer
+ * whose host died must be noticed some day. Fails harmlessly on UNIX sockets. */
+static void
+tune(int fd)
+{
+    int one = 1, idle = 15, interval = 5, count = 4;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+}
+
+WireLink *
+wire_link_new(int fd)
+{
+    WireLink *link = g_new0(WireLink, 1);
+    link->fd = fd;
+    tune(fd);
+    return link;
+}
+
+void
+wire_link_free(WireLink *link)
+{
+    fd_clear(&link->fd);
+    g_free(link);
+}
+
+static bool
+read_in_time(WireLink *link, void *buffer, size_t bytes, GError **error)
+{
+    GError *why = NULL;
+    if (fd_read_all(link->fd, buffer, bytes,
+                    fd_deadline_ns(WIRE_LINK_PATIENCE_MS), &why)) {
+        atomic_fetch_add(&link->received, bytes);
+        return true;
+    }
+    if (error_is(why, ERROR_RETRY)) {
+        g_clear_error(&why);
+        return error_set(error, ERROR_PROTOCOL,
+                         "the peer fell silent for %d s in the middle of a "
+                         "message",
+                         WIRE_LINK_PATIENCE_MS / 1000);
+    }
+    g_propagate_error(error, why);
+    return false;
+}
+
+/* A rejected dialler gets the reason as an ABORT frame behind WELCOME. */
+static bool
+report_rejection(WireLink *link, WireStatus status, GError **error)
+{
+    unsigned type;
+    g_autoptr(GByteArray) payload = NULL;
+    g_autofree char *reason = NULL;
+    if (wire_link_receive_frame(link, &type, &payload, NULL) &&
+        type == WIRE_FRAME_ABORT) {
+        reason = wire_abort_decode(payload);
+    }
+    return error_set(error, ERROR_PROTOCOL, "the source refused us: %s",
+                     reason ? reason : wire_status_name(status));
+}
+
+static bool
+greet(WireLink *link, WireRole role, unsigned index,
+      uint8_t session[WIRE_SESSION_BYTES], GError **error)
+{
+    WireHello hello = {.version = WIRE_VERSION,
+                       .lowest = WIRE_LOWEST_VERSION,
+                       .role = role,
+                       .index = (uint8_t)index};
+    memcpy(hello.session, session, WIRE_SESSION_BYTES);
+    WireHelloBytes out;
+    wire_hello_encode(&hello, &out);
+    WireWelcomeBytes in;
+    WireWelcome welcome;
+    if (!wire_link_write(link, &out, sizeof out, error) ||
+        !read_in_time(link, &in, sizeof in, error) ||
+        !wire_welcome_decode(&in, &welcome, error)) {
+        return false;
+    }
+    if (welcome.status != WIRE_STATUS_OK) {
+        return report_rejection(link, welcome.status, error);
+    }
+    memcpy(session, welcome.session, WIRE_SESSION_BYTES);
+    return true;
+}
+
+WireLink *
+wire_link_dial(const WireAddress *address, WireRole role, unsigned index,
+               uint8_t session[WIRE_SESSION_BYTES], GError **error)
+{
+    int fd = wire_address_dial(address, error);
+    if (fd < 0) {
+        return NULL;
+    }
+    g_autoptr(WireLink) link = wire_link_new(fd);
+    if (!greet(link, role, index, session, error)) {
+        g_prefix_error(error, "%s connection to %s: ", wire_role_name(role),
+                       wire_address_text(address));
+        return NULL;
+    }
+    return g_steal_pointer(&link);
+}
+
+WireLink *
+wire_link_accept(int fd, WireHello *hello, GError **error)
+{
+    g_autoptr(WireLink) link = wire_link_new(fd);
+    WireHelloBytes in;
+    if (!read_in_time(link, &in, sizeof in, error) ||
+        !wire_hello_decode(&in, hello, error)) {
+        return NULL;
+    }
+    return g_steal_pointer(&link);
+}
+
+bool
+wire_link_welcome(WireLink *link, const WireHello *hello,
+                  const uint8_t session[WIRE_SESSION_BYTES], GError **error)
+{
+    WireWelcome welcome = {.version = wire_hello_common_version(hello),
+                           .status = WIRE_STATUS_OK};
+    memcpy(welcome.session, session, WIRE_SESSION_BYTES);
+    WireWelcomeBytes out;
+    wire_welcome_encode(&welcome, &out);
+    return wire_link_write(link, &out, sizeof out, error);
+}
+
+void
+wire_link_reject(WireLink *link, WireStatus status, const char *reason)
+{
+    WireWelcome welcome = {.version = WIRE_VERSION, .status = status};
+    WireWelcomeBytes out;
+    wire_welcome_encode(&welcome, &out);
+    g_autoptr(GByteArray) payload = g_byte_array_new();
+    wire_abort_encode(reason, payload);
+    if (wire_link_write(link, &out, sizeof out, NULL)) {
+        wire_link_send_frame(link, WIRE_FRAME_ABORT, payload, NULL);
+    }
+    wire_link_shutdown_write(link);
+}
+
+int
+wire_link_fd(const WireLink *link)
+{
+    return link->fd;
+}
+
+bool
+wire_link_read(WireLink *link, void *buffer, size_t bytes, GError **error)
+{
+    if (!fd_read_all(link->fd, buffer, bytes, 0, error)) {
+        return false;
+    }
+    atomic_fetch_add_explicit(&link->received, bytes, memory_order_relaxed);
+    return true;
+}
+
+ssize_t
+wire_link_read_some(WireLink *link, void *buffer, size_t bytes, GError **error)
+{
+    ssize_t n = recv(link->fd, buffer, bytes, MSG_DONTWAIT);
+    if (n > 0) {
+        atomic_fetch_add_explicit(&link->received, (uint64_t)n,
+                                  memory_order_relaxed);
+        return n;
+    }
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return 0;
+    }
+    if (n == 0) {
+        error_set(error, ERROR_PEER_GONE,
+                  "the other end closed the connection");
+    } else {
+        error_set_errno(error, errno, "read from the peer");
+    }
+    return -1;
+}
+
+bool
+wire_link_write(WireLink *link, const void *buffer, size_t bytes,
+                GError **error)
+{
+    if (!fd_write_all(link->fd, buffer, bytes, 0, error)) {
+        return false;
+    }
+    atomic_fetch_add_explicit(&link->sent, bytes, memory_order_relaxed);
+    return true;
+}
+
+bool
+wire_link_write_more(WireLink *link, const void *buffer, size_t bytes,
+                     GError **error)
+{
+    const uint8_t *at = buffer;
+    size_t left = bytes;
+    while (left > 0) {
+        ssize_t n = send(link->fd, at, left, MSG_MORE | MSG_NOSIGNAL);
+        if (n < 0 && errno != EINTR) {
+            return error_set_errno(error, errno, "write to the peer");
+        }
+        if (n > 0) {
+            at += n;
+            left -= (size_t)n;
+        }
+    }
+    atomic_fetch_add_explicit(&link->sent, bytes, memory_order_relaxed);
+    return true;
+}
+
+bool
+wire_link_send_file(WireLink *link, int file, uint64_t offset, size_t bytes,
+                    GError **error)
+{
+    off_t at = (off_t)offset;
+    size_t left = bytes;
+    while (left > 0) {
+        ssize_t n = sendfile(link->fd, file, &at, left);
+        if (n == 0) {
+            return error_set(error, ERROR_FAILED,
+                             "the RAM file ended %zu bytes early", left);
+        }
+        if (n < 0 && errno != EINTR) {
+            return error_set_errno(error, errno, "sendfile to the peer");
+        }
+        left -= n > 0 ? (size_t)n : 0;
+    }
+    atomic_fetch_add_explicit(&link->sent, bytes, memory_order_relaxed);
+    return true;
+}
+
+void
+wire_link_shutdown(WireLink *link)
+{
+    shutdown(link->fd, SHUT_RDWR);
+}
+
+void
+wire_link_shutdown_write(WireLink *link)
+{
+    shutdown(link->fd, SHUT_WR);
+}
+
+void
+wire_link_keep_short(WireLink *link, unsigned unsent_bytes)
+{
+    setsockopt(link->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes,
+               sizeof unsent_bytes);
+}
+
+uint64_t
+wire_link_bytes_received(const WireLink *link)
+{
+    return atomic_load_explicit(&link->received, memory_order_relaxed);
+}
+
+uint64_t
+wire_link_bytes_sent(const WireLink *link)
+{
+    return atomic_load_explicit(&link->sent, memory_order_relaxed);
+}
+
+bool
+wire_link_send_frame(WireLink *link, unsigned type, const GByteArray *payload,
+                     GError **error)
+{
+    g_autoptr(GByteArray) whole = g_byte_array_new();
+    WireFrameHeader header;
+    wire_frame_header_encode(type, payload ? payload->len : 0, &header);
+    g_byte_array_append(whole, (const uint8_t *)&header, sizeof header);
+    if (payload) {
+        g_byte_array_append(whole, payload->data, payload->len);
+    }
+    if (!wire_link_write(link, whole->data, whole->len, error)) {
+        g_prefix_error(error, "sending %s: ", wire_frame_name(type));
+        return false;
+    }
+    return true;
+}
+
+bool
+wire_link_receive_frame(WireLink *link, unsigned *type, GByteArray **payload,
+                        GError **error)
+{
+    WireFrameHeader header;
+    size_t length;
+    if (!fd_wait(link->fd, POLLIN, 0, error) ||
+        !read_in_time(link, &header, sizeof header, error) ||
+        !wire_frame_header_decode(&header, type, &length, error)) {
+        return false;
+    }
+    g_autoptr(GByteArray) body = g_byte_array_sized_new((guint)length);
+    g_byte_array_set_size(body, (guint)length);
+    if (length > 0 && !read_in_time(link, body->data, length, error)) {
+        g_prefix_error(error, "a truncated %s frame: ", wire_frame_name(*type));
+        return false;
+    }
+    *payload = g_steal_pointer(&body);
+    return true;
+}

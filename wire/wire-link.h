@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * One connected stream between two hosts: bytes and frames in and out. A link
+ * may be read by one thread and written by another; wire_link_shutdown() may
+ * be called from anywhere and makes both return PEER_GONE.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "wire/wire-address.h"
+#include "wire/wire-frame.h"
+
+/* How long a peer may be silent in the middle of a frame or a greeting. */
+#define WIRE_LINK_PATIENCE_MS 10000
+
+typedef struct WireLink WireLink;
+
+/* Takes FD over. */
+WireLink *wire_link_new(int fd);
+void wire_link_free(WireLink *link);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(WireLink, wire_link_free)
+
+/* Dials ADDRESS and exchanges HELLO and WELCOME. SESSION is shown, and for a
+ * control connection filled with what the source gave. The source's refusal
+ * comes as PROTOCOL with its reason. */
+WireLink *wire_link_dial(const WireAddress *address, WireRole role,
+                         unsigned index, uint8_t session[WIRE_SESSION_BYTES],
+                         GError **error);
+
+/* The listener's half, on an accepted FD (taken over): reads HELLO. The caller
+ * decides and then calls wire_link_welcome() or wire_link_reject(). */
+WireLink *wire_link_accept(int fd, WireHello *hello, GError **error);
+bool wire_link_welcome(WireLink *link, const WireHello *hello,
+                       const uint8_t session[WIRE_SESSION_BYTES],
+                       GError **error);
+void wire_link_reject(WireLink *link, WireStatus status, const char *reason);
+
+int wire_link_fd(const WireLink *link);
+
+/* Exactly BYTES, blocking without limit (the peer may have nothing to say). */
+bool wire_link_read(WireLink *link, void *buffer, size_t bytes,
+                    GError **error);
+/* What is there, up to BYTES, without waiting: 0 if nothing, -1 with ERROR
+ * (PEER_GONE at the end of the stream). */
+ssize_t wire_link_read_some(WireLink *link, void *buffer, size_t bytes,
+                            GError **error);
+bool wire_link_write(WireLink *link, const void *buffer, size_t bytes,
+                     GError **error);
+/* As write, but more follows at once: the kernel may hold it back. */
+bool wire_link_write_more(WireLink *link, const void *buffer, size_t bytes,
+                          GError **error);
+/* Sends BYTES of FILE from OFFSET without copying them through us. */
+bool wire_link_send_file(WireLink *link, int file, uint64_t offset,
+                         size_t bytes, GError **error);
+void wire_link_shutdown(WireLink *link);
+/* Ends our half; the other may go on. */
+void wire_link_shutdown_write(WireLink *link);
+
+/* Keeps little unsent data in the kernel (TCP_NOTSENT_LOWAT, Linux 3.12), so
+ * that what is decided later overtakes what was decided earlier. */
+void wire_link_keep_short(WireLink *link, unsigned unsent_bytes);
+
+uint64_t wire_link_bytes_received(const WireLink *link);
+uint64_t wire_link_bytes_sent(const WireLink *link);
+
+/* Frames, for the control connection. Receiving waits without limit for the
+ * header's first byte, then WIRE_LINK_PATIENCE_MS for the rest. */
+bool wire_link_send_frame(WireLink *link, unsigned type,
+                          const GByteArray *payload, GError **error);
+bool wire_link_receive_frame(WireLink *link, unsigned *type,
+                             GByteArray **payload, GError **error);
