@@ -2,6 +2,10 @@
  *
  * Kernel messages from a userfaultfd into plain structs, in batches. One
  * reader per descriptor; no allocation.
+ *
+ * A target that dies says nothing here: its descriptor just stays silent, and
+ * poll() has nothing to report (Linux 6.18, tests/kernel). Whoever waits for
+ * events watches the target's pidfd beside it.
  */
 #pragma once
 
@@ -15,7 +19,7 @@ typedef enum {
     UFFD_EVENT_IS_FAULT,  /* hva: the page that is wanted */
     UFFD_EVENT_IS_REMOVE, /* [hva, hva + bytes) was discarded by the guest */
     UFFD_EVENT_IS_UNMAP,  /* [hva, hva + bytes) was unmapped by QEMU */
-    UFFD_EVENT_IS_REMAP,
+    UFFD_EVENT_IS_REMAP,  /* [hva, hva + bytes) was moved away by QEMU */
     UFFD_EVENT_IS_FORK,   /* fd: the child's userfaultfd, owned by the reader's
                              caller, who closes it */
     UFFD_EVENT_IS_OTHER,
@@ -31,7 +35,8 @@ typedef struct {
     int fd;
 } UffdEvent;
 
-/* Reads what is there, at most UFFD_READER_BATCH events, without waiting.
- * Returns the number (0: nothing there), or -1 with errno set when the
- * descriptor is dead (the target's address space is gone). */
+/* Reads what is there, at most UFFD_READER_BATCH events, without waiting: the
+ * descriptor is O_NONBLOCK, as uffd_fd_handshake() leaves it. Returns the
+ * number (0: nothing there), or -1 with errno set when the descriptor cannot
+ * be read at all (EINVAL: no handshake; EBADF; EIO: no userfaultfd). */
 int uffd_reader_read(int uffd, UffdEvent events[UFFD_READER_BATCH]);
