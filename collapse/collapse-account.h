@@ -16,6 +16,7 @@ typedef struct {
 
 /* Adds up the mappings of PID that overlap [HVA, HVA + BYTES), from smaps
  * (Rss; AnonHugePages + ShmemPmdMapped + FilePmdMapped). Whole mappings are
- * counted, so give it the bounds of a RAM block. */
+ * counted, so give it the bounds of a RAM block. VM_GONE: no such process;
+ * STATE: nothing is mapped there. */
 bool collapse_account_range(pid_t pid, uint64_t hva, uint64_t bytes,
                             CollapseCoverage *coverage, GError **error);

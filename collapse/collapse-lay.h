@@ -5,7 +5,8 @@
  * answer EBUSY for holes: mm/khugepaged.c, collapse_file, since 6.4).
  * The work is done by a short-lived child that joins the target's memory
  * cgroup, because shared memory is charged to whoever touches it first and a
- * VM pays for its own RAM. Blocking; call it before threads are started.
+ * VM pays for its own RAM. If it cannot join, that is warned of once, and the
+ * work is done all the same. Blocking; call it before threads are started.
  */
 #pragma once
 
@@ -15,8 +16,8 @@ typedef struct {
     int file;            /* the RAM file on tmpfs, open for writing */
     uint64_t offset;     /* where the block starts in it; 2 MiB aligned */
     uint64_t bytes;      /* length of the block */
-    uint8_t *wanted;     /* one byte per extent, non-zero: lay it */
-    uint8_t *laid;       /* out: one byte per extent, non-zero: it is huge */
+    uint8_t *wanted;     /* one byte per whole extent, non-zero: lay it */
+    uint8_t *laid;       /* out: one byte per whole extent, non-zero: huge */
 } CollapseLayBlock;
 
 typedef struct {
@@ -27,8 +28,13 @@ typedef struct {
     CollapseErrors errors;
 } CollapseLayResult;
 
-/* Lays all wanted extents of N blocks. An extent that cannot be had is left a
- * hole (nothing is allocated there) and counted. A tail shorter than an
- * extent is never laid. Fails only if no child could do the work at all. */
+/* Lays all wanted extents of N blocks, which have to be holes: the caller has
+ * punched the file. An extent that cannot be had is left a hole (nothing is
+ * allocated there) and counted; 64 refusals in a row for one reason end the
+ * trying. A tail shorter than an extent is never laid, wanted or not, and its
+ * byte (if the arrays have one) is neither read nor written.
+ * Fails if no child could do the work, or if it was killed (out of memory):
+ * then RESULT and LAID tell the truth about how far it came, and the caller
+ * may go on with small extents. */
 bool collapse_lay(const CollapseLayBlock *blocks, unsigned n, pid_t target,
                   CollapseLayResult *result, GError **error);

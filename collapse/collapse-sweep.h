@@ -15,6 +15,8 @@
  * (process_madvise(2)); Linux 6.1 for MADV_COLLAPSE on shmem. */
 typedef struct CollapseTarget CollapseTarget;
 
+/* Also asks the kernel, with an empty list, whether it would let us:
+ * UNSUPPORTED says what is missing, VM_GONE that there is no such process. */
 CollapseTarget *collapse_target_open(pid_t pid, GError **error);
 void collapse_target_close(CollapseTarget *target);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CollapseTarget, collapse_target_close)

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Lay huge folios under a RAM file: see collapse-lay.h. The parent finds the
+ * cgroup, forks, waits and judges; the child does the work and reports on a
+ * board of shared memory. The child uses only system calls: GLib's locks may
+ * be held by a thread that fork() did not copy.
+ */
+#include "collapse/collapse-lay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/range.h"
+#include "collapse/collapse-cgroup.h"
+#include "collapse/collapse-compat.h"
+
+/* EAGAIN is a page that is locked or pinned for a moment: 1, 2, 4... ms. */
+#define EAGAIN_TRIES 6
+
+/* After so many refusals in a row for one reason (no huge page free, the
+ * cgroup is full) the rest is not tried: each try may compact or reclaim for
+ * milliseconds, and a guest has 30,000 extents. */
+#define GIVE_UP_AFTER 64
+
+/* Written by the child, read by the parent after it ended. */
+typedef struct {
+    bool joined;
+    int join_errno;
+    bool busy; /* an extent is between allocated and huge: */
+    unsigned busy_block;
+    uint64_t busy_extent;
+    uint64_t laid_extents;
+    CollapseErrors errors;
+    uint8_t laid[]; /* one byte per whole extent of all blocks, in order */
+} Board;
+
+typedef struct {
+    const CollapseLayBlock *blocks;
+    unsigned n;
+    int cgroup_procs; /* -1: none */
+    pid_t parent;
+    Board *board;
+    /* The child's memory of refusals in a row. */
+    int last_errnum;
+    unsigned refusals;
+} Job;
+
+static uint64_t
+whole_extents(const CollapseLayBlock *block)
+{
+    return block->bytes / EXTENT_BYTES;
+}
+
+static off_t
+extent_offset(const CollapseLayBlock *block, uint64_t extent)
+{
+    return (off_t)(block->offset + extent * EXTENT_BYTES);
+}
+
+static void
+punch(const CollapseLayBlock *block, uint64_t extent)
+{
+    fallocate(block->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+              extent_offset(block, extent), (off_t)EXTENT_BYTES);
+}
+
+static void
+sleep_ms(long ms)
+{
+    struct timespec pause = {.tv_nsec = ms * 1000000};
+    nanosleep(&pause, NULL);
+}
+
+static int
+collapse_patiently(uint8_t *at)
+{
+    for (int tries = 0;; tries++) {
+        if (madvise(at, EXTENT_BYTES, MADV_COLLAPSE) == 0) {
+            return 0;
+        }
+        if (errno != EAGAIN || tries == EAGAIN_TRIES) {
+            return errno;
+        }
+        sleep_ms(1L << tries);
+    }
+}
+
+/* The extent is a hole: the caller has punched the file, and nobody else has
+ * it open before the guest runs. Were there data, it would survive (collapse
+ * copies it), but a failure would punch it away.
+ *
+ * MADV_COLLAPSE wants one page to start from. fallocate() and not a store: a
+ * full tmpfs is then ENOSPC, where a store is SIGBUS. */
+static int
+lay_extent(const CollapseLayBlock *block, uint64_t extent, uint8_t *at)
+{
+    if (fallocate(block->file, FALLOC_FL_KEEP_SIZE,
+                  extent_offset(block, extent), (off_t)PAGE_BYTES) < 0) {
+        return errno;
+    }
+    int errnum = collapse_patiently(at);
+    /* Out of our page table at once, so that the child stays small in the eyes
+     * of the OOM killer and its exit is short. */
+    madvise(at, EXTENT_BYTES, MADV_DONTNEED);
+    if (errnum) {
+        punch(block, extent);
+    }
+    return errnum;
+}
+
+static bool
+given_up(const Job *job)
+{
+    return job->refusals >= GIVE_UP_AFTER;
+}
+
+static void
+note(Job *job, int errnum)
+{
+    if (errnum == 0) {
+        job->refusals = 0;
+        job->board->laid_extents++;
+        return;
+    }
+    job->refusals = errnum == job->last_errnum ? job->refusals + 1 : 1;
+    job->last_errnum = errnum;
+    collapse_errors_add(&job->board->errors, errnum);
+}
+
+/* A shared view of the block in which file offset and address agree modulo
+ * 2 MiB. Room for one extent more than needed is reserved first, because
+ * mmap() knows no alignment. MAP_FAILED on error. */
+static uint8_t *
+map_aligned(const CollapseLayBlock *block, size_t bytes)
+{
+    uint8_t *room = mmap(NULL, bytes + EXTENT_BYTES, PROT_NONE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (room == MAP_FAILED) {
+        return MAP_FAILED;
+    }
+    uintptr_t aligned =
+        ((uintptr_t)room + EXTENT_BYTES - 1) & ~(uintptr_t)(EXTENT_BYTES - 1);
+    return mmap((void *)aligned, bytes, PROT_READ | PROT_WRITE,
+                MAP_SHARED | MAP_FIXED, block->file, (off_t)block->offset);
+}
+
+static void
+lay_block(Job *job, unsigned index, uint8_t *laid)
+{
+    const CollapseLayBlock *block = &job->blocks[index];
+    uint64_t n = whole_extents(block);
+    if (n == 0) {
+        return;
+    }
+    Board *board = job->board;
+    uint8_t *view = map_aligned(block, n * EXTENT_BYTES);
+    int map_errnum = view == MAP_FAILED ? errno : 0;
+    for (uint64_t i = 0; i < n; i++) {
+        if (!block->wanted[i]) {
+            continue;
+        }
+        if (map_errnum || given_up(job)) {
+            collapse_errors_add(&board->errors,
+                                map_errnum ? map_errnum : job->last_errnum);
+            continue;
+        }
+        board->busy_block = index;
+        board->busy_extent = i;
+        board->busy = true;
+        int errnum = lay_extent(block, i, view + i * EXTENT_BYTES);
+        laid[i] = errnum == 0;
+        note(job, errnum);
+        board->busy = false;
+    }
+    if (!map_errnum) {
+        munmap(view, n * EXTENT_BYTES);
+    }
+}
+
+/* Where memory runs out in the VM's cgroup, this child is to be killed and
+ * not QEMU, whose share is still small. */
+static void
+volunteer_for_oom(void)
+{
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        ssize_t n = write(fd, "1000", 4);
+        (void)n;
+        close(fd);
+    }
+}
+
+static void
+join_cgroup(Job *job)
+{
+    if (job->cgroup_procs >= 0) {
+        job->board->joined = write(job->cgroup_procs, "0", 1) == 1;
+        job->board->join_errno = job->board->joined ? 0 : errno;
+    }
+}
+
+static G_GNUC_NORETURN void
+child(Job *job)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != job->parent) {
+        _exit(1); /* it died before we could ask to be told */
+    }
+    join_cgroup(job);
+    volunteer_for_oom();
+    uint8_t *laid = job->board->laid;
+    for (unsigned i = 0; i < job->n; i++) {
+        lay_block(job, i, laid);
+        laid += whole_extents(&job->blocks[i]);
+    }
+    _exit(0);
+}
+
+static bool
+check_block(const CollapseLayBlock *block, GError **error)
+{
+    struct stat file;
+    uint64_t end;
+    Range range = {.start = block->offset, .bytes = block->bytes};
+    if (!range_is_aligned(block->offset, EXTENT_BYTES) ||
+        !range_end(&range, &end)) {
+        return error_set(error, ERROR_STATE,
+                         "cannot lay huge pages under a RAM block that starts "
+                         "at offset %#" PRIx64 " of its file: it is not a "
+                         "multiple of 2 MiB", block->offset);
+    }
+    if (fstat(block->file, &file) < 0) {
+        return error_set_errno(error, errno, "cannot examine the RAM file");
+    }
+    if ((uint64_t)file.st_size < end) {
+        return error_set(error, ERROR_STATE,
+                         "the RAM file is %jd bytes long, shorter than the "
+                         "RAM block that ends at %" PRIu64,
+                         (intmax_t)file.st_size, end);
+    }
+    return true;
+}
+
+static void
+warn_not_charged(pid_t target, const char *reason)
+{
+    g_warning("the huge pages of process %d will be charged to this process's "
+              "memory cgroup and not to the VM's: %s", (int)target, reason);
+}
+
+static bool
+judge_exit(int status, GError **error)
+{
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+        return true;
+    }
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) {
+        return error_set(error, ERROR_FAILED,
+                         "the process that lays huge pages for the VM was "
+                         "killed, most likely for want of memory: raise the "
+                         "memory limit of the VM's cgroup above its RAM size, "
+                         "or free memory on this host");
+    }
+    if (WIFSIGNALED(status)) {
+        return error_set(error, ERROR_FAILED,
+                         "the process that lays huge pages for the VM was "
+                         "ended by signal %d (%s)", WTERMSIG(status),
+                         strsignal(WTERMSIG(status)));
+    }
+    return error_set(error, ERROR_FAILED,
+                     "the process that lays huge pages for the VM failed "
+                     "(exit status %d)", WEXITSTATUS(status));
+}
+
+static bool
+run_child(Job *job, GError **error)
+{
+    job->parent = getpid();
+    pid_t pid = fork();
+    if (pid < 0) {
+        return error_set_errno(error, errno,
+                               "cannot start the process that lays huge "
+                               "pages for the VM");
+    }
+    if (pid == 0) {
+        child(job);
+    }
+    int status;
+    while (waitpid(pid, &status, 0) < 0) {
+        if (errno != EINTR) {
+            return error_set_errno(error, errno,
+                                   "cannot wait for the process that lays "
+                                   "huge pages");
+        }
+    }
+    if (job->board->busy) {
+        punch(&job->blocks[job->board->busy_block], job->board->busy_extent);
+    }
+    return judge_exit(status, error);
+}
+
+/* A killed child leaves extents it never came to: failed, without a reason. */
+static void
+collect(const Job *job, CollapseLayResult *result)
+{
+    const uint8_t *laid = job->board->laid;
+    uint64_t wanted = 0;
+    for (unsigned b = 0; b < job->n; b++) {
+        const CollapseLayBlock *block = &job->blocks[b];
+        for (uint64_t i = 0; i < whole_extents(block); i++, laid++) {
+            wanted += block->wanted[i] != 0;
+            block->laid[i] = *laid;
+        }
+    }
+    result->laid_extents = job->board->laid_extents;
+    result->failed_extents = wanted - result->laid_extents;
+    result->charged_to_target = job->board->joined;
+    result->errors = job->board->errors;
+}
+
+bool
+collapse_lay(const CollapseLayBlock *blocks, unsigned n, pid_t target,
+             CollapseLayResult *result, GError **error)
+{
+    uint64_t start_ns = fd_now_ns();
+    size_t board_bytes = sizeof(Board);
+    *result = (CollapseLayResult){0};
+    for (unsigned i = 0; i < n; i++) {
+        if (!check_block(&blocks[i], error)) {
+            return false;
+        }
+        board_bytes += whole_extents(&blocks[i]);
+    }
+    g_autoptr(GError) no_cgroup = NULL;
+    autofd procs = collapse_cgroup_open(target, &no_cgroup);
+    Job job = {.blocks = blocks, .n = n, .cgroup_procs = procs};
+    job.board = mmap(NULL, board_bytes, PROT_READ | PROT_WRITE,
+                     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (job.board == MAP_FAILED) {
+        return error_set_errno(error, errno, "mmap of %zu bytes", board_bytes);
+    }
+    bool ok = run_child(&job, error);
+    collect(&job, result);
+    if (ok && !job.board->joined) {
+        warn_not_charged(target, no_cgroup ? no_cgroup->message
+                                           : g_strerror(job.board->join_errno));
+    }
+    munmap(job.board, board_bytes);
+    result->ns = fd_now_ns() - start_ns;
+    return ok;
+}
