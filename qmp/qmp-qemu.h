@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The dozen QEMU commands we use, typed. Blocking, on the thread that owns
- * the client. Versions: QEMU 7.2 to 10.x.
+ * the client. Versions: QEMU 7.2 to 10.x. Errors are qmp_client_execute()'s
+ * (FAILED with QEMU's words, VM_GONE, RETRY...), and PROTOCOL for a reply that
+ * is not what these versions give.
  */
 #pragma once
+
+#include <stdint.h>
 
 #include "qmp/qmp-client.h"
 
@@ -27,10 +31,13 @@ char *qmp_qemu_migration_status(QmpClient *client, char **detail,
 /* One capability as it stands; false with UNSUPPORTED if QEMU has no such. */
 bool qmp_qemu_get_capability(QmpClient *client, const char *name, bool *on,
                              GError **error);
+/* FAILED if QEMU has it and refuses to change it (it clashes with another
+ * one, or a migration runs). */
 bool qmp_qemu_set_capability(QmpClient *client, const char *name, bool on,
                              GError **error);
 
-/* One integer migration parameter (bytes/s, ms). */
+/* One integer migration parameter (bytes/s, ms); UNSUPPORTED if there is no
+ * such. */
 bool qmp_qemu_get_parameter(QmpClient *client, const char *name,
                             gint64 *value, GError **error);
 bool qmp_qemu_set_parameter(QmpClient *client, const char *name, gint64 value,
@@ -39,9 +46,11 @@ bool qmp_qemu_set_parameter(QmpClient *client, const char *name, gint64 value,
 bool qmp_qemu_migrate(QmpClient *client, const char *uri, GError **error);
 bool qmp_qemu_migrate_incoming(QmpClient *client, const char *uri,
                                GError **error);
-/* From pre-switchover only. */
+/* From pre-switchover only; STATE at any other moment. */
 bool qmp_qemu_migrate_continue(QmpClient *client, GError **error);
 bool qmp_qemu_migrate_cancel(QmpClient *client, GError **error);
+/* While "inmigrate", this decides that the guest will be paused, not running,
+ * when it has arrived; the run state and the events say nothing of it. */
 bool qmp_qemu_stop(QmpClient *client, GError **error);
 bool qmp_qemu_cont(QmpClient *client, GError **error);
 
@@ -51,8 +60,11 @@ typedef struct {
     uint64_t bytes;    /* used length */
     uint64_t hva;      /* 0 if this QEMU does not tell (before 8.0) */
     char *backend;     /* id of the memory backend object, or NULL */
-    char *kind;        /* "memory-backend-file", "-memfd", "-ram"; or NULL */
-    char *path;        /* mem-path of a file backend, or NULL */
+    char *kind;        /* the backend's QOM type, "memory-backend-file",
+                        * "memory-backend-memfd", "memory-backend-ram" or one
+                        * we never heard of; or NULL */
+    char *path;        /* mem-path of a file backend (a file, or a directory
+                        * in which QEMU made one), or NULL */
     bool share;
     bool prealloc;
     uint64_t align;    /* the backend's align property, 0: default */
@@ -61,22 +73,36 @@ typedef struct {
 void qmp_ram_block_clear(QmpRamBlock *block);
 
 /* All named RAM blocks (x-query-ramblock, QEMU 6.2) joined with the memory
- * backends (qom-list /objects, query-memdev): GArray of QmpRamBlock that
+ * backends (qom-list and qom-get on /objects): GArray of QmpRamBlock that
  * clears its elements. Blocks with no backend (ROMs, video RAM) have
- * backend == NULL: QEMU's own stream carries them. */
+ * backend == NULL: QEMU's own stream carries them. Plain -m has one too: QEMU
+ * makes a "memory-backend-ram" called "pc.ram". */
 GArray *qmp_qemu_ram_blocks(QmpClient *client, GError **error);
 
 /* The text of x-query-ramblock to blocks with name, bytes and hva; pure,
- * fuzzed. Unnamed blocks are left out. */
+ * fuzzed. Unnamed blocks (a backend that nothing uses) are left out. NULL if
+ * a line is not understood: a block overlooked would be memory lost. */
 GArray *qmp_qemu_parse_ram_blocks(const char *text);
 
 /* True if a device whose QOM type starts with one of the NULL-terminated
- * PREFIXES ("vfio-", "vhost-user-") is plugged in; *FOUND is its type. */
+ * PREFIXES ("vfio-", "vhost-user-") is plugged in; *FOUND is its type. False
+ * with no error set if there is none, false with *ERROR if QEMU could not be
+ * asked: look at ERROR before you trust a false.
+ * Sees what -device and device_add made, what the board made, objects of
+ * -object, and network back ends, whose kind is given "-netdev" as an ending
+ * ("vhost-user-netdev", "tap-netdev"). Does not see: which device a chardev
+ * serves, block back ends (-blockdev, vhost-user-blk exports), helpers that
+ * share RAM with QEMU and are no device of it: look at who maps the RAM file
+ * as well. */
 bool qmp_qemu_find_device(QmpClient *client, const char *const *prefixes,
                           char **found, GError **error);
 
 /* Gives QEMU a copy of FD through add-fd; *REMOTE_FD is its number inside
- * QEMU, *FDSET what qmp_qemu_remove_fdset() takes to close it again. */
+ * QEMU (seen on 7.2 and 10.0: the very number in /proc/PID/fd), *FDSET what
+ * qmp_qemu_remove_fdset() takes to close it again. 7.2 closes it by itself
+ * when the last QMP client leaves while the guest runs; 10.0 never does. */
 bool qmp_qemu_add_fd(QmpClient *client, int fd, int *fdset, int *remote_fd,
                      GError **error);
+/* 10.0 closes at once. 7.2 does so only while the guest runs; before that it
+ * remembers, and closes when the guest runs and a QMP client leaves. */
 bool qmp_qemu_remove_fdset(QmpClient *client, int fdset, GError **error);
