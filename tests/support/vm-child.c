@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The list of what must not outlive the test is a fixed array of plain values,
+ * because it is walked from signal handlers: a failed g_assert ends in
+ * SIGABRT, where neither atexit() nor malloc() can be relied on.
+ */
+#include "tests/support/vm-child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+
+#define MAX_CHILDREN 64
+#define MAX_PATHS 64
+#define MAX_PATH 256
+
+struct VmChild {
+    pid_t pid;
+    int slot;
+    bool ended;
+    int status;
+};
+
+static volatile pid_t children[MAX_CHILDREN];
+static char paths[MAX_PATHS][MAX_PATH];
+static pid_t owner; /* a fork of the test must not clean up after it */
+static bool keep;
+
+/* Async-signal-safe: kill, waitpid, fork, execv. */
+static void
+clean_up(void)
+{
+    if (getpid() != owner) {
+        return;
+    }
+    for (int i = 0; i < MAX_CHILDREN; i++) {
+        if (children[i] > 0) {
+            kill(children[i], SIGKILL);
+            waitpid(children[i], NULL, 0);
+            children[i] = 0;
+        }
+    }
+    for (int i = 0; i < MAX_PATHS && !keep; i++) {
+        if (!paths[i][0]) {
+            continue;
+        }
+        pid_t pid = fork();
+        if (pid == 0) {
+            execl("/bin/rm", "rm", "-rf", "--", paths[i], (char *)NULL);
+            _exit(127);
+        }
+        waitpid(pid, NULL, 0);
+        paths[i][0] = '\0';
+    }
+}
+
+static void
+on_signal(int signal)
+{
+    clean_up();
+    /* SA_RESETHAND: the second time it does what it always does. */
+    raise(signal);
+}
+
+static void
+prepare(void)
+{
+    static const int signals[] = {SIGABRT, SIGTERM, SIGINT, SIGHUP,
+                                  SIGSEGV, SIGTRAP, SIGBUS};
+    if (owner == getpid()) {
+        return;
+    }
+    owner = getpid();
+    keep = g_getenv("POSTLUDE_TEST_KEEP") != NULL;
+    atexit(clean_up);
+    for (size_t i = 0; i < G_N_ELEMENTS(signals); i++) {
+        struct sigaction action = {.sa_handler = on_signal,
+                                   .sa_flags = SA_RESETHAND | SA_NODEFER};
+        sigaction(signals[i], &action, NULL);
+    }
+}
+
+static int
+open_output(const char *path)
+{
+    return path ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)
+                : open("/dev/null", O_WRONLY | O_CLOEXEC);
+}
+
+/* Says what failed on the child's stderr and ends it. */
+static void G_GNUC_NORETURN
+child_fail(const char *what)
+{
+    dprintf(STDERR_FILENO, "%s: %s\n", what, g_strerror(errno));
+    _exit(127);
+}
+
+static void
+child_become(const VmChildOptions *options)
+{
+    if (options->uid == 0) {
+        return;
+    }
+    gid_t groups[] = {options->extra_gid};
+    if (setgroups(options->extra_gid ? 1 : 0, groups) < 0 ||
+        setresgid(options->gid, options->gid, options->gid) < 0 ||
+        setresuid(options->uid, options->uid, options->uid) < 0) {
+        child_fail("cannot change the user");
+    }
+}
+
+/* In the child. Never returns. */
+static void G_GNUC_NORETURN
+child_run(const VmChildOptions *options, char **environment, int out, int err,
+          pid_t parent)
+{
+    dup2(err, STDERR_FILENO);
+    dup2(out, STDOUT_FILENO);
+    int null = open("/dev/null", O_RDONLY);
+    dup2(null, STDIN_FILENO);
+    if (null > STDERR_FILENO) {
+        close(null);
+    }
+    child_become(options);
+    /* After setresuid(), which clears it. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) {
+        _exit(127);
+    }
+    execvpe(options->argv[0], (char *const *)options->argv, environment);
+    child_fail(options->argv[0]);
+}
+
+static char **
+merge_environment(const char *const *added)
+{
+    char **merged = g_get_environ();
+    for (; added && *added; added++) {
+        const char *equals = strchr(*added, '=');
+        g_autofree char *name = g_strndup(*added, (gsize)(equals - *added));
+        merged = g_environ_setenv(merged, name, equals + 1, TRUE);
+    }
+    return merged;
+}
+
+static int
+free_slot(void)
+{
+    for (int i = 0; i < MAX_CHILDREN; i++) {
+        if (children[i] == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+VmChild *
+vm_child_start(const VmChildOptions *options, GError **error)
+{
+    prepare();
+    int slot = free_slot();
+    autofd out = open_output(options->stdout_path);
+    autofd err = open_output(options->stderr_path);
+    if (slot < 0 || out < 0 || err < 0) {
+        error_set_errno(error, slot < 0 ? ENOSPC : errno,
+                        "cannot prepare to run %s", options->argv[0]);
+        return NULL;
+    }
+    g_auto(GStrv) environment = merge_environment(options->environment);
+    pid_t parent = getpid();
+    pid_t pid = fork();
+    if (pid < 0) {
+        error_set_errno(error, errno, "cannot fork for %s", options->argv[0]);
+        return NULL;
+    }
+    if (pid == 0) {
+        child_run(options, environment, out, err, parent);
+    }
+    children[slot] = pid;
+    VmChild *child = g_new0(VmChild, 1);
+    child->pid = pid;
+    child->slot = slot;
+    return child;
+}
+
+bool
+vm_child_has_ended(VmChild *child, int *status)
+{
+    if (!child->ended &&
+        waitpid(child->pid, &child->status, WNOHANG) == child->pid) {
+        child->ended = true;
+        children[child->slot] = 0;
+    }
+    if (child->ended && status) {
+        *status = child->status;
+    }
+    return child->ended;
+}
+
+bool
+vm_child_wait(VmChild *child, int timeout_ms, int *status)
+{
+    uint64_t deadline = fd_deadline_ns(timeout_ms);
+    while (!vm_child_has_ended(child, status)) {
+        if (deadline && fd_now_ns() >= deadline) {
+            return false;
+        }
+        g_usleep(2000);
+    }
+    return true;
+}
+
+void
+vm_child_kill(VmChild *child, int signal)
+{
+    if (!vm_child_has_ended(child, NULL)) {
+        kill(child->pid, signal);
+    }
+}
+
+pid_t
+vm_child_pid(const VmChild *child)
+{
+    return child->pid;
+}
+
+void
+vm_child_free(VmChild *child)
+{
+    if (!child) {
+        return;
+    }
+    vm_child_kill(child, SIGKILL);
+    vm_child_wait(child, -1, NULL);
+    g_free(child);
+}
+
+bool
+vm_child_remember(const char *path, GError **error)
+{
+    prepare();
+    for (int i = 0; i < MAX_PATHS && strlen(path) < MAX_PATH; i++) {
+        if (!paths[i][0]) {
+            g_strlcpy(paths[i], path, MAX_PATH);
+            return true;
+        }
+    }
+    return error_set_errno(error, ENOSPC,
+                           "cannot remember to remove %s", path);
+}
+
+void
+vm_child_forget(const char *path)
+{
+    for (int i = 0; i < MAX_PATHS; i++) {
+        if (strcmp(paths[i], path) == 0) {
+            paths[i][0] = '\0';
+        }
+    }
+}
+
+char *
+vm_child_make_directory(const char *prefix, GError **error)
+{
+    g_autofree char *path = g_strdup_printf("%s/%s-XXXXXX", g_get_tmp_dir(),
+                                            prefix);
+    if (!g_mkdtemp_full(path, 0755)) {
+        error_set_errno(error, errno, "cannot make a directory %s", path);
+        return NULL;
+    }
+    if (!vm_child_remember(path, error)) {
+        rmdir(path);
+        return NULL;
+    }
+    return g_steal_pointer(&path);
+}
+
+void
+vm_child_remove_directory(const char *path)
+{
+    vm_child_forget(path);
+    if (keep) {
+        return;
+    }
+    /* One level: whoever makes a directory in it removes that. */
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    const char *name;
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *file = g_build_filename(path, name, NULL);
+        unlink(file);
+    }
+    rmdir(path);
+}
