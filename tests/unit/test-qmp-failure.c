@@ -112,6 +112,30 @@ test_talking_without_answering_is_late_too(void)
     qmp_peer_stop(peer);
 }
 
+/* Commands pile up in the socket until it is full; then nothing is sent and
+ * the time-out is the same. */
+static void
+test_a_monitor_that_does_not_read_is_retry(void)
+{
+    static const QmpPeerStep steps[] = {
+        {QMP_PEER_GREET}, {QMP_PEER_WAIT}, {QMP_PEER_CLOSE}};
+    g_autoptr(GError) error = NULL;
+    QmpPeer *peer = qmp_peer_start(steps);
+    QmpClient *client = qmp_client_open(qmp_peer_path(peer), LONG_MS, &error);
+    g_assert_no_error(error);
+    qmp_client_set_timeout(client, 0);
+    for (int i = 0; i < 20000; i++) {
+        g_assert_null(qmp_client_execute(client, "query-a", NULL, &error));
+        g_assert_true(error_is(error, ERROR_RETRY));
+        g_clear_error(&error);
+    }
+    qmp_peer_go(peer);
+    qmp_peer_stop(peer);
+    g_assert_null(qmp_client_execute(client, "query-a", NULL, &error));
+    assert_failed(error, ERROR_VM_GONE, "'query-a'");
+    qmp_client_close(client);
+}
+
 static void
 test_the_end_is_for_good_but_leaves_the_events(void)
 {
@@ -234,6 +258,8 @@ main(int argc, char **argv)
     g_test_add_func("/qmp/failure/no-answer", test_no_answer_is_retry);
     g_test_add_func("/qmp/failure/talking",
                     test_talking_without_answering_is_late_too);
+    g_test_add_func("/qmp/failure/does-not-read",
+                    test_a_monitor_that_does_not_read_is_retry);
     g_test_add_func("/qmp/failure/end",
                     test_the_end_is_for_good_but_leaves_the_events);
     g_test_add_func("/qmp/failure/last-words",
