@@ -177,11 +177,35 @@ register_remedy(int errnum)
                "memfd, and be mapped as a whole)";
     case EPERM:
         return " (the RAM file is mapped without permission to write)";
-    case ENOMEM:
-        return " (QEMU may have exited)";
     default:
         return "";
     }
+}
+
+/* REGISTER and UNREGISTER say ENOMEM both for want of memory and for a target
+ * that is no more; only the placing calls say ESRCH. So try to place a page
+ * where none can be: nothing is ever mapped that low, and if it were it would
+ * not be registered. */
+static bool
+target_is_gone(int uffd)
+{
+    return uffd_fd_continue(uffd, UINT64_C(1) << 16, PAGE_BYTES, NULL) ==
+           UFFD_GONE;
+}
+
+static bool
+explain_range(int uffd, int errnum, const char *verb, uint64_t hva,
+              uint64_t bytes, GError **error)
+{
+    if (errnum == ENOMEM && target_is_gone(uffd)) {
+        return error_set(error, ERROR_VM_GONE,
+                         "cannot %s guest RAM at %#" PRIx64 " with "
+                         "userfaultfd: QEMU has exited", verb, hva);
+    }
+    return error_set_errno(error, errnum,
+                           "cannot %s %" PRIu64 " bytes of guest RAM at %#"
+                           PRIx64 " with userfaultfd%s", verb, bytes, hva,
+                           register_remedy(errnum));
 }
 
 bool
@@ -192,10 +216,7 @@ uffd_fd_register(int uffd, uint64_t hva, uint64_t bytes, GError **error)
         .mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_MINOR,
     };
     if (ioctl(uffd, UFFDIO_REGISTER, &request) < 0) {
-        int errnum = errno;
-        return error_set_errno(
-            error, errnum, "cannot register %" PRIu64 " bytes at %#" PRIx64
-            " with userfaultfd%s", bytes, hva, register_remedy(errnum));
+        return explain_range(uffd, errno, "register", hva, bytes, error);
     }
     if ((request.ioctls & NEEDED_IOCTLS) != NEEDED_IOCTLS) {
         uffd_fd_unregister(uffd, hva, bytes, NULL);
@@ -211,14 +232,8 @@ bool
 uffd_fd_unregister(int uffd, uint64_t hva, uint64_t bytes, GError **error)
 {
     struct uffdio_range range = {.start = hva, .len = bytes};
-    if (ioctl(uffd, UFFDIO_UNREGISTER, &range) == 0) {
-        return true;
-    }
-    int errnum = errno;
-    return error_set_errno(
-        error, errnum, "cannot unregister %" PRIu64 " bytes at %#" PRIx64
-        " from userfaultfd%s", bytes, hva,
-        errnum == ENOMEM ? " (QEMU may have exited)" : "");
+    return ioctl(uffd, UFFDIO_UNREGISTER, &range) == 0 ||
+           explain_range(uffd, errno, "unregister", hva, bytes, error);
 }
 
 /* How far a placing ioctl came. The kernel writes bytes done or a negative

@@ -26,16 +26,19 @@ typedef enum {
 /* The outcome's name for logs. */
 const char *uffd_outcome_name(UffdOutcome outcome);
 
-/* Opens a userfaultfd of our own address space (tests, probing). -1: error. */
+/* Opens a userfaultfd of our own address space (tests, probing); at worst one
+ * for user-mode faults only. -1: error. */
 int uffd_fd_open(GError **error);
 
 /* UFFDIO_API with the features we live on: MISSING_SHMEM (4.11), MINOR_SHMEM
- * (5.14), THREAD_ID (4.14), EXACT_ADDRESS (5.18). Once per descriptor.
- * UNSUPPORTED names the feature that the kernel lacks. */
+ * (5.14), THREAD_ID (4.14), EXACT_ADDRESS (5.18). Once per descriptor, which
+ * becomes O_NONBLOCK. UNSUPPORTED names the feature that the kernel lacks;
+ * STATE: the handshake was made before. */
 bool uffd_fd_handshake(int uffd, GError **error);
 
 /* Registers [HVA, HVA + BYTES) MISSING|MINOR, both at once: see rule 2 of
- * docs/architecture.md. Page-aligned. */
+ * docs/architecture.md. Page-aligned. VM_GONE: the target has exited; RETRY:
+ * another userfaultfd holds the range. */
 bool uffd_fd_register(int uffd, uint64_t hva, uint64_t bytes, GError **error);
 bool uffd_fd_unregister(int uffd, uint64_t hva, uint64_t bytes,
                         GError **error);

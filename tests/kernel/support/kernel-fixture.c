@@ -97,13 +97,16 @@ kernel_fixture_init(KernelFixture *fixture, unsigned extents, uint64_t shift)
 void
 kernel_fixture_clear(KernelFixture *fixture)
 {
+    if (fixture->bytes == 0) {
+        return; /* never set up: {0} */
+    }
     kernel_guest_stop(&fixture->guest);
     fd_clear(&fixture->uffd);
     if (fixture->ours) {
         munmap(fixture->ours, fixture->bytes);
         fixture->ours = NULL;
-        fd_clear(&fixture->file);
     }
+    fd_clear(&fixture->file);
 }
 
 int
@@ -116,11 +119,13 @@ kernel_fixture_copy_uffd(KernelFixture *fixture)
 }
 
 void
-kernel_fixture_arm(KernelFixture *fixture, uint64_t modes, uint64_t features)
+kernel_fixture_arm_with(KernelFixture *fixture, int flags, uint64_t modes,
+                        uint64_t features)
 {
-    KernelGuestOrder make = {.verb = KERNEL_GUEST_SYSCALL,
-                             .nr = SYS_userfaultfd,
-                             .a = {O_CLOEXEC | O_NONBLOCK}};
+    KernelGuestOrder make = {
+        .verb = KERNEL_GUEST_SYSCALL,
+        .nr = SYS_userfaultfd,
+        .a = {(uint64_t)(O_CLOEXEC | O_NONBLOCK | flags)}};
     fixture->guest_uffd = (int)kernel_guest_ask(&fixture->guest, make);
     g_assert_cmpint(fixture->guest_uffd, >=, 0);
     fixture->uffd = kernel_fixture_copy_uffd(fixture);
@@ -136,6 +141,12 @@ kernel_fixture_arm(KernelFixture *fixture, uint64_t modes, uint64_t features)
         .mode = modes,
     };
     g_assert_no_errno(ioctl(fixture->uffd, UFFDIO_REGISTER, &request));
+}
+
+void
+kernel_fixture_arm(KernelFixture *fixture, uint64_t modes, uint64_t features)
+{
+    kernel_fixture_arm_with(fixture, 0, modes, features);
 }
 
 void

@@ -26,7 +26,8 @@
 typedef struct {
     int file;
     uint64_t bytes;
-    uint8_t *ours;   /* our view; 2 MiB aligned */
+    uint8_t *ours;   /* our view, 2 MiB aligned; a test that unmaps it sets
+                        it to NULL */
     uint64_t theirs; /* the guest's view: no address of ours; aligned too */
     KernelGuest guest;
     int uffd;       /* our copy; -1 before arm */
@@ -55,6 +56,10 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(KernelFixture, kernel_fixture_clear)
  * and on FEATURES, registers the guest's whole view with MODES. */
 void kernel_fixture_arm(KernelFixture *fixture, uint64_t modes,
                         uint64_t features);
+
+/* The same with FLAGS for userfaultfd(2). */
+void kernel_fixture_arm_with(KernelFixture *fixture, int flags,
+                             uint64_t modes, uint64_t features);
 
 /* All at once: the usual scene, MISSING|MINOR. */
 void kernel_fixture_init_armed(KernelFixture *fixture, unsigned extents);

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A memory cgroup of the test's own: see kernel-cgroup.h.
+ */
+#include "tests/kernel/support/kernel-cgroup.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "collapse/collapse-cgroup.h"
+
+static void
+write_text(const KernelCgroup *cgroup, const char *name, uint64_t value)
+{
+    g_autofree char *path = g_build_filename(cgroup->directory, name, NULL);
+    FILE *file = fopen(path, "we");
+    g_assert_nonnull(file);
+    g_assert_cmpint(fprintf(file, "%" PRIu64, value), >, 0);
+    g_assert_cmpint(fclose(file), ==, 0);
+}
+
+static const char *
+usage_name(const KernelCgroup *cgroup)
+{
+    return cgroup->unified ? "memory.current" : "memory.usage_in_bytes";
+}
+
+static char *
+find_root(bool *unified)
+{
+    g_autofree char *mountinfo = NULL;
+    if (!g_file_get_contents("/proc/self/mountinfo", &mountinfo, NULL, NULL)) {
+        return NULL;
+    }
+    char *root = collapse_cgroup_locate(mountinfo, "memory", "/");
+    *unified = !root;
+    return root ? root : collapse_cgroup_locate(mountinfo, "", "/");
+}
+
+bool
+kernel_cgroup_init(KernelCgroup *cgroup, const char **reason)
+{
+    static unsigned count;
+    g_autofree char *root = find_root(&cgroup->unified);
+    if (!root) {
+        *reason = "no memory cgroup hierarchy is mounted";
+        return false;
+    }
+    cgroup->directory = g_strdup_printf("%s/postlude-test-%d-%u", root,
+                                        (int)getpid(), count++);
+    if (mkdir(cgroup->directory, 0755) < 0) {
+        *reason = "no memory cgroup can be made here";
+        g_clear_pointer(&cgroup->directory, g_free);
+        return false;
+    }
+    g_autofree char *usage =
+        g_build_filename(cgroup->directory, usage_name(cgroup), NULL);
+    if (access(usage, R_OK) < 0) {
+        *reason = "the memory controller is not enabled for new cgroups";
+        kernel_cgroup_clear(cgroup);
+        return false;
+    }
+    return true;
+}
+
+/* A process that was just reaped may still count for a moment. */
+void
+kernel_cgroup_clear(KernelCgroup *cgroup)
+{
+    if (!cgroup->directory) {
+        return;
+    }
+    for (int tries = 0; tries < 200 && rmdir(cgroup->directory) < 0 &&
+                        errno == EBUSY; tries++) {
+        g_usleep(5000);
+    }
+    g_clear_pointer(&cgroup->directory, g_free);
+}
+
+void
+kernel_cgroup_enter(const KernelCgroup *cgroup, pid_t pid)
+{
+    write_text(cgroup, "cgroup.procs", (uint64_t)pid);
+}
+
+void
+kernel_cgroup_limit(const KernelCgroup *cgroup, uint64_t bytes)
+{
+    write_text(cgroup,
+               cgroup->unified ? "memory.max" : "memory.limit_in_bytes", bytes);
+}
+
+uint64_t
+kernel_cgroup_usage_bytes(const KernelCgroup *cgroup)
+{
+    g_autofree char *path =
+        g_build_filename(cgroup->directory, usage_name(cgroup), NULL);
+    g_autofree char *text = NULL;
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    return strtoull(text, NULL, 10);
+}
