@@ -7,7 +7,6 @@
 
 #include <elf.h>
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ptrace.h>
@@ -24,8 +23,7 @@
 #define PTRACE_GET_RSEQ_CONFIGURATION 0x420f
 #endif
 
-#define SPIN_NS UINT64_C(200000)
-#define NAP_NS 50000
+#define NAP_NS 10000
 
 typedef struct {
     uint64_t abi_hva;
@@ -77,17 +75,17 @@ attach_ptrace_seize(AttachPtrace *trace, GError **error)
 }
 
 /* waitpid() has no timeout, and the ways to give it one (SIGCHLD, an alarm)
- * belong to the whole process, which is our caller's. The stop mostly comes
- * within microseconds: yield for a moment, then nap. */
+ * belong to the whole process, which is our caller's. So look again after
+ * short naps. Spinning, even with sched_yield(), is worse when every CPU is
+ * busy: the scheduler then takes the CPU from us for milliseconds, just when
+ * the target stands still. */
 static bool
 wait_stop(AttachPtrace *trace, AttachStop *stop, GError **error)
 {
-    uint64_t begin = fd_now_ns();
     int status = 0;
     pid_t got;
     while ((got = waitpid(trace->tid, &status, __WALL | WNOHANG)) == 0) {
-        uint64_t now = fd_now_ns();
-        if (now > trace->deadline_ns) {
+        if (fd_now_ns() > trace->deadline_ns) {
             return error_set(error, ERROR_RETRY,
                              "thread %d of process %d did not stop in time: it "
                              "sits in a kernel call that cannot be interrupted "
@@ -95,11 +93,7 @@ wait_stop(AttachPtrace *trace, AttachStop *stop, GError **error)
                              (int)trace->tid, (int)trace->pid, (int)trace->pid,
                              (int)trace->tid);
         }
-        if (now - begin < SPIN_NS) {
-            sched_yield();
-        } else {
-            nanosleep(&(struct timespec){.tv_nsec = NAP_NS}, NULL);
-        }
+        nanosleep(&(struct timespec){.tv_nsec = NAP_NS}, NULL);
     }
     if (got != trace->tid || !WIFSTOPPED(status)) {
         trace->seized = false;

@@ -34,9 +34,11 @@
 #include "attach/attach-remote.h"
 
 #include <fcntl.h>
-#include <linux/userfaultfd.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -45,10 +47,6 @@
 #include "attach/attach-target.h"
 #include "base/error.h"
 #include "base/fd.h"
-
-#ifndef USERFAULTFD_IOC_NEW
-#define USERFAULTFD_IOC_NEW _IO(0xAA, 0x00) /* Linux 6.1 */
-#endif
 
 #define BORROW_MS 1000  /* stop, call and trap; normally 0.1 ms */
 #define RETURN_MS 1000  /* the way back gets time of its own */
@@ -176,8 +174,6 @@ aim_plain(AttachBorrow *b, GError **error)
                          "and can be borrowed only there",
                          (int)b->trace.tid, (int)b->trace.pid);
     }
-    g_debug("process %d: thread %d cannot heal itself while it is borrowed",
-            (int)b->trace.pid, (int)b->trace.tid);
     b->aimed = attach_arch_aim(&b->saved.regs, own, 0, b->call);
     return true;
 }
@@ -185,6 +181,7 @@ aim_plain(AttachBorrow *b, GError **error)
 static bool
 aim(AttachBorrow *b, GError **error)
 {
+    static atomic_flag told = ATOMIC_FLAG_INIT;
     if (!attach_ptrace_save(&b->trace, &b->saved, error)) {
         return false;
     }
@@ -195,6 +192,10 @@ aim(AttachBorrow *b, GError **error)
                                    b->frame.hva, b->call);
     } else if (!aim_plain(b, error)) {
         return false;
+    } else if (!atomic_flag_test_and_set(&told)) {
+        g_info("process %d cannot heal itself while its thread %d is borrowed "
+               "(a shadow stack, an unusual C library or a full stack)",
+               (int)b->trace.pid, (int)b->trace.tid);
     }
     note(ATTACH_STEP_FRAMED);
     return true;
@@ -270,6 +271,15 @@ give_back(AttachBorrow *b)
     }
 }
 
+/* While we wait for a CPU, the target stands still. */
+static void
+hurry(void)
+{
+    const struct sched_param lowest = {.sched_priority = 1};
+    prctl(PR_SET_TIMERSLACK, 1UL);
+    (void)pthread_setschedparam(pthread_self(), SCHED_FIFO, &lowest);
+}
+
 static void *
 borrow(void *data)
 {
@@ -278,6 +288,7 @@ borrow(void *data)
     sigset_t all;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, NULL);
+    hurry();
 
     b->trace.deadline_ns = fd_deadline_ns(BORROW_MS);
     if (attach_ptrace_seize(&b->trace, &b->error)) {

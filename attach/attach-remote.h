@@ -7,11 +7,17 @@
 #pragma once
 
 #include <glib.h>
+#include <linux/userfaultfd.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
 #include <sys/types.h>
 
 #include "attach/attach-arch.h"
+
+#ifndef USERFAULTFD_IOC_NEW
+#define USERFAULTFD_IOC_NEW _IO(0xAA, 0x00) /* Linux 6.1 */
+#endif
 
 /* Runs CALL in PID and stores what it returned (a negative errno if it
  * failed there) in *RESULT. The target stands still for tens of microseconds

@@ -7,10 +7,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/userfaultfd.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -20,10 +18,6 @@
 #include "attach/attach-target.h"
 #include "base/error.h"
 #include "base/fd.h"
-
-#ifndef USERFAULTFD_IOC_NEW
-#define USERFAULTFD_IOC_NEW _IO(0xAA, 0x00) /* Linux 6.1 */
-#endif
 
 #define MISC_MAJOR 10u /* uapi/linux/major.h */
 #define NEW_FLAGS ((uint64_t)(O_CLOEXEC | O_NONBLOCK))
