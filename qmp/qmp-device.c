@@ -48,9 +48,24 @@ find_in(QmpClient *client, const char *place, const char *const *prefixes,
     return false;
 }
 
+/* The kind of back end that a line of "info network" names, as
+ * "vhost-user-netdev"; NULL if it names none. Lines look like
+ *   " \ net0: index=0,type=vhost-user,vhost-user0 to c0" */
+static char *
+netdev_kind(const char *line)
+{
+    static const char key[] = ",type=";
+    const char *type = strstr(line, key);
+    if (!type) {
+        return NULL;
+    }
+    type += strlen(key);
+    g_autofree char *name = g_strndup(type, strcspn(type, ",\r "));
+    return g_strconcat(name, "-netdev", NULL);
+}
+
 /* Network back ends are not in the object tree, and QMP has no query for
- * them; "info network" is what there is. It prints one a line:
- *   " \ net0: index=0,type=vhost-user,chardev=..." */
+ * them; the human monitor's is what there is. */
 static bool
 find_netdev(QmpClient *client, const char *const *prefixes, char **found,
             GError **error)
@@ -63,17 +78,15 @@ find_netdev(QmpClient *client, const char *const *prefixes, char **found,
         return false;
     }
     const char *text = qmp_message_string(reply, NULL);
-    g_auto(GStrv) lines = g_strsplit(text ? text : "", "\n", -1);
+    if (!text) {
+        return error_set(error, ERROR_PROTOCOL,
+                         "QEMU's reply to 'info network' is not a text");
+    }
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
     for (char **line = lines; *line; line++) {
-        const char *type = strstr(*line, ",type=");
-        if (!type) {
-            continue;
-        }
-        type += strlen(",type=");
-        g_autofree char *name = g_strndup(type, strcspn(type, ",\r "));
-        g_autofree char *full = g_strconcat(name, "-netdev", NULL);
-        if (matches(full, prefixes)) {
-            *found = g_steal_pointer(&full);
+        g_autofree char *kind = netdev_kind(*line);
+        if (kind && matches(kind, prefixes)) {
+            *found = g_steal_pointer(&kind);
             return true;
         }
     }

@@ -283,3 +283,19 @@ qmp_qemu_remove_fdset(QmpClient *client, int fdset, GError **error)
     return run(client, "remove-fd",
                qmp_message_int_argument("fdset-id", fdset), error);
 }
+
+bool
+qmp_qemu_getfd(QmpClient *client, int fd, const char *name, GError **error)
+{
+    g_autoptr(JsonNode) reply = qmp_client_execute_with_fd(
+        client, "getfd", qmp_message_arguments("fdname", name, NULL), fd,
+        error);
+    return reply != NULL;
+}
+
+bool
+qmp_qemu_closefd(QmpClient *client, const char *name, GError **error)
+{
+    return run(client, "closefd", qmp_message_arguments("fdname", name, NULL),
+               error);
+}

@@ -106,3 +106,9 @@ bool qmp_qemu_add_fd(QmpClient *client, int fd, int *fdset, int *remote_fd,
 /* 10.0 closes at once. 7.2 does so only while the guest runs; before that it
  * remembers, and closes when the guest runs and a QMP client leaves. */
 bool qmp_qemu_remove_fdset(QmpClient *client, int fdset, GError **error);
+
+/* Gives QEMU a copy of FD under NAME, for URIs like "fd:NAME" on this same
+ * monitor; QEMU takes it out of the list when it is used. */
+bool qmp_qemu_getfd(QmpClient *client, int fd, const char *name,
+                    GError **error);
+bool qmp_qemu_closefd(QmpClient *client, const char *name, GError **error);

@@ -206,7 +206,7 @@ test_devices_are_found_wherever_they_are(gconstpointer version)
     assert_device(vm, "virtio-rng-", "virtio-rng-pci");
     assert_device(vm, "memory-backend-memfd", "memory-backend-memfd");
     assert_device(vm, "socket-", "socket-netdev");
-    assert_device(vm, "i8042", NULL);
+    assert_device(vm, "i8042", "i8042");
     assert_device(vm, "vhost-user-", NULL);
 }
 

@@ -55,7 +55,7 @@ test_a_network_back_end(void)
         {QMP_PEER_HEAR, "{\"command-line\":\"info network\"}"},
         {QMP_PEER_ANSWER,
          "\"nic: index=0,type=nic,model=virtio-net-pci\\r\\n"
-         " \\\\ net0: index=0,type=vhost-user,chardev=c\\r\\n\""},
+         " \\\\ net0: index=0,type=vhost-user,vhost-user0 to c\\r\\n\""},
         {QMP_PEER_END},
     };
     g_autoptr(GError) error = NULL;
@@ -112,12 +112,23 @@ test_could_not_ask_is_an_error(void)
         LIST("/machine/peripheral", "{}"),
         {QMP_PEER_END},
     };
+    static const QmpPeerStep textless[] = {
+        {QMP_PEER_GREET},
+        LIST("/machine/peripheral", "[]"),
+        LIST("/machine/peripheral-anon", "[]"),
+        LIST("/machine/unattached", "[]"),
+        LIST("/objects", "[]"),
+        {QMP_PEER_HEAR, "info network"},
+        {QMP_PEER_ANSWER, "{}"},
+        {QMP_PEER_END},
+    };
     static const struct {
         const QmpPeerStep *steps;
         ErrorCode code;
     } cases[] = {{refused, ERROR_FAILED},
                  {gone, ERROR_VM_GONE},
-                 {shapeless, ERROR_PROTOCOL}};
+                 {shapeless, ERROR_PROTOCOL},
+                 {textless, ERROR_PROTOCOL}};
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autoptr(GError) error = NULL;
         char *found = NULL;
