@@ -201,6 +201,9 @@ test_descriptors(void)
         {QMP_PEER_HEAR, "{\"fdset-id\":3}"}, {QMP_PEER_ANSWER, "{}"},
         {QMP_PEER_HEAR, "\"add-fd\""},
         {QMP_PEER_ANSWER, "{\"fd\": -1, \"fdset-id\": 3}"},
+        {QMP_PEER_HEAR_FD, "\"getfd\"", "again"}, {QMP_PEER_ANSWER, "{}"},
+        {QMP_PEER_HEAR, "\"closefd\""},
+        {QMP_PEER_REFUSE, NULL, "File descriptor named 'x' not found"},
         {QMP_PEER_END},
     };
     int ends[2];
@@ -217,6 +220,10 @@ test_descriptors(void)
     g_assert_false(
         qmp_qemu_add_fd(d.client, ends[0], &fdset, &remote_fd, &d.error));
     assert_error(&d, ERROR_PROTOCOL, "'fd'");
+    g_assert_cmpint(write(ends[1], "again", 5), ==, 5);
+    g_assert_true(qmp_qemu_getfd(d.client, ends[0], "x", &d.error));
+    g_assert_false(qmp_qemu_closefd(d.client, "x", &d.error));
+    assert_error(&d, ERROR_FAILED, "QEMU refused 'closefd': File");
     close(ends[0]);
     close(ends[1]);
     end(&d);
