@@ -4,8 +4,8 @@
  * memory backends it comes from: the second half of qmp-qemu.h. The command
  * has no typed form; its table was read on QEMU 7.2 and 10.0:
  *
- *   Block Name    PSize              Offset               Used              Total                HVA  RO
- *         ram0    4 KiB  0x0000000000000000 0x0000000008000000 0x0000000008000000 0x00007fbb77e00000  rw
+ *   Block Name  PSize     Offset       Used      Total        HVA  RO
+ *         ram0  4 KiB  0x000...0  0x000...0  0x000...0  0x000...0  rw
  *
  * The last two columns are there from 8.0 on. A name may be empty (a backend
  * that nothing uses), may be wider than its column and may hold spaces (a ROM
