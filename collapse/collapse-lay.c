@@ -37,10 +37,9 @@
 typedef struct {
     bool joined;
     int join_errno;
-    bool busy; /* an extent is between allocated and huge: */
+    bool busy; /* an extent is between allocated and judged: */
     unsigned busy_block;
     uint64_t busy_extent;
-    uint64_t laid_extents;
     CollapseErrors errors;
     uint8_t laid[]; /* one byte per whole extent of all blocks, in order */
 } Board;
@@ -130,7 +129,6 @@ note(Job *job, int errnum)
 {
     if (errnum == 0) {
         job->refusals = 0;
-        job->board->laid_extents++;
         return;
     }
     job->refusals = errnum == job->last_errnum ? job->refusals + 1 : 1;
@@ -233,8 +231,7 @@ check_block(const CollapseLayBlock *block, GError **error)
     struct stat file;
     uint64_t end;
     Range range = {.start = block->offset, .bytes = block->bytes};
-    if (!range_is_aligned(block->offset, EXTENT_BYTES) ||
-        !range_end(&range, &end)) {
+    if (!range_is_aligned(block->offset, EXTENT_BYTES)) {
         return error_set(error, ERROR_STATE,
                          "cannot lay huge pages under a RAM block that starts "
                          "at offset %#" PRIx64 " of its file: it is not a "
@@ -243,11 +240,12 @@ check_block(const CollapseLayBlock *block, GError **error)
     if (fstat(block->file, &file) < 0) {
         return error_set_errno(error, errno, "cannot examine the RAM file");
     }
-    if ((uint64_t)file.st_size < end) {
+    if (!range_end(&range, &end) || (uint64_t)file.st_size < end) {
         return error_set(error, ERROR_STATE,
                          "the RAM file is %jd bytes long, shorter than the "
-                         "RAM block that ends at %" PRIu64,
-                         (intmax_t)file.st_size, end);
+                         "RAM block of %" PRIu64 " bytes at offset %#" PRIx64
+                         " in it", (intmax_t)file.st_size, block->bytes,
+                         block->offset);
     }
     return true;
 }
@@ -304,27 +302,30 @@ run_child(Job *job, GError **error)
                                    "huge pages");
         }
     }
-    if (job->board->busy) {
-        punch(&job->blocks[job->board->busy_block], job->board->busy_extent);
-    }
     return judge_exit(status, error);
 }
 
-/* A killed child leaves extents it never came to: failed, without a reason. */
+/* Tells the caller what is. A killed child leaves extents it never came to,
+ * which have failed without a reason, and one in the middle of which it was:
+ * that becomes a hole, whatever the child had noted. */
 static void
 collect(const Job *job, CollapseLayResult *result)
 {
-    const uint8_t *laid = job->board->laid;
-    uint64_t wanted = 0;
+    const Board *board = job->board;
+    const uint8_t *laid = board->laid;
     for (unsigned b = 0; b < job->n; b++) {
         const CollapseLayBlock *block = &job->blocks[b];
         for (uint64_t i = 0; i < whole_extents(block); i++, laid++) {
-            wanted += block->wanted[i] != 0;
-            block->laid[i] = *laid;
+            bool unfinished = board->busy && board->busy_block == b &&
+                              board->busy_extent == i;
+            if (unfinished) {
+                punch(block, i);
+            }
+            block->laid[i] = *laid && !unfinished;
+            result->laid_extents += block->laid[i];
+            result->failed_extents += block->wanted[i] && !block->laid[i];
         }
     }
-    result->laid_extents = job->board->laid_extents;
-    result->failed_extents = wanted - result->laid_extents;
     result->charged_to_target = job->board->joined;
     result->errors = job->board->errors;
 }

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What laying does when the VM's memory cgroup or the tmpfs is too small for
+ * its RAM: some extents are laid, the rest stay holes and are counted with the
+ * reason; neither the target nor we die.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "collapse/collapse-lay.h"
+#include "tests/kernel/support/kernel-cgroup.h"
+#include "tests/kernel/support/kernel-fixture.h"
+
+#define EXTENTS 32
+#define LIMIT (EXTENTS / 2 * EXTENT_BYTES)
+
+static void
+describe(const CollapseLayResult *result, const GError *error)
+{
+    g_test_message("laid %u, failed %u, %s x %u, %s",
+                   (unsigned)result->laid_extents,
+                   (unsigned)result->failed_extents,
+                   g_strerror(result->errors.kinds[0].errnum),
+                   (unsigned)result->errors.kinds[0].count,
+                   error ? error->message : "no error");
+}
+
+static uint64_t
+allocated_bytes(int file)
+{
+    struct stat info;
+    g_assert_no_errno(fstat(file, &info));
+    return (uint64_t)info.st_blocks * 512;
+}
+
+/* True or false as collapse_lay(); in both cases LAID must tell the truth. */
+static bool
+lay_all(int file, pid_t target, CollapseLayResult *result)
+{
+    g_autoptr(GError) error = NULL;
+    uint8_t wanted[EXTENTS], laid[EXTENTS];
+    unsigned sum = 0;
+    memset(wanted, 1, sizeof wanted);
+    CollapseLayBlock block = {.file = file, .bytes = EXTENTS * EXTENT_BYTES,
+                              .wanted = wanted, .laid = laid};
+    bool ok = collapse_lay(&block, 1, target, result, &error);
+    describe(result, error);
+    for (unsigned i = 0; i < EXTENTS; i++) {
+        sum += laid[i];
+    }
+    g_assert_cmpuint(result->laid_extents, ==, sum);
+    g_assert_cmpuint(result->laid_extents + result->failed_extents, ==,
+                     EXTENTS);
+    g_assert_cmpuint(allocated_bytes(file), ==, sum * EXTENT_BYTES);
+    return ok;
+}
+
+static void
+a_cgroup_that_is_too_small(void)
+{
+    g_auto(KernelCgroup) cgroup = {0};
+    g_auto(KernelFixture) k = {0};
+    const char *reason = NULL;
+    CollapseLayResult result;
+    if (!kernel_fixture_need(kernel_cgroup_init(&cgroup, &reason), reason)) {
+        return;
+    }
+    kernel_fixture_init(&k, EXTENTS, 0);
+    kernel_cgroup_enter(&cgroup, k.guest.pid);
+    kernel_cgroup_limit(&cgroup, LIMIT);
+    lay_all(k.file, k.guest.pid, &result);
+    g_assert_cmpuint(result.laid_extents, >=, EXTENTS / 2 - 2);
+    g_assert_cmpuint(result.laid_extents, <=, EXTENTS / 2);
+    /* The target was not the one to pay with its life. */
+    g_assert_cmpint(kernel_guest_read(&k.guest, k.theirs), ==, 0);
+    kernel_fixture_clear(&k);
+}
+
+/* Not even one extent fits. Should the OOM killer come, it takes the child,
+ * which volunteers, and not the target, which is bigger. */
+static void
+a_cgroup_that_is_full(void)
+{
+    g_auto(KernelCgroup) cgroup = {0};
+    g_auto(KernelFixture) k = {0};
+    const char *reason = NULL;
+    CollapseLayResult result;
+    if (!kernel_fixture_need(kernel_cgroup_init(&cgroup, &reason), reason)) {
+        return;
+    }
+    kernel_fixture_init(&k, EXTENTS, 0);
+    kernel_cgroup_enter(&cgroup, k.guest.pid);
+    KernelGuestOrder populate = {
+        .verb = KERNEL_GUEST_SYSCALL, .nr = SYS_mmap,
+        .a = {0, EXTENT_BYTES, PROT_READ | PROT_WRITE,
+              MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, (uint64_t)-1}};
+    g_assert_cmpint(kernel_guest_ask(&k.guest, populate), >, 0);
+    kernel_cgroup_limit(&cgroup, kernel_cgroup_usage_bytes(&cgroup));
+    lay_all(k.file, k.guest.pid, &result);
+    g_assert_cmpuint(result.laid_extents, ==, 0);
+    g_assert_cmpint(kernel_guest_read(&k.guest, k.theirs), ==, 0);
+    kernel_fixture_clear(&k);
+}
+
+static void
+lay_on_a_small_tmpfs(const char *directory)
+{
+    CollapseLayResult result;
+    autofd file = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    g_assert_no_errno(file);
+    g_assert_no_errno(ftruncate(file, EXTENTS * (off_t)EXTENT_BYTES));
+    g_assert_true(lay_all(file, getpid(), &result));
+    g_assert_cmpuint(result.laid_extents, ==, EXTENTS / 2);
+}
+
+/* In a mount namespace of a child, so that nothing is left behind. */
+static void
+a_tmpfs_that_is_too_small(void)
+{
+    int status;
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (unshare(CLONE_NEWNS) < 0 ||
+            mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+            mount("tmpfs", "/mnt", "tmpfs", 0, "size=32m") < 0) {
+            _exit(77);
+        }
+        lay_on_a_small_tmpfs("/mnt");
+        _exit(0);
+    }
+    g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+    if (kernel_fixture_need(!WIFEXITED(status) || WEXITSTATUS(status) != 77,
+                            "no tmpfs can be mounted here")) {
+        g_assert_cmpint(status, ==, 0);
+    }
+}
+
+int
+main(int argc, char **argv)
+{
+    kernel_fixture_main(&argc, &argv);
+    kernel_fixture_add("/kernel/limits/cgroup", a_cgroup_that_is_too_small);
+    kernel_fixture_add("/kernel/limits/full-cgroup", a_cgroup_that_is_full);
+    kernel_fixture_add("/kernel/limits/tmpfs", a_tmpfs_that_is_too_small);
+    return g_test_run();
+}
