@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The verbs: one file each, all of one shape. Exit status: 0 done; 1 refused
+ * or failed, and the guest is where it was; 2 usage; 3 something was given up
+ * after the point of no return.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+int cmd_send(int argc, char **argv);
+int cmd_receive(int argc, char **argv);
+int cmd_check(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+
+/* Parses ARGV against ENTRIES (a GOptionEntry table that ends in {0}); what is
+ * left over is an error. SUMMARY is shown by --help. False: *STATUS is what to
+ * exit with (0 after --help, else 2). */
+bool cli_parse(int argc, char **argv, const char *usage, const char *summary,
+               const GOptionEntry *entries, int *status);
+
+/* Prints "postlude VERB: MESSAGE" and returns STATUS. */
+int cli_fail(const char *verb, const char *message, int status);

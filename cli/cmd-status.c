@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * postlude status: the helpers that run on this host.
+ */
+#include <stdio.h>
+
+#include "cli/cli.h"
+#include "migrate/migrate-status.h"
+
+static void
+print_json(const GPtrArray *all)
+{
+    printf("[");
+    for (guint i = 0; i < all->len; i++) {
+        printf("%s%s", i ? "," : "",
+               (const char *)g_ptr_array_index(all, i));
+    }
+    printf("]\n");
+}
+
+static void
+print_text(const GPtrArray *all)
+{
+    for (guint i = 0; i < all->len; i++) {
+        g_autofree char *line =
+            migrate_status_describe(g_ptr_array_index(all, i));
+        if (line) {
+            printf("%s\n", line);
+        }
+    }
+    if (all->len == 0) {
+        printf("no helper is running on this host\n");
+    }
+}
+
+int
+cmd_status(int argc, char **argv)
+{
+    gboolean json = false;
+    const GOptionEntry entries[] = {
+        {"json", 0, 0, G_OPTION_ARG_NONE, &json, "As a JSON array", NULL},
+        {0}};
+    int status;
+    if (!cli_parse(argc, argv, "status", "Shows the helpers of this user that "
+                   "run on this host: where each stands, what has\narrived, "
+                   "and whether the source is still needed.",
+                   entries, &status)) {
+        return status;
+    }
+    g_autoptr(GPtrArray) all = migrate_status_query_all();
+    if (json) {
+        print_json(all);
+    } else {
+        print_text(all);
+    }
+    return 0;
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Arming the destination: see migrate-arm.h.
+ *
+ * The order matters. Files are emptied while nobody needs their contents (the
+ * guest is not here yet). Folios are laid before the registration, because
+ * MADV_COLLAPSE refuses to fill holes of a file that is registered MISSING.
+ * The registration comes before *armed*, and after it we look whether QEMU
+ * has a page mapped already, which would not fault and be read as zeros.
+ */
+#include "migrate/migrate-arm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "attach/attach.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/range.h"
+#include "collapse/collapse-account.h"
+#include "collapse/collapse-lay.h"
+#include "uffd/uffd-fd.h"
+
+static bool
+empty_file(const MigrateBlock *block, GError **error)
+{
+    if (fallocate(block->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                  (off_t)block->file_offset, (off_t)block->bytes) < 0) {
+        return error_set_errno(error, errno, "empty RAM block '%s'",
+                               block->name);
+    }
+    return true;
+}
+
+static bool
+empty_files(MigrateSession *session, GError **error)
+{
+    for (unsigned i = 0; i < session->ram->n_blocks; i++) {
+        if (!empty_file(&session->ram->blocks[i], error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A helper that died while armed left its descriptor in QEMU, and with it the
+ * registration, which would make ours fail with EBUSY. QEMU waits for a guest
+ * and uses none itself, so it can only be that. */
+static bool
+close_leftovers(MigrateSession *session, GError **error)
+{
+    g_autoptr(GArray) old = attach_list_userfaultfds(session->pid, error);
+    for (guint i = 0; old && i < old->len; i++) {
+        int fd = g_array_index(old, int, i);
+        g_message("closing userfaultfd %d that an earlier helper left in QEMU",
+                  fd);
+        if (!attach_close_userfaultfd(session->pid, fd, error)) {
+            return false;
+        }
+    }
+    return old != NULL;
+}
+
+/* Huge pages need an aligned mapping; without one the folios would only cost
+ * memory, so such a block takes the path of small extents. */
+static bool
+lay(MigrateSession *session, uint8_t **laid, GError **error)
+{
+    unsigned n = session->ram->n_blocks;
+    g_autofree CollapseLayBlock *blocks = g_new0(CollapseLayBlock, n);
+    unsigned used = 0;
+    for (unsigned i = 0; i < n; i++) {
+        MigrateBlock *block = &session->ram->blocks[i];
+        laid[i] = g_malloc0(block->extents);
+        if (block->aligned) {
+            blocks[used++] = (CollapseLayBlock){
+                .file = block->file,
+                .offset = block->file_offset,
+                .bytes = block->bytes,
+                .wanted = session->destination.wanted[i],
+                .laid = laid[i],
+            };
+        }
+    }
+    CollapseLayResult result = {0};
+    if (used > 0 && !collapse_lay(blocks, used, session->pid, &result,
+                                  error)) {
+        return false;
+    }
+    session->report.huge.laid_extents = result.laid_extents;
+    session->report.huge.lay_ns = result.ns;
+    collapse_errors_merge(&session->report.huge.failed, &result.errors);
+    if (result.failed_extents > 0) {
+        g_warning("no huge page for %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+                  " extents (%s): they arrive in small pages and are swept at "
+                  "the end",
+                  result.failed_extents,
+                  result.failed_extents + result.laid_extents,
+                  error_errno_name(result.errors.kinds[0].errnum));
+    }
+    return true;
+}
+
+/* QEMU may be unprivileged: then it may use a /dev/userfaultfd that we open
+ * and hand it. That way is tried first, because it needs no sysctl. */
+static int
+create_from_device(MigrateSession *session, GError **error)
+{
+    autofd device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
+    int fdset, number;
+    if (device < 0) {
+        error_set_errno(error, errno, "open /dev/userfaultfd");
+        return -1;
+    }
+    if (!qmp_qemu_add_fd(session->qmp, device, &fdset, &number, error)) {
+        return -1;
+    }
+    int uffd = attach_create_userfaultfd_from_device(
+        session->pid, number, &session->destination.remote_uffd, error);
+    qmp_qemu_remove_fdset(session->qmp, fdset, NULL);
+    return uffd;
+}
+
+static bool
+create_userfaultfd(MigrateSession *session, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+    session->destination.uffd = create_from_device(session, &why);
+    if (session->destination.uffd < 0) {
+        g_debug("by way of /dev/userfaultfd: %s", why->message);
+        session->destination.uffd = attach_create_userfaultfd(
+            session->pid, &session->destination.remote_uffd, error);
+    }
+    return session->destination.uffd >= 0 &&
+           uffd_fd_handshake(session->destination.uffd, error);
+}
+
+static bool
+register_blocks(MigrateSession *session, GError **error)
+{
+    session->destination.regions = uffd_regions_new();
+    for (unsigned i = 0; i < session->ram->n_blocks; i++) {
+        const MigrateBlock *block = &session->ram->blocks[i];
+        if (!uffd_regions_add(session->destination.regions, i, block->hva,
+                              block->bytes, error) ||
+            !uffd_fd_register(session->destination.uffd, block->hva,
+                              block->bytes, error)) {
+            g_prefix_error(error, "RAM block '%s': ", block->name);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+check_nothing_mapped(MigrateSession *session, GError **error)
+{
+    for (unsigned i = 0; i < session->ram->n_blocks; i++) {
+        const MigrateBlock *block = &session->ram->blocks[i];
+        CollapseCoverage coverage;
+        if (!collapse_account_range(session->pid, block->hva, block->bytes,
+                                    &coverage, error)) {
+            return false;
+        }
+        if (coverage.rss_bytes > 0) {
+            return error_set(error, ERROR_STATE,
+                             "QEMU touched %" G_GUINT64_FORMAT " KiB of RAM "
+                             "block '%s' while we were arming; try again",
+                             coverage.rss_bytes / 1024, block->name);
+        }
+    }
+    return true;
+}
+
+static bool
+start_fault_thread(MigrateSession *session, uint8_t **laid, GError **error)
+{
+    session->destination.target =
+        collapse_target_open(session->pid, error);
+    if (!session->destination.target ||
+        !migrate_ram_map(session->ram, true, error)) {
+        return false;
+    }
+    session->destination.pages = migrate_pages_new(
+        session->ram, laid, session->destination.uffd,
+        session->destination.target, &session->alarm, error);
+    if (!session->destination.pages) {
+        return false;
+    }
+    session->destination.fault = migrate_fault_start(
+        session->destination.uffd, session->destination.regions,
+        session->urgent, session->destination.pages, &session->alarm);
+    return true;
+}
+
+bool
+migrate_arm(MigrateSession *session, GError **error)
+{
+    g_autofree uint8_t **laid = g_new0(uint8_t *, session->ram->n_blocks);
+    bool ok = close_leftovers(session, error) &&
+              empty_files(session, error) && lay(session, laid, error) &&
+              create_userfaultfd(session, error) &&
+              register_blocks(session, error) &&
+              check_nothing_mapped(session, error) &&
+              start_fault_thread(session, laid, error);
+    for (unsigned i = 0; i < session->ram->n_blocks; i++) {
+        g_free(laid[i]); /* NULL where the page states took it over */
+    }
+    return ok;
+}
+
+static void
+unregister_blocks(MigrateSession *session)
+{
+    for (unsigned i = 0; i < session->ram->n_blocks; i++) {
+        g_autoptr(GError) why = NULL;
+        const MigrateBlock *block = &session->ram->blocks[i];
+        if (!uffd_fd_unregister(session->destination.uffd, block->hva,
+                                block->bytes, &why)) {
+            g_debug("%s", why->message); /* never registered, or QEMU is gone */
+        }
+    }
+}
+
+static bool
+close_descriptors(MigrateSession *session, GError **error)
+{
+    bool ok = session->destination.remote_uffd < 0 || session->qemu_gone ||
+              attach_close_userfaultfd(
+                  session->pid, session->destination.remote_uffd, error);
+    session->destination.remote_uffd = -1;
+    fd_clear(&session->destination.uffd);
+    return ok;
+}
+
+bool
+migrate_arm_release(MigrateSession *session, GError **error)
+{
+    unregister_blocks(session);
+    if (session->destination.fault) {
+        migrate_fault_stop(g_steal_pointer(&session->destination.fault),
+                           &session->destination.tally);
+    }
+    return close_descriptors(session, error);
+}
+
+void
+migrate_disarm(MigrateSession *session)
+{
+    g_autoptr(GError) why = NULL;
+    if (session->destination.uffd >= 0 &&
+        !migrate_arm_release(session, &why)) {
+        g_warning("%s", why->message);
+    }
+    migrate_ram_unmap(session->ram);
+    empty_files(session, NULL);
+}

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Findings about a host and a guest: see migrate-check.h. What cannot be safe
+ * is refused here, before anything moves (docs/architecture.md, rule 8).
+ */
+#include "migrate/migrate-check.h"
+
+#include <inttypes.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "attach/attach.h"
+#include "base/error.h"
+#include "base/proc-maps.h"
+#include "base/range.h"
+#include "uffd/uffd-fd.h"
+
+static void
+free_finding(gpointer data)
+{
+    MigrateFinding *finding = data;
+    g_free(finding->what);
+    g_free(finding->remedy);
+    g_free(finding);
+}
+
+GPtrArray *
+migrate_findings_new(void)
+{
+    return g_ptr_array_new_with_free_func(free_finding);
+}
+
+void
+migrate_findings_add(GPtrArray *findings, MigrateCheckLevel level,
+                     const char *remedy, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    MigrateFinding *finding = g_new0(MigrateFinding, 1);
+    finding->level = level;
+    finding->what = g_strdup_vprintf(format, args);
+    finding->remedy = level == MIGRATE_CHECK_OK ? NULL : g_strdup(remedy);
+    g_ptr_array_add(findings, finding);
+    va_end(args);
+}
+
+bool
+migrate_findings_judge(const GPtrArray *findings, GError **error)
+{
+    for (guint i = 0; i < findings->len; i++) {
+        const MigrateFinding *f = g_ptr_array_index(findings, i);
+        if (f->level == MIGRATE_CHECK_MISSING) {
+            return error_set(error, ERROR_UNSUPPORTED, "%s; %s", f->what,
+                             f->remedy);
+        }
+        if (f->level == MIGRATE_CHECK_WARNING) {
+            g_warning("%s; %s", f->what, f->remedy);
+        }
+    }
+    return true;
+}
+
+static void
+check_kernel(GPtrArray *findings)
+{
+    struct utsname name;
+    unsigned major = 0, minor = 0;
+    uname(&name);
+    sscanf(name.release, "%u.%u", &major, &minor);
+    bool collapses = major > 6 || (major == 6 && minor >= 1);
+    migrate_findings_add(
+        findings, collapses ? MIGRATE_CHECK_OK : MIGRATE_CHECK_WARNING,
+        "without MADV_COLLAPSE on shared memory (Linux 6.1) the guest arrives "
+        "with small pages; install a newer kernel",
+        "kernel %s", name.release);
+    g_autoptr(GError) why = NULL;
+    if (uffd_fd_probe(&why)) {
+        migrate_findings_add(findings, MIGRATE_CHECK_OK, NULL,
+                             "userfaultfd with minor faults on shared memory");
+    } else {
+        migrate_findings_add(findings, MIGRATE_CHECK_MISSING,
+                             "run as root, on Linux 5.14 or newer",
+                             "userfaultfd cannot be used: %s", why->message);
+    }
+}
+
+static void
+check_huge_pages(GPtrArray *findings)
+{
+    g_autofree char *shmem = NULL;
+    if (!g_file_get_contents(
+            "/sys/kernel/mm/transparent_hugepage/shmem_enabled", &shmem, NULL,
+            NULL)) {
+        migrate_findings_add(findings, MIGRATE_CHECK_WARNING,
+                             "boot a kernel with transparent huge pages",
+                             "this kernel has no huge pages for shared "
+                             "memory: the guest arrives with small ones");
+    } else if (strstr(shmem, "[deny]")) {
+        migrate_findings_add(
+            findings, MIGRATE_CHECK_WARNING,
+            "write 'never' or 'advise' to "
+            "/sys/kernel/mm/transparent_hugepage/shmem_enabled",
+            "huge pages for shared memory are denied on this host");
+    } else {
+        migrate_findings_add(findings, MIGRATE_CHECK_OK, NULL,
+                             "huge pages for shared memory");
+    }
+}
+
+void
+migrate_check_host(bool destination, GPtrArray *findings)
+{
+    migrate_findings_add(findings,
+                         geteuid() == 0 ? MIGRATE_CHECK_OK
+                                        : MIGRATE_CHECK_WARNING,
+                         "run as root if opening QEMU's memory is refused",
+                         "running as user %d", (int)geteuid());
+    if (destination) {
+        check_kernel(findings);
+        check_huge_pages(findings);
+    }
+}
+
+static bool
+is_before(QmpClient *client, int major, int minor)
+{
+    int have_major, have_minor, micro;
+    qmp_client_version(client, &have_major, &have_minor, &micro);
+    return have_major < major || (have_major == major && have_minor < minor);
+}
+
+#define USE_FILE_BACKEND                                                       \
+    "start QEMU with -object memory-backend-file,id=ram0,share=on,align=2M,"   \
+    "mem-path=/dev/shm,size=SIZE and -machine memory-backend=ram0"
+
+static void
+check_block(QmpClient *client, const QmpRamBlock *block, GPtrArray *findings)
+{
+    bool memfd = g_strcmp0(block->kind, "memory-backend-memfd") == 0;
+    bool file = g_strcmp0(block->kind, "memory-backend-file") == 0;
+    if (!block->share || (!memfd && !file)) {
+        migrate_findings_add(findings, MIGRATE_CHECK_MISSING,
+                             USE_FILE_BACKEND,
+                             "RAM block '%s' (%s) is private memory of QEMU, "
+                             "which no other process can fill",
+                             block->name, block->kind);
+    } else if (memfd && !is_before(client, 8, 1)) {
+        migrate_findings_add(
+            findings, MIGRATE_CHECK_MISSING, USE_FILE_BACKEND,
+            "RAM block '%s' is a memfd, which QEMU from 8.1 on would send "
+            "itself (it skips only memory-backend-file)",
+            block->name);
+    } else if (block->prealloc) {
+        migrate_findings_add(
+            findings, MIGRATE_CHECK_MISSING,
+            "start QEMU with prealloc=off for its memory backend",
+            "RAM block '%s' is preallocated: its pages are mapped before "
+            "they have arrived, and the guest would read zeros",
+            block->name);
+    } else {
+        migrate_findings_add(findings, MIGRATE_CHECK_OK, NULL,
+                             "RAM block '%s': %s, shared, %" PRIu64 " MiB",
+                             block->name, block->kind, block->bytes >> 20);
+    }
+}
+
+void
+migrate_check_blocks(QmpClient *client, GArray *qmp_blocks,
+                     GPtrArray *findings)
+{
+    unsigned ours = 0;
+    for (guint i = 0; i < qmp_blocks->len; i++) {
+        const QmpRamBlock *block = &g_array_index(qmp_blocks, QmpRamBlock, i);
+        if (block->backend) {
+            check_block(client, block, findings);
+            ours++;
+        }
+    }
+    if (ours == 0) {
+        migrate_findings_add(findings, MIGRATE_CHECK_MISSING, USE_FILE_BACKEND,
+                             "QEMU has no RAM block with a memory backend");
+    }
+}
+
+void
+migrate_check_devices(QmpClient *client, GPtrArray *findings)
+{
+    static const char *const prefixes[] = {"vfio-", "vhost-user-",
+                                           "vhost-vdpa-", NULL};
+    g_autofree char *found = NULL;
+    g_autoptr(GError) why = NULL;
+    bool any = qmp_qemu_find_device(client, prefixes, &found, &why);
+    if (why) {
+        migrate_findings_add(findings, MIGRATE_CHECK_WARNING,
+                             "make sure by hand that there are no VFIO, "
+                             "vhost-vdpa or vhost-user devices",
+                             "QEMU's devices cannot be listed: %s",
+                             why->message);
+    } else if (any) {
+        migrate_findings_add(
+            findings, MIGRATE_CHECK_MISSING,
+            "unplug it before the migration, or migrate without postlude",
+            "device %s reads guest RAM past the page tables that postlude "
+            "guards (DMA, or another process)",
+            found);
+    } else {
+        migrate_findings_add(findings, MIGRATE_CHECK_OK, NULL,
+                             "no VFIO, vhost-vdpa or vhost-user device");
+    }
+}
+
+void
+migrate_check_capability(QmpClient *client, GPtrArray *findings)
+{
+    static const char *const needed[] = {"x-ignore-shared", "events",
+                                         "return-path",
+                                         "pause-before-switchover"};
+    for (unsigned i = 0; i < G_N_ELEMENTS(needed); i++) {
+        bool on;
+        g_autoptr(GError) why = NULL;
+        if (!qmp_qemu_get_capability(client, needed[i], &on, &why)) {
+            migrate_findings_add(findings, MIGRATE_CHECK_MISSING,
+                                 "use QEMU 7.2 or newer",
+                                 "QEMU lacks the migration capability %s: %s",
+                                 needed[i], why->message);
+            return;
+        }
+    }
+    migrate_findings_add(findings, MIGRATE_CHECK_OK, NULL,
+                         "QEMU's migration capabilities");
+}
+
+static void
+check_file_system(const MigrateBlock *block, GPtrArray *findings)
+{
+    struct statfs fs;
+    if (fstatfs(block->file, &fs) == 0 && fs.f_type == TMPFS_MAGIC) {
+        return;
+    }
+    bool huge = fs.f_type == HUGETLBFS_MAGIC;
+    migrate_findings_add(
+        findings, MIGRATE_CHECK_MISSING,
+        "put the file on a tmpfs: mem-path=/dev/shm (libvirt: "
+        "memory_backing_dir in qemu.conf)",
+        "RAM block '%s' lies on %s, where userfaultfd cannot %s", block->name,
+        huge ? "hugetlbfs" : "a disk file system (not tmpfs)",
+        huge ? "be used by this version of postlude" : "work at all");
+}
+
+static char *
+describe_process(pid_t pid)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/comm", (int)pid);
+    g_autofree char *comm = NULL;
+    if (!g_file_get_contents(path, &comm, NULL, NULL)) {
+        return g_strdup_printf("process %d", (int)pid);
+    }
+    g_strchomp(comm);
+    return g_strdup_printf("process %d (%s)", (int)pid, comm);
+}
+
+/* Another process would read holes as zeros, and leave zero pages behind in
+ * the file: its faults are not ours to answer. The same check catches two
+ * QEMUs on one host that were given the same file by name. */
+static void
+check_mappers(const MigrateBlock *block, pid_t pid, GPtrArray *findings)
+{
+    g_autoptr(GArray) others = proc_maps_find_mappers(
+        block->dev_major, block->dev_minor, block->inode, pid);
+    for (guint i = 0; i < others->len; i++) {
+        pid_t other = g_array_index(others, pid_t, i);
+        if (other == getpid()) {
+            continue;
+        }
+        g_autofree char *who = describe_process(other);
+        migrate_findings_add(
+            findings, MIGRATE_CHECK_MISSING,
+            "stop it, or unplug the device it serves (vhost-user, virtiofsd); "
+            "two QEMUs on one host need two RAM files",
+            "%s maps RAM block '%s' as well; its page faults would not be "
+            "ours",
+            who, block->name);
+        return;
+    }
+}
+
+static void
+check_alignment(const MigrateBlock *block, GPtrArray *findings)
+{
+    if (block->aligned) {
+        migrate_findings_add(findings, MIGRATE_CHECK_OK, NULL,
+                             "RAM block '%s' on tmpfs, mapped at a multiple "
+                             "of 2 MiB",
+                             block->name);
+        return;
+    }
+    migrate_findings_add(
+        findings, MIGRATE_CHECK_WARNING,
+        "add align=2M to its -object memory-backend-file",
+        "RAM block '%s' is mapped at 0x%" PRIx64 ", not a multiple of 2 MiB: "
+        "the guest arrives with small pages",
+        block->name, block->hva);
+}
+
+void
+migrate_check_ram(const MigrateRam *ram, pid_t pid, GPtrArray *findings)
+{
+    for (unsigned i = 0; i < ram->n_blocks; i++) {
+        check_file_system(&ram->blocks[i], findings);
+        check_mappers(&ram->blocks[i], pid, findings);
+        check_alignment(&ram->blocks[i], findings);
+    }
+}
+
+static void
+check_process(pid_t pid, GPtrArray *findings)
+{
+    g_autoptr(GError) why = NULL;
+    if (attach_check(pid, &why)) {
+        migrate_findings_add(findings, MIGRATE_CHECK_OK, NULL,
+                             "process %d can be attached to", (int)pid);
+    } else {
+        migrate_findings_add(findings, MIGRATE_CHECK_MISSING,
+                             "see docs/attach.md",
+                             "process %d cannot be attached to: %s", (int)pid,
+                             why->message);
+    }
+}
+
+static void
+check_through_monitor(QmpClient *client, pid_t pid, GPtrArray *findings)
+{
+    g_autoptr(GError) why = NULL;
+    g_autoptr(GArray) blocks = qmp_qemu_ram_blocks(client, &why);
+    migrate_check_capability(client, findings);
+    migrate_check_devices(client, findings);
+    guint before = findings->len;
+    if (blocks) {
+        migrate_check_blocks(client, blocks, findings);
+    }
+    for (guint i = before; i < findings->len; i++) {
+        const MigrateFinding *f = g_ptr_array_index(findings, i);
+        if (f->level == MIGRATE_CHECK_MISSING) {
+            return; /* its mapping would only be missed a second time */
+        }
+    }
+    g_autoptr(MigrateRam) ram =
+        blocks ? migrate_ram_new(blocks, pid, false, &why) : NULL;
+    if (ram) {
+        migrate_check_ram(ram, pid, findings);
+    } else {
+        migrate_findings_add(findings, MIGRATE_CHECK_MISSING,
+                             "see docs/architecture.md, what is refused",
+                             "%s", why->message);
+    }
+}
+
+void
+migrate_check_guest(const char *qmp_path, pid_t pid, GPtrArray *findings)
+{
+    g_autoptr(GError) why = NULL;
+    g_autoptr(QmpClient) client =
+        qmp_path ? qmp_client_open(qmp_path, 5000, &why) : NULL;
+    if (qmp_path && !client) {
+        migrate_findings_add(findings, MIGRATE_CHECK_MISSING,
+                             "start QEMU with -qmp unix:PATH,server=on,wait=off",
+                             "%s", why->message);
+    }
+    if (client && pid == 0) {
+        pid = qmp_client_peer_pid(client);
+    }
+    if (pid > 0) {
+        check_process(pid, findings);
+    }
+    if (client) {
+        check_through_monitor(client, pid, findings);
+    }
+}

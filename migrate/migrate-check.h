@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What a host and a guest must have before anything moves: one list, used by
+ * 'postlude check' to tell and by send and receive to refuse. Each finding
+ * says what it looked at and, unless it is fine, the remedy.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "migrate/migrate-ram.h"
+#include "qmp/qmp-qemu.h"
+
+typedef enum {
+    MIGRATE_CHECK_OK,
+    MIGRATE_CHECK_WARNING, /* it works, but worse than it could */
+    MIGRATE_CHECK_MISSING, /* essential: nothing is moved */
+} MigrateCheckLevel;
+
+typedef struct {
+    MigrateCheckLevel level;
+    char *what;
+    char *remedy; /* NULL if OK */
+} MigrateFinding;
+
+/* An empty list of findings; g_ptr_array_unref() frees it. */
+GPtrArray *migrate_findings_new(void);
+void migrate_findings_add(GPtrArray *findings, MigrateCheckLevel level,
+                          const char *remedy, const char *format, ...)
+    G_GNUC_PRINTF(4, 5);
+
+/* Logs warnings; the first missing thing becomes ERROR (UNSUPPORTED). */
+bool migrate_findings_judge(const GPtrArray *findings, GError **error);
+
+/* This host: kernel, privileges, huge pages. A source only reads RAM and
+ * needs less than a destination. */
+void migrate_check_host(bool destination, GPtrArray *findings);
+
+/* What QEMU says of its RAM and devices, before their mappings are known. */
+void migrate_check_blocks(QmpClient *client, GArray *qmp_blocks,
+                          GPtrArray *findings);
+void migrate_check_devices(QmpClient *client, GPtrArray *findings);
+void migrate_check_capability(QmpClient *client, GPtrArray *findings);
+
+/* The mappings and files: file system, alignment, other processes. */
+void migrate_check_ram(const MigrateRam *ram, pid_t pid, GPtrArray *findings);
+
+/* A whole guest, by its monitor, its process, or both (PATH may be NULL, PID 0;
+ * with neither there is nothing to look at). */
+void migrate_check_guest(const char *qmp_path, pid_t pid, GPtrArray *findings);

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The destination's side of the story: see migrate-destination.h.
+ */
+#include "migrate/migrate-destination.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "migrate/migrate-arm.h"
+#include "migrate/migrate-lobby.h"
+#include "migrate/migrate-socket.h"
+
+#define AGREE_MS 30000
+#define SWITCHOVER_MS 180000 /* from READY to RUN: the source bounds its parts */
+#define START_MS 30000
+#define PROGRESS_MS 200
+
+static bool
+never(MigrateSession *session)
+{
+    return false;
+}
+
+/* "Either may be started first": redial until the source listens. A refusal
+ * in words (version, busy) is final; silence is not. */
+bool
+migrate_destination_connect(MigrateSession *session, GError **error)
+{
+    session->address = wire_address_parse(session->options.address, error);
+    if (!session->address ||
+        !migrate_lobby_check_address(session->address,
+                                     session->options.insecure, error)) {
+        return false;
+    }
+    uint64_t deadline =
+        fd_deadline_ns(session->options.peer_timeout_s * 1000);
+    for (int pause_ms = 50;; pause_ms = MIN(pause_ms * 2, 1000)) {
+        g_autoptr(GError) why = NULL;
+        session->control = wire_link_dial(session->address, WIRE_ROLE_CONTROL,
+                                          0, session->session, &why);
+        if (session->control) {
+            session->watch_control = migrate_session_watch(
+                session, wire_link_fd(session->control));
+            return true;
+        }
+        if (!error_is(why, ERROR_PEER_GONE) || fd_now_ns() >= deadline) {
+            g_propagate_prefixed_error(
+                error, g_steal_pointer(&why),
+                "no source ('postlude send --listen') reached in %d s: ",
+                session->options.peer_timeout_s);
+            return false;
+        }
+        g_autoptr(GError) over = NULL;
+        if (!migrate_session_wait(session, never, pause_ms, "the source",
+                                  &over) &&
+            !error_is(over, ERROR_RETRY)) {
+            g_propagate_error(error, g_steal_pointer(&over));
+            return false;
+        }
+    }
+}
+
+static WireLink *
+dial(MigrateSession *session, WireRole role, unsigned index, GError **error)
+{
+    return wire_link_dial(session->address, role, index, session->session,
+                          error);
+}
+
+static bool
+dial_others(MigrateSession *session, GError **error)
+{
+    session->device = dial(session, WIRE_ROLE_DEVICE, 0, error);
+    session->urgent =
+        session->device ? dial(session, WIRE_ROLE_URGENT, 0, error) : NULL;
+    bool ok = session->urgent != NULL;
+    for (unsigned i = 0; ok && i < session->n_streams; i++) {
+        session->bulk[i] = dial(session, WIRE_ROLE_BULK, i, error);
+        ok = session->bulk[i] != NULL;
+    }
+    return ok;
+}
+
+bool
+migrate_destination_agree(MigrateSession *session, GError **error)
+{
+    session->report.started_ns = fd_now_ns();
+    g_auto(WireLayout) layout = {0};
+    migrate_ram_to_layout(session->ram, &session->identity,
+                          (unsigned)session->options.streams, &layout);
+    g_autoptr(GByteArray) payload = g_byte_array_new();
+    wire_layout_encode(&layout, payload);
+    if (!migrate_session_tell(session, WIRE_FRAME_LAYOUT, payload, error)) {
+        return false;
+    }
+    g_autoptr(GByteArray) accept = migrate_session_expect(
+        session, WIRE_FRAME_ACCEPT, AGREE_MS, error);
+    return accept &&
+           wire_accept_decode(accept, &session->n_streams, error) &&
+           dial_others(session, error);
+}
+
+/* Takes one EXTENTS frame into WANTED; *LAST when the series is complete. */
+static bool
+take_extents(MigrateSession *session, const GByteArray *payload, bool final,
+             bool *last, GError **error)
+{
+    WireExtents extents;
+    if (!wire_extents_decode(payload, &extents, error)) {
+        return false;
+    }
+    bool is_final = extents.flags & WIRE_EXTENTS_FINAL;
+    if (extents.block >= session->ram->n_blocks || is_final != final ||
+        extents.first_extent > session->ram->blocks[extents.block].extents ||
+        extents.n_extents > session->ram->blocks[extents.block].extents -
+                                extents.first_extent) {
+        return error_set(error, ERROR_PROTOCOL,
+                         "the source lists extents %u+%u of block %u, which "
+                         "do not exist",
+                         extents.first_extent, extents.n_extents,
+                         extents.block);
+    }
+    uint8_t *wanted = session->destination.wanted[extents.block];
+    for (uint32_t i = 0; i < extents.n_extents; i++) {
+        wanted[extents.first_extent + i] =
+            extents.bitmap[i / 8] >> (i % 8) & 1;
+    }
+    *last = extents.flags & WIRE_EXTENTS_LAST;
+    return true;
+}
+
+static bool
+receive_extents(MigrateSession *session, bool final, GError **error)
+{
+    for (bool last = false; !last;) {
+        g_autoptr(GByteArray) payload =
+            migrate_session_expect(session, WIRE_FRAME_EXTENTS,
+                                   final ? SWITCHOVER_MS : AGREE_MS, error);
+        if (!payload ||
+            !take_extents(session, payload, final, &last, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool
+migrate_destination_prepare(MigrateSession *session, GError **error)
+{
+    unsigned n = session->ram->n_blocks;
+    session->destination.wanted = g_new0(uint8_t *, n);
+    for (unsigned i = 0; i < n; i++) {
+        session->destination.wanted[i] =
+            g_malloc0(session->ram->blocks[i].extents);
+    }
+    if (!receive_extents(session, false, error) ||
+        !migrate_arm(session, error) ||
+        !migrate_session_tell(session, WIRE_FRAME_ARMED, NULL, error)) {
+        return false;
+    }
+    session->report.armed_ns = fd_now_ns();
+    return true;
+}
+
+void
+migrate_destination_unprepare(MigrateSession *session)
+{
+    migrate_disarm(session);
+}
+
+/* QEMU is told to stay paused when it has loaded everything (QMP "stop" while
+ * inmigrate does just that: qmp_stop() in monitor/qmp-cmds.c clears
+ * autostart), so that only our "cont" starts the guest here. */
+static bool
+open_qemu(MigrateSession *session, GError **error)
+{
+    session->capability = migrate_capability_set(session->qmp, false, error);
+    if (!session->capability || !qmp_qemu_stop(session->qmp, error)) {
+        return false;
+    }
+    int ours = migrate_socket_give(session->qmp, error);
+    if (ours < 0) {
+        return false;
+    }
+    session->relay = migrate_relay_start(ours, session->device);
+    return qmp_qemu_migrate_incoming(session->qmp, MIGRATE_SOCKET_URI, error);
+}
+
+static void
+mark_holes(MigrateSession *session)
+{
+    for (unsigned i = 0; i < session->ram->n_blocks; i++) {
+        for (uint32_t e = 0; e < session->ram->blocks[i].extents; e++) {
+            if (!session->destination.wanted[i][e]) {
+                migrate_pages_hole(session->destination.pages, i, e,
+                                   &session->destination.tally);
+            }
+        }
+    }
+}
+
+static void
+start_filling(MigrateSession *session)
+{
+    for (unsigned i = 0; i < session->n_streams; i++) {
+        session->destination.fill[i] =
+            migrate_fill_start(session->bulk[i], session->destination.pages,
+                               &session->alarm);
+    }
+}
+
+static bool
+runs_now(MigrateSession *session)
+{
+    return session->resumed;
+}
+
+/* The point of no return. Until "cont" succeeded the guest did not run here,
+ * and saying so lets the source start it again. */
+static bool
+start_guest(MigrateSession *session, GError **error)
+{
+    if (!session->destination.start_guest || session->options.paused) {
+        session->past_no_return = true;
+        return true;
+    }
+    if (!qmp_qemu_cont(session->qmp, error)) {
+        return false;
+    }
+    session->past_no_return = true;
+    g_autoptr(GError) why = NULL;
+    if (!migrate_session_wait(session, runs_now, START_MS,
+                              "the guest to start", &why)) {
+        g_warning("%s", why->message);
+    }
+    return true;
+}
+
+static bool
+take_final_state(MigrateSession *session, GError **error)
+{
+    if (!receive_extents(session, true, error)) {
+        return false;
+    }
+    mark_holes(session);
+    g_autoptr(GByteArray) stopped = migrate_session_expect(
+        session, WIRE_FRAME_STOPPED, SWITCHOVER_MS, error);
+    if (!stopped) {
+        return false;
+    }
+    session->report.switched_ns = fd_now_ns();
+    g_autoptr(GByteArray) run = migrate_session_expect(
+        session, WIRE_FRAME_RUN, SWITCHOVER_MS, error);
+    return run && wire_run_decode(run, &session->destination.start_guest,
+                                  error);
+}
+
+bool
+migrate_destination_switchover(MigrateSession *session, GError **error)
+{
+    g_autoptr(GByteArray) go =
+        migrate_session_expect(session, WIRE_FRAME_SWITCHOVER, -1, error);
+    if (!go || !open_qemu(session, error) ||
+        !migrate_session_tell(session, WIRE_FRAME_READY, NULL, error)) {
+        return false;
+    }
+    start_filling(session);
+    return take_final_state(session, error) && start_guest(session, error);
+}
+
+void
+migrate_destination_unswitch(MigrateSession *session)
+{
+    g_autoptr(GError) why = NULL;
+    g_clear_pointer(&session->relay, migrate_relay_stop);
+    for (unsigned i = 0; i < session->n_streams; i++) {
+        if (session->destination.fill[i]) {
+            migrate_fill_stop(
+                g_steal_pointer(&session->destination.fill[i]),
+                &session->destination.tally);
+        }
+    }
+    /* First of all: QEMU's main loop may be waiting for a page that will not
+     * come now, and would not hear what we tell its monitor. */
+    migrate_disarm(session);
+    if (!session->capability || session->qemu_gone) {
+        return;
+    }
+    migrate_socket_forget(session->qmp);
+    if (!migrate_capability_restore(g_steal_pointer(&session->capability),
+                                    session->qmp, &why)) {
+        g_message("%s", why->message);
+    }
+}
+
+static void
+restore_capability(MigrateSession *session)
+{
+    g_autoptr(GError) why = NULL;
+    if (session->capability &&
+        !migrate_capability_restore(g_steal_pointer(&session->capability),
+                                    session->qmp, &why)) {
+        g_warning("%s", why->message);
+    }
+}
+
+static bool
+all_here(MigrateSession *session)
+{
+    return migrate_pages_complete(session->destination.pages);
+}
+
+static void
+tell_progress(MigrateSession *session)
+{
+    g_autoptr(GByteArray) payload = g_byte_array_new();
+    wire_progress_encode(migrate_pages_present(session->destination.pages),
+                         migrate_fault_demanded(session->destination.fault),
+                         payload);
+    migrate_session_tell(session, WIRE_FRAME_PROGRESS, payload, NULL);
+}
+
+/* After the point of no return there is no giving up by ourselves: only when
+ * QEMU is gone is there nobody left to wait for. */
+static bool
+survive(MigrateSession *session, GError *why, GError **error)
+{
+    if (error_is(why, ERROR_RETRY)) {
+        g_error_free(why);
+        return true;
+    }
+    if (error_is(why, ERROR_VM_GONE) || session->qemu_gone) {
+        g_propagate_prefixed_error(
+            error, why, "the guest ended here before all of its memory had "
+                        "arrived: ");
+        return false;
+    }
+    g_warning("%s; the guest waits where it needs a missing page: %"
+              G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " pages are here; the "
+              "source must stay as it is",
+              why->message,
+              migrate_pages_present(session->destination.pages),
+              session->ram->pages);
+    g_error_free(why);
+    return true;
+}
+
+bool
+migrate_destination_postcopy(MigrateSession *session, GError **error)
+{
+    if (!migrate_session_tell(session, WIRE_FRAME_RUNNING, NULL, NULL)) {
+        g_warning("the source could not be told that the guest runs here");
+    }
+    restore_capability(session);
+    for (;;) {
+        GError *why = NULL;
+        if (migrate_session_wait(session, all_here, PROGRESS_MS,
+                                 "the last page", &why)) {
+            break;
+        }
+        if (!survive(session, why, error)) {
+            return false;
+        }
+        tell_progress(session);
+    }
+    session->report.arrived_ns = fd_now_ns();
+    return true;
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The fault thread: see migrate-fault.h.
+ */
+#include "migrate/migrate-fault.h"
+
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/range.h"
+#include "migrate/migrate-priority.h"
+#include "uffd/uffd-reader.h"
+
+#define ANSWER_BYTES (sizeof(WirePageBytes) + PAGE_BYTES)
+#define ANSWERS_ROOM (16 * ANSWER_BYTES)
+
+struct MigrateFault {
+    int uffd;
+    int stop;
+    const UffdRegions *regions;
+    WireLink *urgent; /* NULL once it broke */
+    MigratePages *pages;
+    MigrateAlarm *alarm;
+    GThread *thread;
+    MigrateTally tally;
+    _Atomic uint64_t demanded;
+    size_t held; /* bytes of answers not yet understood */
+    UffdEvent events[UFFD_READER_BATCH];
+    WireFetchBytes questions[UFFD_READER_BATCH];
+    uint8_t answers[ANSWERS_ROOM];
+};
+
+/* One fault: mapped at once if it is here, asked for otherwise. Noted before
+ * it is wanted, so that a bulk thread that finishes it meanwhile can measure. */
+static bool
+take_fault(MigrateFault *fault, const UffdEvent *event, uint64_t now,
+           unsigned *n_questions, GError **error)
+{
+    unsigned block;
+    uint64_t page;
+    if (!uffd_regions_find(fault->regions, event->hva, &block, &page)) {
+        return error_set(error, ERROR_FAILED,
+                         "a fault at 0x%" G_GINT64_MODIFIER
+                         "x, which is in no RAM block",
+                         event->hva);
+    }
+    fault->tally.faults++;
+    bool ask;
+    PageState *state = &migrate_pages_states(fault->pages, block)[page];
+    MigrateWaiters *waiters = migrate_pages_waiters(fault->pages);
+    migrate_waiters_note(waiters, block, page, now);
+    if (page_state_want(state, &ask) == PAGE_PRESENT) {
+        bool ok = migrate_pages_map(fault->pages, block, page, error);
+        uint64_t since;
+        if (migrate_waiters_settle(waiters, block, page, &since)) {
+            histogram_add(&fault->tally.latency, fd_now_ns() - since);
+        }
+        return ok;
+    }
+    if (ask) {
+        WirePage question = {.type = WIRE_FETCH, .block = block, .page = page};
+        wire_page_encode(&question, &fault->questions[(*n_questions)++]);
+    }
+    return true;
+}
+
+static void
+lose_urgent(MigrateFault *fault, GError *why)
+{
+    g_prefix_error(&why, "the urgent connection is lost: ");
+    fault->urgent = NULL;
+    fault->held = 0;
+    migrate_alarm_raise(fault->alarm, why);
+}
+
+static void
+ask(MigrateFault *fault, unsigned n_questions)
+{
+    GError *why = NULL;
+    if (n_questions == 0) {
+        return;
+    }
+    atomic_fetch_add_explicit(&fault->demanded, n_questions,
+                              memory_order_relaxed);
+    if (fault->urgent &&
+        !wire_link_write(fault->urgent, fault->questions,
+                         n_questions * sizeof fault->questions[0], &why)) {
+        lose_urgent(fault, why);
+    }
+}
+
+/* False when the descriptor is dead: QEMU's address space is gone. */
+static bool
+read_events(MigrateFault *fault, GError **error)
+{
+    int n = uffd_reader_read(fault->uffd, fault->events);
+    if (n < 0) {
+        return error_set(error, ERROR_VM_GONE,
+                         "the userfaultfd is dead: QEMU has ended");
+    }
+    uint64_t now = fd_now_ns();
+    unsigned n_questions = 0;
+    for (int i = 0; i < n; i++) {
+        GError *why = NULL;
+        if (fault->events[i].kind == UFFD_EVENT_IS_FAULT &&
+            !take_fault(fault, &fault->events[i], now, &n_questions, &why)) {
+            migrate_alarm_raise(fault->alarm, why);
+        }
+    }
+    ask(fault, n_questions);
+    return true;
+}
+
+/* Stores the answer at AT if it is whole; returns its length, 0 if more bytes
+ * are needed, -1 with ERROR if it is nonsense or QEMU is gone. */
+static ssize_t
+take_answer(MigrateFault *fault, const uint8_t *at, size_t length,
+            GError **error)
+{
+    WirePageBytes bytes;
+    WirePage page;
+    if (length < sizeof bytes) {
+        return 0;
+    }
+    memcpy(&bytes, at, sizeof bytes);
+    wire_page_decode(&bytes, &page);
+    const MigrateRam *ram = migrate_pages_ram(fault->pages);
+    if ((page.type != WIRE_PAGE && page.type != WIRE_ZERO) ||
+        page.block >= ram->n_blocks ||
+        page.page >= ram->blocks[page.block].pages) {
+        error_set(error, ERROR_PROTOCOL,
+                  "nonsense on the urgent connection: type %u, block %u",
+                  page.type, page.block);
+        return -1;
+    }
+    if (page.type == WIRE_ZERO) {
+        return migrate_pages_zero(fault->pages, page.block, page.page,
+                                  &fault->tally, error)
+                   ? (ssize_t)sizeof bytes
+                   : -1;
+    }
+    if (length < ANSWER_BYTES) {
+        return 0;
+    }
+    return migrate_pages_store(fault->pages, page.block, page.page,
+                               at + sizeof bytes, &fault->tally, error)
+               ? (ssize_t)ANSWER_BYTES
+               : -1;
+}
+
+static bool
+read_answers(MigrateFault *fault, GError **error)
+{
+    ssize_t n = wire_link_read_some(fault->urgent, fault->answers + fault->held,
+                                    ANSWERS_ROOM - fault->held, error);
+    if (n < 0) {
+        return false;
+    }
+    fault->held += (size_t)n;
+    size_t done = 0;
+    ssize_t used = 0;
+    while ((used = take_answer(fault, fault->answers + done,
+                               fault->held - done, error)) > 0) {
+        done += (size_t)used;
+    }
+    fault->held -= done;
+    memmove(fault->answers, fault->answers + done, fault->held);
+    return used == 0;
+}
+
+static gpointer
+run(gpointer data)
+{
+    MigrateFault *fault = data;
+    migrate_priority_urgent("fault");
+    for (;;) {
+        struct pollfd fds[3] = {
+            {.fd = fault->uffd, .events = POLLIN},
+            {.fd = fault->stop, .events = POLLIN},
+            {.fd = fault->urgent ? wire_link_fd(fault->urgent) : -1,
+             .events = POLLIN},
+        };
+        GError *why = NULL;
+        if (poll(fds, 3, -1) < 0) {
+            continue;
+        }
+        if (fds[1].revents) {
+            return NULL;
+        }
+        if (fds[0].revents && !read_events(fault, &why)) {
+            migrate_alarm_raise(fault->alarm, why);
+            return NULL;
+        }
+        if (fds[2].revents && fault->urgent && !read_answers(fault, &why)) {
+            lose_urgent(fault, why);
+        }
+    }
+}
+
+MigrateFault *
+migrate_fault_start(int uffd, const UffdRegions *regions, WireLink *urgent,
+                    MigratePages *pages, MigrateAlarm *alarm)
+{
+    MigrateFault *fault = g_new0(MigrateFault, 1);
+    fault->uffd = uffd;
+    fault->regions = regions;
+    fault->urgent = urgent;
+    fault->pages = pages;
+    fault->alarm = alarm;
+    fault->stop = eventfd(0, EFD_CLOEXEC);
+    fault->thread = g_thread_new("fault", run, fault);
+    return fault;
+}
+
+void
+migrate_fault_stop(MigrateFault *fault, MigrateTally *tally)
+{
+    eventfd_write(fault->stop, 1);
+    g_thread_join(fault->thread);
+    if (tally) {
+        migrate_tally_merge(tally, &fault->tally);
+    }
+    fd_clear(&fault->stop);
+    g_free(fault);
+}
+
+uint64_t
+migrate_fault_demanded(const MigrateFault *fault)
+{
+    return atomic_load_explicit(&fault->demanded, memory_order_relaxed);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * How far a migration is: see migrate-figures.h.
+ */
+#include "migrate/migrate-figures.h"
+
+static uint64_t
+bytes_of(const MigrateSession *session, const WireLink *link)
+{
+    if (!link) {
+        return 0;
+    }
+    return session->options.role == MIGRATE_SEND
+               ? wire_link_bytes_sent(link)
+               : wire_link_bytes_received(link);
+}
+
+void
+migrate_figures_take(const MigrateSession *session, MigrateFigures *figures)
+{
+    *figures = (MigrateFigures){0};
+    if (!session->ram) {
+        return;
+    }
+    figures->total_pages = session->ram->pages;
+    figures->extents = session->ram->extents;
+    figures->bytes = bytes_of(session, session->urgent) +
+                     bytes_of(session, session->device);
+    for (unsigned i = 0; i < session->n_streams; i++) {
+        figures->bytes += bytes_of(session, session->bulk[i]);
+    }
+    if (session->options.role == MIGRATE_SEND) {
+        figures->present_pages = session->source.present_pages;
+        figures->faults = session->source.demand_pages;
+    } else if (session->destination.pages) {
+        figures->present_pages =
+            migrate_pages_present(session->destination.pages);
+        figures->huge_extents =
+            migrate_pages_huge_extents(session->destination.pages);
+        figures->faults =
+            session->destination.fault
+                ? migrate_fault_demanded(session->destination.fault)
+                : session->destination.tally.demand_pages;
+    }
+}

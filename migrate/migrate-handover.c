@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The switchover at the source: see migrate-handover.h.
+ *
+ * Who may run the guest? QEMU's source ends in 'completed' only after the
+ * destination's QEMU has said over the return path that it loaded everything;
+ * from then on it does not start the guest again by itself. The destination's
+ * QEMU does not start it either, because the destination told it not to (QMP
+ * "stop" while inmigrate); it does when it hears RUN from us. So at every
+ * moment at most one side runs the guest, and RUN is the point of no return:
+ *
+ *   failed before 'completed'  QEMU itself goes on running the guest here
+ *   failed after it, before RUN    we say "cont" here; nobody runs it there
+ *   after RUN      the destination may run it: only its ABORT (which says that
+ *                  it did not and will not) lets us say "cont" here
+ */
+#include "migrate/migrate-handover.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "migrate/migrate-socket.h"
+
+#define READY_MS 60000
+#define PRECOPY_MS 120000 /* device state and ROMs; the guest runs meanwhile */
+#define DEVICE_MS 60000   /* the guest stands still */
+#define CANCEL_MS 30000
+
+bool
+migrate_handover_tell_extents(MigrateSession *session, bool final,
+                              GError **error)
+{
+    for (unsigned i = 0; i < session->ram->n_blocks; i++) {
+        const MigrateBlock *block = &session->ram->blocks[i];
+        g_autofree uint8_t *bitmap = migrate_ram_data_extents(block, error);
+        if (!bitmap) {
+            return false;
+        }
+        for (uint32_t e = 0; final && e < block->extents; e++) {
+            if (bitmap[e / 8] >> (e % 8) & 1) {
+                migrate_order_offer(session->source.order, i, e);
+            }
+        }
+        bool last = i + 1 == session->ram->n_blocks;
+        WireExtents extents = {
+            .block = i,
+            .flags = (final ? WIRE_EXTENTS_FINAL : 0) |
+                     (last ? WIRE_EXTENTS_LAST : 0),
+            .n_extents = block->extents,
+            .bitmap = bitmap,
+        };
+        g_autoptr(GByteArray) payload = g_byte_array_new();
+        wire_extents_encode(&extents, payload);
+        if (!migrate_session_tell(session, WIRE_FRAME_EXTENTS, payload,
+                                  error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The order and the pages' bits must exist before the urgent thread does. */
+static void
+make_order(MigrateSession *session)
+{
+    g_autofree uint32_t *extents = g_new0(uint32_t, session->ram->n_blocks);
+    for (unsigned i = 0; i < session->ram->n_blocks; i++) {
+        extents[i] = session->ram->blocks[i].extents;
+    }
+    session->source.order =
+        migrate_order_new(extents, session->ram->n_blocks);
+    session->source.sent = migrate_sent_new(session->ram);
+}
+
+static bool
+prepare_both(MigrateSession *session, GError **error)
+{
+    make_order(session);
+    if (!migrate_ram_map(session->ram, false, error)) {
+        return false;
+    }
+    session->capability = migrate_capability_set(session->qmp, true, error);
+    if (!session->capability ||
+        !migrate_session_tell(session, WIRE_FRAME_SWITCHOVER, NULL, error)) {
+        return false;
+    }
+    g_autoptr(GByteArray) ready =
+        migrate_session_expect(session, WIRE_FRAME_READY, READY_MS, error);
+    return ready != NULL;
+}
+
+static bool
+start_qemu_migration(MigrateSession *session, GError **error)
+{
+    int ours = migrate_socket_give(session->qmp, error);
+    if (ours < 0) {
+        return false;
+    }
+    session->relay = migrate_relay_start(ours, session->device);
+    g_clear_pointer(&session->migration_status, g_free);
+    return qmp_qemu_migrate(session->qmp, MIGRATE_SOCKET_URI, error);
+}
+
+static bool
+status_is(const MigrateSession *session, const char *status)
+{
+    return g_strcmp0(session->migration_status, status) == 0;
+}
+
+static bool
+has_failed(const MigrateSession *session)
+{
+    return status_is(session, "failed") || status_is(session, "cancelled");
+}
+
+static bool
+at_switchover(MigrateSession *session)
+{
+    return status_is(session, "pre-switchover") ||
+           status_is(session, "completed") || has_failed(session);
+}
+
+static bool
+has_ended(MigrateSession *session)
+{
+    return status_is(session, "completed") || has_failed(session);
+}
+
+static bool
+report_qemu_failure(MigrateSession *session, GError **error)
+{
+    g_autofree char *detail = NULL;
+    g_autofree char *status =
+        qmp_qemu_migration_status(session->qmp, &detail, NULL);
+    return error_set(error, ERROR_FAILED,
+                     "QEMU's migration of the device state %s%s%s; the "
+                     "destination QEMU's log says why it did not take it",
+                     session->migration_status, detail ? ": " : "",
+                     detail ? detail : "");
+}
+
+static bool
+wait_for_switchover(MigrateSession *session, GError **error)
+{
+    if (!migrate_session_wait(session, at_switchover, PRECOPY_MS,
+                              "QEMU to reach the switchover", error)) {
+        return false;
+    }
+    if (has_failed(session)) {
+        return report_qemu_failure(session, error);
+    }
+    return status_is(session, "pre-switchover") ||
+           error_set(error, ERROR_STATE,
+                     "QEMU went past the switchover without waiting for us");
+}
+
+/* The guest stands still and block I/O is drained: RAM is final. Faults are
+ * answered before QEMU is let go, because loading the device state there can
+ * already need RAM; which extents hold data is worked out while the device
+ * state travels. */
+static bool
+start_serving(MigrateSession *session, GError **error)
+{
+    session->report.switched_ns = fd_now_ns();
+    session->source.serve = migrate_serve_start(
+        session->urgent, session->ram, session->source.sent,
+        session->source.order, &session->alarm);
+    if (!qmp_qemu_migrate_continue(session->qmp, error) ||
+        !migrate_handover_tell_extents(session, true, error) ||
+        !migrate_session_tell(session, WIRE_FRAME_STOPPED, NULL, error)) {
+        return false;
+    }
+    return true;
+}
+
+static void
+start_pushing(MigrateSession *session)
+{
+    for (unsigned i = 0; i < session->n_streams; i++) {
+        session->source.push[i] = migrate_push_start(
+            session->bulk[i], session->ram, session->source.sent,
+            session->source.order, &session->alarm);
+    }
+}
+
+static bool
+wait_for_completion(MigrateSession *session, GError **error)
+{
+    if (!migrate_session_wait(session, has_ended, DEVICE_MS,
+                              "QEMU to hand over the device state", error)) {
+        return false;
+    }
+    return status_is(session, "completed") ||
+           report_qemu_failure(session, error);
+}
+
+static gint64
+downtime_us(const MigrateSession *session)
+{
+    return session->stopped_us ? g_get_real_time() - session->stopped_us : 0;
+}
+
+static bool
+has_answer(MigrateSession *session)
+{
+    return !g_queue_is_empty(&session->frames);
+}
+
+/* RUN is out: the guest may run there. Only the destination's own word that it
+ * does not brings it back; silence never does. */
+static bool
+wait_for_running(MigrateSession *session, GError **error)
+{
+    for (;;) {
+        GError *why = NULL;
+        if (migrate_session_wait(session, has_answer, -1,
+                                 "the guest to run on the destination",
+                                 &why)) {
+            g_autoptr(GByteArray) running = migrate_session_expect(
+                session, WIRE_FRAME_RUNNING, 0, error);
+            return running != NULL;
+        }
+        if (error_is(why, ERROR_PEER_GONE) && !session->control_lost) {
+            session->past_no_return = false; /* its ABORT */
+            g_propagate_error(error, why);
+            return false;
+        }
+        g_warning("%s; the guest may run on the destination already, so it "
+                  "stays stopped here; look there before you do anything",
+                  why->message);
+        g_error_free(why);
+    }
+}
+
+static bool
+tell_to_run(MigrateSession *session, GError **error)
+{
+    g_autoptr(GByteArray) payload = g_byte_array_new();
+    wire_run_encode(session->guest_ran, payload);
+    session->past_no_return = true;
+    if (!migrate_session_tell(session, WIRE_FRAME_RUN, payload, error)) {
+        /* Not a byte of it may have left: but some may. */
+        g_warning("the word to run could not be sent completely");
+    }
+    return wait_for_running(session, error);
+}
+
+static void
+restore_capability(MigrateSession *session)
+{
+    g_autoptr(GError) why = NULL;
+    if (session->capability && !session->qemu_gone &&
+        !migrate_capability_restore(g_steal_pointer(&session->capability),
+                                    session->qmp, &why)) {
+        g_warning("%s", why->message);
+    }
+}
+
+bool
+migrate_handover_run(MigrateSession *session, GError **error)
+{
+    if (!prepare_both(session, error) ||
+        !start_qemu_migration(session, error) ||
+        !wait_for_switchover(session, error) ||
+        !start_serving(session, error)) {
+        return false;
+    }
+    if (!wait_for_completion(session, error) ||
+        !tell_to_run(session, error)) {
+        return false;
+    }
+    session->report.downtime_ms = (double)downtime_us(session) / 1000.0;
+    start_pushing(session);
+    restore_capability(session);
+    return true;
+}
+
+void
+migrate_handover_stop_threads(MigrateSession *session)
+{
+    g_clear_pointer(&session->source.serve, migrate_serve_stop);
+    for (unsigned i = 0; i < session->n_streams; i++) {
+        g_clear_pointer(&session->source.push[i], migrate_push_stop);
+    }
+    g_clear_pointer(&session->relay, migrate_relay_stop);
+}
+
+/* Undo waits by asking, not by events: a failed session may have no ears. */
+static void
+wait_until_qemu_settled(MigrateSession *session)
+{
+    uint64_t deadline = fd_deadline_ns(CANCEL_MS);
+    while (fd_now_ns() < deadline) {
+        g_autofree char *status =
+            qmp_qemu_migration_status(session->qmp, NULL, NULL);
+        if (!status || g_str_equal(status, "none") ||
+            g_str_equal(status, "completed") ||
+            g_str_equal(status, "failed") ||
+            g_str_equal(status, "cancelled")) {
+            return;
+        }
+        qmp_qemu_migrate_cancel(session->qmp, NULL);
+        struct timespec pause = {.tv_nsec = 10000000};
+        nanosleep(&pause, NULL);
+    }
+    g_warning("QEMU did not end its migration within %d s",
+              CANCEL_MS / 1000);
+}
+
+static void
+revive_guest(MigrateSession *session)
+{
+    g_autoptr(GError) why = NULL;
+    g_autofree char *state = qmp_qemu_run_state(session->qmp, &why);
+    if (session->guest_ran && state && !g_str_equal(state, "running") &&
+        !qmp_qemu_cont(session->qmp, &why)) {
+        g_warning("the guest is '%s' on the source and cannot be started "
+                  "again: %s; try 'cont' by hand",
+                  state, why->message);
+        return;
+    }
+    if (state) {
+        g_message("the guest %s on the source",
+                  session->guest_ran ? "runs" : "is paused, as it was,");
+    } else {
+        g_warning("cannot ask QEMU whether the guest runs: %s", why->message);
+    }
+}
+
+void
+migrate_handover_undo(MigrateSession *session)
+{
+    /* A broken tunnel ends QEMU's migration if the cancel does not. */
+    migrate_handover_stop_threads(session);
+    if (session->qemu_gone) {
+        g_warning("the source's QEMU has ended by itself");
+        return;
+    }
+    wait_until_qemu_settled(session);
+    migrate_socket_forget(session->qmp);
+    restore_capability(session);
+    revive_guest(session);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The switchover at the source: QEMU's migration of device state, the moment
+ * when the guest stands still, and the point of no return.
+ */
+#pragma once
+
+#include "migrate/migrate-session.h"
+
+/* Sends which extents hold data now; FINAL when the guest stands still (then
+ * they are also offered to the bulk order). */
+bool migrate_handover_tell_extents(MigrateSession *session, bool final,
+                                   GError **error);
+
+/* From capabilities on to RUNNING. */
+bool migrate_handover_run(MigrateSession *session, GError **error);
+
+/* Takes it back: QEMU's migration is cancelled and waited for, the guest runs
+ * again if it ran before, capabilities are as they were. */
+void migrate_handover_undo(MigrateSession *session);
+
+/* Ends the threads that serve and push, and the tunnel. */
+void migrate_handover_stop_threads(MigrateSession *session);

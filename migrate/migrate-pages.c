@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The destination's pages: see migrate-pages.h.
+ */
+#include "migrate/migrate-pages.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/range.h"
+#include "uffd/uffd-map.h"
+
+typedef struct {
+    PageState *states;
+    _Atomic uint16_t *present; /* per extent: pages PRESENT */
+    uint8_t *laid;             /* per extent */
+    _Atomic uint8_t *huge;     /* per extent: collapsed by us */
+} BlockPages;
+
+struct MigratePages {
+    const MigrateRam *ram;
+    BlockPages *blocks;
+    uint8_t *state_bytes; /* one shared mapping behind all states */
+    size_t state_room;
+    int uffd;
+    CollapseTarget *target;
+    MigrateAlarm *alarm;
+    _Atomic uint64_t present;
+    _Atomic uint64_t huge_extents;
+    MigrateWaiters waiters;
+};
+
+void
+migrate_tally_merge(MigrateTally *into, const MigrateTally *from)
+{
+    into->demand_pages += from->demand_pages;
+    into->pushed_pages += from->pushed_pages;
+    into->zero_pages += from->zero_pages;
+    into->duplicates += from->duplicates;
+    into->faults += from->faults;
+    into->collapsed_extents += from->collapsed_extents;
+    into->collapse_ns += from->collapse_ns;
+    histogram_merge(&into->latency, &from->latency);
+    collapse_errors_merge(&into->collapse_errors, &from->collapse_errors);
+}
+
+/* Shared memory, so that a successor can be handed the same states. */
+static bool
+map_states(MigratePages *pages, GError **error)
+{
+    pages->state_room = pages->ram->pages;
+    autofd memory = memfd_create("postlude-page-states", MFD_CLOEXEC);
+    if (memory < 0 || ftruncate(memory, (off_t)pages->state_room) < 0) {
+        return error_set_errno(error, errno, "memory for the page states");
+    }
+    void *bytes = mmap(NULL, pages->state_room, PROT_READ | PROT_WRITE,
+                       MAP_SHARED, memory, 0);
+    if (bytes == MAP_FAILED) {
+        return error_set_errno(error, errno, "map the page states");
+    }
+    pages->state_bytes = bytes;
+    return true;
+}
+
+MigratePages *
+migrate_pages_new(const MigrateRam *ram, uint8_t **laid, int uffd,
+                  CollapseTarget *target, MigrateAlarm *alarm, GError **error)
+{
+    g_autoptr(MigratePages) pages = g_new0(MigratePages, 1);
+    pages->alarm = alarm;
+    pages->ram = ram;
+    pages->uffd = uffd;
+    pages->target = target;
+    pages->blocks = g_new0(BlockPages, ram->n_blocks);
+    for (unsigned i = 0; i < ram->n_blocks; i++) {
+        pages->blocks[i].laid = g_steal_pointer(&laid[i]);
+        pages->blocks[i].present =
+            g_malloc0(ram->blocks[i].extents * sizeof(_Atomic uint16_t));
+        pages->blocks[i].huge = g_malloc0(ram->blocks[i].extents);
+    }
+    if (!map_states(pages, error)) {
+        return NULL;
+    }
+    uint64_t at = 0;
+    for (unsigned i = 0; i < ram->n_blocks; i++) {
+        pages->blocks[i].states = (PageState *)pages->state_bytes + at;
+        at += ram->blocks[i].pages;
+    }
+    return g_steal_pointer(&pages);
+}
+
+void
+migrate_pages_free(MigratePages *pages)
+{
+    for (unsigned i = 0; i < pages->ram->n_blocks; i++) {
+        g_free(pages->blocks[i].laid);
+        g_free(pages->blocks[i].present);
+        g_free(pages->blocks[i].huge);
+    }
+    if (pages->state_bytes) {
+        munmap(pages->state_bytes, pages->state_room);
+    }
+    g_free(pages->blocks);
+    g_free(pages);
+}
+
+const MigrateRam *
+migrate_pages_ram(const MigratePages *pages)
+{
+    return pages->ram;
+}
+
+PageState *
+migrate_pages_states(MigratePages *pages, unsigned block)
+{
+    return pages->blocks[block].states;
+}
+
+bool
+migrate_pages_is_laid(const MigratePages *pages, unsigned block,
+                      uint32_t extent)
+{
+    return pages->blocks[block].laid[extent];
+}
+
+bool
+migrate_pages_is_huge(const MigratePages *pages, unsigned block,
+                      uint32_t extent)
+{
+    return atomic_load_explicit(&pages->blocks[block].huge[extent],
+                                memory_order_relaxed);
+}
+
+MigrateWaiters *
+migrate_pages_waiters(MigratePages *pages)
+{
+    return &pages->waiters;
+}
+
+uint64_t
+migrate_pages_present(const MigratePages *pages)
+{
+    return atomic_load_explicit(&pages->present, memory_order_acquire);
+}
+
+bool
+migrate_pages_complete(const MigratePages *pages)
+{
+    return migrate_pages_present(pages) == pages->ram->pages;
+}
+
+uint64_t
+migrate_pages_huge_extents(const MigratePages *pages)
+{
+    return atomic_load_explicit(&pages->huge_extents, memory_order_relaxed);
+}
+
+/* Mappings that change under us settle by themselves; the guest thread waits
+ * meanwhile, which is what it would do anyway. */
+static UffdOutcome
+map_with_patience(int uffd, uint64_t hva)
+{
+    UffdOutcome outcome;
+    while ((outcome = uffd_map_page(uffd, hva)) == UFFD_AGAIN) {
+        struct timespec pause = {.tv_nsec = 100000};
+        nanosleep(&pause, NULL);
+    }
+    return outcome;
+}
+
+static bool
+outcome_to_error(UffdOutcome outcome, const MigrateBlock *block,
+                 uint64_t page, GError **error)
+{
+    if (outcome == UFFD_DONE || outcome == UFFD_EXISTS) {
+        return true;
+    }
+    ErrorCode code = outcome == UFFD_GONE ? ERROR_VM_GONE : ERROR_FAILED;
+    return error_set(error, code,
+                     "page %" G_GUINT64_FORMAT " of RAM block '%s' cannot be "
+                     "mapped into the guest: %s",
+                     page, block->name, uffd_outcome_name(outcome));
+}
+
+bool
+migrate_pages_map(MigratePages *pages, unsigned block, uint64_t page,
+                  GError **error)
+{
+    const MigrateBlock *b = &pages->ram->blocks[block];
+    UffdOutcome outcome =
+        map_with_patience(pages->uffd, b->hva + page * PAGE_BYTES);
+    return outcome_to_error(outcome, b, page, error);
+}
+
+/* The extent's last page has come: its folio is complete, so one page-table
+ * entry can take the place of 512. Bytes do not move. */
+static void
+collapse(MigratePages *pages, unsigned block, uint32_t extent,
+         MigrateTally *tally)
+{
+    const MigrateBlock *b = &pages->ram->blocks[block];
+    uint64_t before = fd_now_ns();
+    int failed = collapse_target_extent(pages->target,
+                                        b->hva + extent * EXTENT_BYTES);
+    tally->collapse_ns += fd_now_ns() - before;
+    if (failed) {
+        collapse_errors_add(&tally->collapse_errors, failed);
+        return;
+    }
+    tally->collapsed_extents++;
+    atomic_store_explicit(&pages->blocks[block].huge[extent], 1,
+                          memory_order_relaxed);
+    atomic_fetch_add_explicit(&pages->huge_extents, 1, memory_order_relaxed);
+}
+
+static void
+count_present(MigratePages *pages, unsigned block, uint32_t extent, unsigned n,
+              MigrateTally *tally)
+{
+    const MigrateBlock *b = &pages->ram->blocks[block];
+    unsigned whole = migrate_ram_extent_pages(b, extent);
+    unsigned before = atomic_fetch_add_explicit(
+        &pages->blocks[block].present[extent], (uint16_t)n,
+        memory_order_acq_rel);
+    if (before + n == whole && pages->blocks[block].laid[extent]) {
+        collapse(pages, block, extent, tally);
+        migrate_ram_forget(b, extent);
+    }
+    /* Last, so that "complete" is never seen before the extent was offered
+     * to the kernel. */
+    uint64_t all = n + atomic_fetch_add_explicit(&pages->present, n,
+                                                 memory_order_acq_rel);
+    if (all == pages->ram->pages) {
+        migrate_alarm_raise(pages->alarm, NULL);
+    }
+}
+
+/* FILLING -> PRESENT for each; who waits gets the page at once. */
+static bool
+finish_states(MigratePages *pages, unsigned block, uint64_t first, unsigned n,
+              MigrateTally *tally, GError **error)
+{
+    PageState *states = pages->blocks[block].states;
+    for (unsigned i = 0; i < n; i++) {
+        if (!page_state_finish(&states[first + i])) {
+            continue;
+        }
+        if (!migrate_pages_map(pages, block, first + i, error)) {
+            return false;
+        }
+        uint64_t since;
+        if (migrate_waiters_settle(&pages->waiters, block, first + i,
+                                   &since)) {
+            histogram_add(&tally->latency, fd_now_ns() - since);
+        }
+    }
+    return true;
+}
+
+bool
+migrate_pages_finish(MigratePages *pages, unsigned block, uint64_t first,
+                     unsigned n, MigrateTally *tally, GError **error)
+{
+    bool ok = finish_states(pages, block, first, n, tally, error);
+    uint64_t page = first;
+    while (n > 0) { /* a run may cross from one extent into the next */
+        uint32_t extent = (uint32_t)(page / PAGES_PER_EXTENT);
+        unsigned room = PAGES_PER_EXTENT - (unsigned)(page % PAGES_PER_EXTENT);
+        unsigned part = MIN(n, room);
+        count_present(pages, block, extent, part, tally);
+        page += part;
+        n -= part;
+    }
+    return ok;
+}
+
+void
+migrate_pages_give_up(MigratePages *pages, unsigned block, uint64_t first,
+                      unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        page_state_give_up(&pages->blocks[block].states[first + i]);
+    }
+}
+
+static bool
+write_to_file(const MigrateBlock *block, uint64_t page, const uint8_t *bytes,
+              size_t length, GError **error)
+{
+    while (length > 0) {
+        ssize_t n = pwrite(block->file, bytes, length,
+                           (off_t)(block->file_offset + page * PAGE_BYTES));
+        if (n < 0 && errno != EINTR) {
+            return error_set_errno(error, errno,
+                                   "store page %" G_GUINT64_FORMAT
+                                   " of RAM block '%s'",
+                                   page, block->name);
+        }
+        if (n > 0) { /* tmpfs writes whole pages or fails */
+            bytes += n;
+            length -= (size_t)n;
+            page += (uint64_t)n / PAGE_BYTES;
+        }
+    }
+    return true;
+}
+
+/* One page of a small extent. EXISTS: the page cache has a page there that we
+ * did not put (a write by QEMU before it was armed was punched out; what is
+ * left is a kernel race on a zero page); it is ours to fill, and unmapped. */
+static UffdOutcome
+copy_page(MigratePages *pages, const MigrateBlock *block, uint64_t page,
+          const uint8_t *bytes)
+{
+    uint64_t hva = block->hva + page * PAGE_BYTES;
+    UffdOutcome outcome = uffd_fd_copy(pages->uffd, hva, bytes, PAGE_BYTES);
+    if (outcome == UFFD_EXISTS &&
+        write_to_file(block, page, bytes, PAGE_BYTES, NULL)) {
+        return map_with_patience(pages->uffd, hva);
+    }
+    return outcome;
+}
+
+/* No memory is not the end: the guest thread waits, and so do we, until the
+ * host has some. Said once per stretch, because it can last. */
+static UffdOutcome
+copy_page_with_patience(MigratePages *pages, const MigrateBlock *block,
+                        uint64_t page, const uint8_t *bytes)
+{
+    UffdOutcome outcome;
+    unsigned tries = 0;
+    while ((outcome = copy_page(pages, block, page, bytes)) == UFFD_NO_ROOM ||
+           outcome == UFFD_AGAIN) {
+        struct timespec pause = {.tv_nsec = tries < 10 ? 1000000 : 100000000};
+        if (++tries == 10) {
+            g_warning("no memory for RAM block '%s' on this host (%s): the "
+                      "guest waits; free memory or raise QEMU's cgroup limit",
+                      block->name, uffd_outcome_name(outcome));
+        }
+        nanosleep(&pause, NULL);
+    }
+    return outcome;
+}
+
+bool
+migrate_pages_copy(MigratePages *pages, unsigned block, uint64_t first,
+                   unsigned n, const uint8_t *bytes, MigrateTally *tally,
+                   GError **error)
+{
+    const MigrateBlock *b = &pages->ram->blocks[block];
+    for (unsigned i = 0; i < n; i++) {
+        UffdOutcome outcome = copy_page_with_patience(
+            pages, b, first + i, bytes + i * PAGE_BYTES);
+        if (!outcome_to_error(outcome, b, first + i, error)) {
+            return false;
+        }
+    }
+    return migrate_pages_finish(pages, block, first, n, tally, error);
+}
+
+bool
+migrate_pages_zero(MigratePages *pages, unsigned block, uint64_t page,
+                   MigrateTally *tally, GError **error)
+{
+    if (!page_state_claim(&pages->blocks[block].states[page])) {
+        tally->duplicates++;
+        return true;
+    }
+    tally->zero_pages++;
+    /* Nothing to write: a laid folio was born zero, and a hole in a small
+     * extent becomes a zero page when it is touched (uffd_map_page). */
+    return migrate_pages_finish(pages, block, page, 1, tally, error);
+}
+
+void
+migrate_pages_hole(MigratePages *pages, unsigned block, uint32_t extent,
+                   MigrateTally *tally)
+{
+    unsigned n = migrate_ram_extent_pages(&pages->ram->blocks[block], extent);
+    uint64_t first = (uint64_t)extent * PAGES_PER_EXTENT;
+    for (unsigned i = 0; i < n; i++) {
+        /* A failure to map means QEMU is gone; the fault thread will see. */
+        migrate_pages_zero(pages, block, first + i, tally, NULL);
+    }
+}
+
+bool
+migrate_pages_store(MigratePages *pages, unsigned block, uint64_t page,
+                    const void *bytes, MigrateTally *tally, GError **error)
+{
+    if (!page_state_claim(&pages->blocks[block].states[page])) {
+        tally->duplicates++;
+        return true;
+    }
+    tally->demand_pages++;
+    uint32_t extent = (uint32_t)(page / PAGES_PER_EXTENT);
+    if (!pages->blocks[block].laid[extent]) {
+        return migrate_pages_copy(pages, block, page, 1, bytes, tally, error);
+    }
+    /* pwrite, not our view: a fault of the view would map 2 MiB of it and
+     * count as our resident memory; the folio is there, so it cannot fail for
+     * want of memory. */
+    return write_to_file(&pages->ram->blocks[block], page, bytes, PAGE_BYTES,
+                         error) &&
+           migrate_pages_finish(pages, block, page, 1, tally, error);
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The destination's pages: where each is on its way, how its bytes get into
+ * the RAM file, how it becomes visible to the guest, and when its extent
+ * becomes huge. Called by the fault thread and by the bulk threads at once.
+ *
+ * Two kinds of extent:
+ *  laid   a 2 MiB folio lies under it already. Bytes are written into the page
+ *         cache (through our view or by pwrite); the guest maps a page by
+ *         UFFDIO_CONTINUE, and the whole extent by MADV_COLLAPSE once all of
+ *         its pages are PRESENT, which only installs one page-table entry.
+ *  small  no folio. Bytes go in by UFFDIO_COPY, which allocates, fills and
+ *         maps in one step and charges QEMU's cgroup, not ours. A zero page
+ *         stays a hole until the guest touches it.
+ * In both, invariants 1 to 3 of base/page-state.h hold.
+ */
+#pragma once
+
+#include "base/histogram.h"
+#include "base/page-state.h"
+#include "collapse/collapse-sweep.h"
+#include "migrate/migrate-alarm.h"
+#include "migrate/migrate-ram.h"
+#include "migrate/migrate-waiters.h"
+
+/* Counters of one thread; merged for the report. */
+typedef struct {
+    uint64_t demand_pages; /* arrived on the urgent connection */
+    uint64_t pushed_pages; /* arrived in bulk */
+    uint64_t zero_pages;   /* known to be zero */
+    uint64_t duplicates;   /* arrived when it was not ABSENT */
+    uint64_t faults;       /* events read from the kernel */
+    uint64_t collapsed_extents;
+    uint64_t collapse_ns;
+    Histogram latency; /* event read -> page mapped */
+    CollapseErrors collapse_errors;
+} MigrateTally;
+
+void migrate_tally_merge(MigrateTally *into, const MigrateTally *from);
+
+typedef struct MigratePages MigratePages;
+
+/* RAM must be mapped writable and outlive it. LAID: per block, per extent,
+ * taken over. UFFD and TARGET are borrowed. ALARM is woken when the last page
+ * is PRESENT. */
+MigratePages *migrate_pages_new(const MigrateRam *ram, uint8_t **laid,
+                                int uffd, CollapseTarget *target,
+                                MigrateAlarm *alarm, GError **error);
+void migrate_pages_free(MigratePages *pages);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(MigratePages, migrate_pages_free)
+
+const MigrateRam *migrate_pages_ram(const MigratePages *pages);
+PageState *migrate_pages_states(MigratePages *pages, unsigned block);
+bool migrate_pages_is_laid(const MigratePages *pages, unsigned block,
+                           uint32_t extent);
+/* True once MADV_COLLAPSE succeeded on it. */
+bool migrate_pages_is_huge(const MigratePages *pages, unsigned block,
+                           uint32_t extent);
+MigrateWaiters *migrate_pages_waiters(MigratePages *pages);
+
+/* Marks all pages of an extent that is a hole at the source. */
+void migrate_pages_hole(MigratePages *pages, unsigned block, uint32_t extent,
+                        MigrateTally *tally);
+
+/* The page is zero (announced). True unless QEMU is gone. */
+bool migrate_pages_zero(MigratePages *pages, unsigned block, uint64_t page,
+                        MigrateTally *tally, GError **error);
+
+/* A whole page arrived in BYTES (4096, our memory): if it is ABSENT it is
+ * stored and made visible to who waits; otherwise it is a duplicate. */
+bool migrate_pages_store(MigratePages *pages, unsigned block, uint64_t page,
+                         const void *bytes, MigrateTally *tally,
+                         GError **error);
+
+/* After a claim: the N pages from FIRST are final in the page cache (laid
+ * extents): PRESENT, map those that are wanted, collapse a complete extent. */
+bool migrate_pages_finish(MigratePages *pages, unsigned block, uint64_t first,
+                          unsigned n, MigrateTally *tally, GError **error);
+
+/* After a claim in a small extent: store the N pages at BYTES and finish. */
+bool migrate_pages_copy(MigratePages *pages, unsigned block, uint64_t first,
+                        unsigned n, const uint8_t *bytes, MigrateTally *tally,
+                        GError **error);
+
+/* After a claim that came to nothing: back to ABSENT. */
+void migrate_pages_give_up(MigratePages *pages, unsigned block, uint64_t first,
+                           unsigned n);
+
+/* Makes a PRESENT page visible; the fault path's everyday call. */
+bool migrate_pages_map(MigratePages *pages, unsigned block, uint64_t page,
+                       GError **error);
+
+/* Pages PRESENT so far, of all blocks. */
+uint64_t migrate_pages_present(const MigratePages *pages);
+bool migrate_pages_complete(const MigratePages *pages);
+
+/* Extents that are huge by our doing so far. */
+uint64_t migrate_pages_huge_extents(const MigratePages *pages);

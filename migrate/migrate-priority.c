@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Scheduling of our threads: see migrate-priority.h.
+ */
+#include "migrate/migrate-priority.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static void
+set_nice(int nice)
+{
+    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), nice);
+}
+
+/* A real-time thread runs as soon as its fault arrives; it cannot starve the
+ * host, because each of its turns is bounded by the guest threads that wait. */
+void
+migrate_priority_urgent(const char *name)
+{
+    struct sched_param param = {.sched_priority = 1};
+    pthread_setname_np(pthread_self(), name);
+    if (pthread_setschedparam(pthread_self(), SCHED_RR | SCHED_RESET_ON_FORK,
+                              &param) != 0) {
+        set_nice(-15);
+    }
+}
+
+void
+migrate_priority_bulk(const char *name)
+{
+    pthread_setname_np(pthread_self(), name);
+    set_nice(5);
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The progress bar: see migrate-progress.h.
+ */
+#include "migrate/migrate-progress.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "migrate/migrate-figures.h"
+
+#define BAR_CELLS 24
+#define TERMINAL_MS 100
+#define LOG_MS 1000
+
+struct MigrateProgress {
+    const MigrateSession *session;
+    bool terminal;
+    guint timer;
+    uint64_t last_ns, last_bytes;
+    double rate; /* bytes per second, smoothed */
+    MigrateStageId last_stage;
+};
+
+static bool bar_is_shown;
+
+void
+migrate_progress_hide(void)
+{
+    if (bar_is_shown) {
+        fputs("\r\033[K", stderr);
+        fflush(stderr);
+        bar_is_shown = false;
+    }
+}
+
+static void
+update_rate(MigrateProgress *progress, const MigrateFigures *figures)
+{
+    uint64_t now = fd_now_ns();
+    uint64_t passed = now - progress->last_ns;
+    if (progress->last_ns && passed > 0) {
+        double rate =
+            (double)(figures->bytes - progress->last_bytes) * 1e9 /
+            (double)passed;
+        progress->rate = progress->rate > 0
+                             ? progress->rate * 0.7 + rate * 0.3
+                             : rate;
+    }
+    progress->last_ns = now;
+    progress->last_bytes = figures->bytes;
+}
+
+static void
+append_left(GString *text, const MigrateProgress *progress,
+            const MigrateFigures *figures)
+{
+    uint64_t left = figures->total_pages - figures->present_pages;
+    if (progress->session->stage == MIGRATE_POSTCOPY && progress->rate > 1) {
+        double seconds = (double)left * 4096 / progress->rate;
+        g_string_append_printf(text, ", %.1f s left", seconds);
+    }
+}
+
+static char *
+describe(const MigrateProgress *progress, const MigrateFigures *figures)
+{
+    GString *text = g_string_new(NULL);
+    g_string_append_printf(
+        text, "%.0f of %.0f MiB here, %.0f MB/s, %" PRIu64 " faults",
+        (double)figures->present_pages * 4 / 1024,
+        (double)figures->total_pages * 4 / 1024, progress->rate / 1e6,
+        figures->faults);
+    if (progress->session->options.role == MIGRATE_RECEIVE) {
+        g_string_append_printf(text, ", %" PRIu64 " MiB huge",
+                               figures->huge_extents * 2);
+    }
+    append_left(text, progress, figures);
+    return g_string_free(text, false);
+}
+
+static void
+draw_bar(const MigrateProgress *progress, const MigrateFigures *figures)
+{
+    char bar[BAR_CELLS + 1];
+    uint64_t full = figures->total_pages
+                        ? figures->present_pages * BAR_CELLS /
+                              figures->total_pages
+                        : 0;
+    memset(bar, '.', BAR_CELLS);
+    memset(bar, '#', MIN(full, BAR_CELLS));
+    bar[BAR_CELLS] = '\0';
+    g_autofree char *text = describe(progress, figures);
+    fprintf(stderr, "\r\033[K%-10s [%s] %s",
+            migrate_stage_id_name(progress->session->stage), bar, text);
+    fflush(stderr);
+    bar_is_shown = true;
+}
+
+/* Without a terminal a line is worth it when pages move or the phase changed. */
+static void
+log_line(MigrateProgress *progress, const MigrateFigures *figures)
+{
+    MigrateStageId stage = progress->session->stage;
+    if (stage == MIGRATE_POSTCOPY || stage != progress->last_stage) {
+        g_autofree char *text = describe(progress, figures);
+        g_message("%s: %s", migrate_stage_id_name(stage), text);
+        progress->last_stage = stage;
+    }
+}
+
+static gboolean
+tick(gpointer data)
+{
+    MigrateProgress *progress = data;
+    MigrateFigures figures;
+    migrate_figures_take(progress->session, &figures);
+    update_rate(progress, &figures);
+    if (!progress->session->ram || progress->session->stage == MIGRATE_OVER) {
+        return G_SOURCE_CONTINUE;
+    }
+    if (progress->terminal) {
+        draw_bar(progress, &figures);
+    } else {
+        log_line(progress, &figures);
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+MigrateProgress *
+migrate_progress_new(const MigrateSession *session)
+{
+    MigrateProgress *progress = g_new0(MigrateProgress, 1);
+    progress->session = session;
+    progress->terminal = isatty(STDERR_FILENO);
+    progress->timer = g_timeout_add(progress->terminal ? TERMINAL_MS : LOG_MS,
+                                    tick, progress);
+    return progress;
+}
+
+void
+migrate_progress_free(MigrateProgress *progress)
+{
+    migrate_progress_hide();
+    g_source_remove(progress->timer);
+    g_free(progress);
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Bulk sending: see migrate-push.h.
+ */
+#include "migrate/migrate-push.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/range.h"
+#include "migrate/migrate-priority.h"
+#include "migrate/migrate-serve.h"
+
+/* Unsent bytes we leave in the kernel: what a hot extent cannot overtake. */
+#define UNSENT_BYTES (128u * 1024)
+
+struct MigratePush {
+    WireLink *bulk;
+    const MigrateRam *ram;
+    MigrateSent *sent;
+    MigrateOrder *order;
+    MigrateAlarm *alarm;
+    GThread *thread;
+    _Atomic bool stopping;
+    _Atomic uint64_t sent_pages;
+    _Atomic uint64_t zero_pages;
+};
+
+static void
+set_bits(uint64_t words[8], unsigned from, unsigned to)
+{
+    for (unsigned i = from; i < to; i++) {
+        words[i / 64] |= UINT64_C(1) << (i % 64);
+    }
+}
+
+static bool
+bit(const uint64_t words[8], unsigned i)
+{
+    return words[i / 64] >> (i % 64) & 1;
+}
+
+/* Which pages of the extent the file holds; the rest are holes, and must not
+ * even be read through the view, which would fill them. */
+static bool
+find_data(const MigrateBlock *block, uint32_t extent, uint64_t data[8],
+          GError **error)
+{
+    uint64_t start = block->file_offset + extent * EXTENT_BYTES;
+    uint64_t end =
+        start + migrate_ram_extent_pages(block, extent) * PAGE_BYTES;
+    off_t at = (off_t)start;
+    memset(data, 0, 8 * sizeof *data);
+    while ((uint64_t)at < end) {
+        at = lseek(block->file, at, SEEK_DATA);
+        if (at < 0 && errno == ENXIO) {
+            return true;
+        }
+        off_t hole = at < 0 ? -1 : lseek(block->file, at, SEEK_HOLE);
+        if (hole < 0) {
+            return error_set_errno(error, errno, "SEEK_DATA in RAM block '%s'",
+                                   block->name);
+        }
+        if ((uint64_t)at >= end) {
+            return true;
+        }
+        uint64_t stop = MIN((uint64_t)hole, end);
+        set_bits(data, (unsigned)(((uint64_t)at - start) / PAGE_BYTES),
+                 (unsigned)range_units(stop - start, PAGE_BYTES));
+        at = hole;
+    }
+    return true;
+}
+
+/* Fills in HEAD: of the pages that are ours to send (TAKEN), those with bytes
+ * other than zero are data, all others zero. */
+static void
+classify(const MigrateBlock *block, uint32_t extent, const uint64_t taken[8],
+         const uint64_t in_file[8], WireExtent *head)
+{
+    const uint8_t *view = block->view + extent * EXTENT_BYTES;
+    unsigned n = migrate_ram_extent_pages(block, extent);
+    for (unsigned i = 0; i < n; i++) {
+        if (!bit(taken, i)) {
+            continue;
+        }
+        bool zero = !bit(in_file, i) ||
+                    migrate_is_zero(view + i * PAGE_BYTES, PAGE_BYTES);
+        set_bits(zero ? head->zero : head->data, i, i + 1);
+    }
+}
+
+static unsigned
+count(const uint64_t words[8])
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < 8; i++) {
+        n += (unsigned)__builtin_popcountll(words[i]);
+    }
+    return n;
+}
+
+static bool
+send_runs(MigratePush *push, const MigrateBlock *block, const WireExtent *head,
+          GError **error)
+{
+    uint64_t start = block->file_offset + head->extent * EXTENT_BYTES;
+    for (unsigned i = 0; i < PAGES_PER_EXTENT;) {
+        unsigned run = 0;
+        while (i + run < PAGES_PER_EXTENT && bit(head->data, i + run)) {
+            run++;
+        }
+        if (run > 0 &&
+            !wire_link_send_file(push->bulk, block->file,
+                                 start + i * PAGE_BYTES, run * PAGE_BYTES,
+                                 error)) {
+            return false;
+        }
+        i += MAX(run, 1);
+    }
+    return true;
+}
+
+static bool
+send_extent(MigratePush *push, unsigned block_index, uint32_t extent,
+            GError **error)
+{
+    const MigrateBlock *block = &push->ram->blocks[block_index];
+    WireExtent head = {
+        .type = WIRE_EXTENT, .block = block_index, .extent = extent};
+    uint64_t taken[8], in_file[8];
+    if (!find_data(block, extent, in_file, error)) {
+        return false;
+    }
+    migrate_sent_take_extent(push->sent, block_index, extent, taken);
+    classify(block, extent, taken, in_file, &head);
+    migrate_ram_forget(block, extent);
+
+    WireExtentBytes bytes;
+    wire_extent_encode(&head, &bytes);
+    unsigned n_data = count(head.data);
+    bool ok = n_data > 0
+                  ? wire_link_write_more(push->bulk, &bytes, sizeof bytes,
+                                         error)
+                  : wire_link_write(push->bulk, &bytes, sizeof bytes, error);
+    if (!ok || !send_runs(push, block, &head, error)) {
+        return false;
+    }
+    atomic_fetch_add_explicit(&push->sent_pages, n_data,
+                              memory_order_relaxed);
+    atomic_fetch_add_explicit(&push->zero_pages, count(head.zero),
+                              memory_order_relaxed);
+    return true;
+}
+
+static bool
+send_all(MigratePush *push, GError **error)
+{
+    unsigned block;
+    uint32_t extent;
+    while (!push->stopping &&
+           migrate_order_next(push->order, &block, &extent)) {
+        if (!send_extent(push, block, extent, error)) {
+            return false;
+        }
+    }
+    WireExtent end = {.type = WIRE_END};
+    WireExtentBytes bytes;
+    wire_extent_encode(&end, &bytes);
+    return wire_link_write(push->bulk, &bytes, sizeof bytes, error);
+}
+
+static gpointer
+run(gpointer data)
+{
+    MigratePush *push = data;
+    GError *why = NULL;
+    migrate_priority_bulk("bulk");
+    wire_link_keep_short(push->bulk, UNSENT_BYTES);
+    if (!send_all(push, &why) && !push->stopping) {
+        g_prefix_error(&why, "a bulk connection is lost: ");
+        migrate_alarm_raise(push->alarm, g_steal_pointer(&why));
+    }
+    g_clear_error(&why);
+    return NULL;
+}
+
+MigratePush *
+migrate_push_start(WireLink *bulk, const MigrateRam *ram, MigrateSent *sent,
+                   MigrateOrder *order, MigrateAlarm *alarm)
+{
+    MigratePush *push = g_new0(MigratePush, 1);
+    push->bulk = bulk;
+    push->ram = ram;
+    push->sent = sent;
+    push->order = order;
+    push->alarm = alarm;
+    push->thread = g_thread_new("bulk", run, push);
+    return push;
+}
+
+void
+migrate_push_stop(MigratePush *push)
+{
+    push->stopping = true;
+    wire_link_shutdown(push->bulk);
+    g_thread_join(push->thread);
+    g_free(push);
+}
+
+uint64_t
+migrate_push_sent(const MigratePush *push)
+{
+    return atomic_load_explicit(&push->sent_pages, memory_order_relaxed);
+}
+
+uint64_t
+migrate_push_zero(const MigratePush *push)
+{
+    return atomic_load_explicit(&push->zero_pages, memory_order_relaxed);
+}

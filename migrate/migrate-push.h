@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * One bulk thread of the source: takes the next extent from the order, finds
+ * out which of its pages hold data, are zero, or went out already, and sends
+ * the rest with sendfile(), page cache to socket.
+ */
+#pragma once
+
+#include "migrate/migrate-alarm.h"
+#include "migrate/migrate-order.h"
+#include "migrate/migrate-ram.h"
+#include "migrate/migrate-sent.h"
+#include "wire/wire-link.h"
+
+typedef struct MigratePush MigratePush;
+
+/* RAM must be mapped for reading. All borrowed. Everything is offered to
+ * the order before it starts; it sends END when nothing is left. */
+MigratePush *migrate_push_start(WireLink *bulk, const MigrateRam *ram,
+                                MigrateSent *sent, MigrateOrder *order,
+                                MigrateAlarm *alarm);
+void migrate_push_stop(MigratePush *push);
+
+/* Pages sent as data, and announced as zero; any thread. */
+uint64_t migrate_push_sent(const MigratePush *push);
+uint64_t migrate_push_zero(const MigratePush *push);

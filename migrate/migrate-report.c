@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Figures to JSON and to text: see migrate-report.h.
+ */
+#include "migrate/migrate-report.h"
+
+#include <inttypes.h>
+#include <json-glib/json-glib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/error.h"
+
+void
+migrate_report_clear(MigrateReport *report)
+{
+    g_clear_pointer(&report->reason, g_free);
+    g_clear_pointer(&report->vm_name, g_free);
+    g_clear_pointer(&report->vm_uuid, g_free);
+}
+
+static double
+between_ms(uint64_t from_ns, uint64_t to_ns)
+{
+    return from_ns && to_ns > from_ns ? (double)(to_ns - from_ns) / 1e6 : 0;
+}
+
+static double
+prepare_ms(const MigrateReport *report)
+{
+    return between_ms(report->started_ns, report->armed_ns);
+}
+
+static double
+postcopy_ms(const MigrateReport *report)
+{
+    return between_ms(report->switched_ns, report->arrived_ns);
+}
+
+/* From the agreement of both sides to the last page, without the time that
+ * the operator let pass. */
+static double
+total_ms(const MigrateReport *report)
+{
+    double whole = between_ms(report->started_ns, report->arrived_ns);
+    return whole - MIN(whole, (double)report->waited_ns / 1e6);
+}
+
+static double
+throughput(const MigrateReport *report)
+{
+    double ms = postcopy_ms(report);
+    uint64_t bytes = MAX(report->bytes_received, report->bytes_sent);
+    return ms > 0 ? (double)bytes / ms * 1000 : 0;
+}
+
+typedef struct {
+    double cpu_ms;
+    uint64_t max_rss_kib;
+} Helper;
+
+static Helper
+helper_now(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    double us = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e6 +
+                (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+    return (Helper){.cpu_ms = us / 1000,
+                    .max_rss_kib = (uint64_t)usage.ru_maxrss};
+}
+
+static void
+put_int(JsonBuilder *json, const char *name, uint64_t value)
+{
+    json_builder_set_member_name(json, name);
+    json_builder_add_int_value(json, (gint64)value);
+}
+
+/* Three digits behind the point: what a microsecond is to a millisecond. */
+static void
+put_number(JsonBuilder *json, const char *name, double value)
+{
+    json_builder_set_member_name(json, name);
+    json_builder_add_double_value(json,
+                                  (double)(gint64)(value * 1000 + 0.5) / 1000);
+}
+
+static void
+put_text(JsonBuilder *json, const char *name, const char *value)
+{
+    json_builder_set_member_name(json, name);
+    json_builder_add_string_value(json, value ? value : "");
+}
+
+static void
+begin(JsonBuilder *json, const char *name)
+{
+    json_builder_set_member_name(json, name);
+    json_builder_begin_object(json);
+}
+
+static void
+put_latency(JsonBuilder *json, const Histogram *h)
+{
+    static const struct {
+        const char *name;
+        double fraction;
+    } quantiles[] = {
+        {"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p999", 0.999}};
+    begin(json, "fault_latency_us");
+    put_int(json, "count", h->count);
+    put_number(json, "mean", (double)histogram_mean_ns(h) / 1000);
+    for (unsigned i = 0; i < G_N_ELEMENTS(quantiles); i++) {
+        put_number(json, quantiles[i].name,
+                   (double)histogram_quantile_ns(h, quantiles[i].fraction) /
+                       1000);
+    }
+    put_number(json, "max", (double)h->max_ns / 1000);
+    json_builder_end_object(json);
+}
+
+static void
+put_huge(JsonBuilder *json, const MigrateReport *report)
+{
+    begin(json, "huge");
+    put_int(json, "eligible_bytes", report->huge.eligible_bytes);
+    put_int(json, "before_bytes", report->huge.before_bytes);
+    put_int(json, "after_bytes", report->huge.after_bytes);
+    put_int(json, "laid_extents", report->huge.laid_extents);
+    put_int(json, "small_extents", report->huge.small_extents);
+    put_number(json, "lay_ms", (double)report->huge.lay_ns / 1e6);
+    put_number(json, "sweep_ms", (double)report->huge.sweep_ns / 1e6);
+    begin(json, "failed");
+    for (unsigned i = 0; i < G_N_ELEMENTS(report->huge.failed.kinds); i++) {
+        if (report->huge.failed.kinds[i].count > 0) {
+            put_int(json,
+                    error_errno_name(report->huge.failed.kinds[i].errnum),
+                    report->huge.failed.kinds[i].count);
+        }
+    }
+    json_builder_end_object(json);
+    json_builder_end_object(json);
+}
+
+static void
+put_head(JsonBuilder *json, const MigrateReport *report)
+{
+    put_int(json, "schema", MIGRATE_REPORT_SCHEMA);
+    put_text(json, "role", report->role);
+    put_text(json, "outcome", report->outcome);
+    if (report->reason) {
+        put_text(json, "reason", report->reason);
+    }
+    begin(json, "vm");
+    put_text(json, "name", report->vm_name);
+    put_text(json, "uuid", report->vm_uuid);
+    put_int(json, "ram_bytes", report->ram_bytes);
+    json_builder_end_object(json);
+    put_number(json, "downtime_ms", report->downtime_ms);
+    put_number(json, "prepare_ms", prepare_ms(report));
+    put_number(json, "postcopy_ms", postcopy_ms(report));
+    put_number(json, "total_ms", total_ms(report));
+}
+
+static void
+put_pages(JsonBuilder *json, const MigrateReport *report)
+{
+    begin(json, "pages");
+    put_int(json, "total", report->pages.total);
+    put_int(json, "demand", report->pages.demand);
+    put_int(json, "pushed", report->pages.pushed);
+    put_int(json, "zero", report->pages.zero);
+    put_int(json, "duplicate", report->pages.duplicate);
+    json_builder_end_object(json);
+}
+
+char *
+migrate_report_to_json(const MigrateReport *report)
+{
+    g_autoptr(JsonBuilder) json = json_builder_new();
+    Helper helper = helper_now();
+    json_builder_begin_object(json);
+    put_head(json, report);
+    put_pages(json, report);
+    put_latency(json, &report->fault_latency);
+    put_int(json, "bytes_received", report->bytes_received);
+    put_int(json, "bytes_sent", report->bytes_sent);
+    put_int(json, "device_bytes", report->device_bytes);
+    put_int(json, "throughput_bytes_per_s", (uint64_t)throughput(report));
+    put_huge(json, report);
+    begin(json, "helper");
+    put_number(json, "cpu_ms", helper.cpu_ms);
+    put_int(json, "max_rss_kib", helper.max_rss_kib);
+    json_builder_end_object(json);
+    json_builder_end_object(json);
+
+    g_autoptr(JsonNode) root = json_builder_get_root(json);
+    g_autoptr(JsonGenerator) generator = json_generator_new();
+    json_generator_set_pretty(generator, true);
+    json_generator_set_root(generator, root);
+    g_autofree char *text = json_generator_to_data(generator, NULL);
+    return g_strconcat(text, "\n", NULL);
+}
+
+static void
+add_destination_text(GString *text, const MigrateReport *report)
+{
+    const Histogram *h = &report->fault_latency;
+    g_string_append_printf(
+        text,
+        "  faults     %" PRIu64 ", each answered in %.0f us (mean), %.0f us "
+        "(p99), %.0f us (worst)\n",
+        h->count, (double)histogram_mean_ns(h) / 1000,
+        (double)histogram_quantile_ns(h, 0.99) / 1000,
+        (double)h->max_ns / 1000);
+    double eligible = (double)report->huge.eligible_bytes;
+    g_string_append_printf(
+        text,
+        "  huge pages %" PRIu64 " of %" PRIu64 " MiB (%.1f%%), %" PRIu64
+        " extents born huge, %" PRIu64 " small, swept in %.1f ms\n",
+        report->huge.after_bytes >> 20, report->huge.eligible_bytes >> 20,
+        eligible > 0 ? (double)report->huge.after_bytes * 100 / eligible : 0,
+        report->huge.laid_extents, report->huge.small_extents,
+        (double)report->huge.sweep_ns / 1e6);
+    for (unsigned i = 0; i < G_N_ELEMENTS(report->huge.failed.kinds); i++) {
+        if (report->huge.failed.kinds[i].count > 0) {
+            g_string_append_printf(
+                text, "             %s: %" PRIu64 " extents\n",
+                error_errno_name(report->huge.failed.kinds[i].errnum),
+                report->huge.failed.kinds[i].count);
+        }
+    }
+}
+
+char *
+migrate_report_to_text(const MigrateReport *report)
+{
+    GString *text = g_string_new(NULL);
+    Helper helper = helper_now();
+    g_string_append_printf(text, "%s %s: %s%s%s\n", report->role,
+                           report->vm_name && *report->vm_name
+                               ? report->vm_name
+                               : "(unnamed guest)",
+                           report->outcome, report->reason ? ": " : "",
+                           report->reason ? report->reason : "");
+    if (strcmp(report->outcome, "completed") != 0) {
+        return g_string_free(text, false);
+    }
+    g_string_append_printf(
+        text,
+        "  time       %.0f ms in all: prepared in %.0f ms, down for %.1f ms, "
+        "postcopy %.0f ms\n"
+        "  pages      %" PRIu64 ": %" PRIu64 " on demand, %" PRIu64
+        " pushed, %" PRIu64 " zero\n"
+        "  network    %.1f MiB, %.1f MB/s in postcopy\n",
+        total_ms(report), prepare_ms(report), report->downtime_ms,
+        postcopy_ms(report), report->pages.total, report->pages.demand,
+        report->pages.pushed, report->pages.zero,
+        (double)MAX(report->bytes_received, report->bytes_sent) / 1048576,
+        throughput(report) / 1e6);
+    if (strcmp(report->role, "receive") == 0) {
+        add_destination_text(text, report);
+    }
+    g_string_append_printf(text, "  helper     %.0f ms of CPU, %.1f MiB\n",
+                           helper.cpu_ms, (double)helper.max_rss_kib / 1024);
+    return g_string_free(text, false);
+}
+
+bool
+migrate_report_write(const MigrateReport *report, const char *path,
+                     GError **error)
+{
+    g_autofree char *json = migrate_report_to_json(report);
+    g_autoptr(GError) why = NULL;
+    if (!g_file_set_contents(path, json, -1, &why)) {
+        return error_set(error, ERROR_FAILED, "cannot write the report: %s",
+                         why->message);
+    }
+    return true;
+}

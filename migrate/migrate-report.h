@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What a migration did, in figures, as JSON with fixed names (schema 1) and as
+ * text for a person. Filled in by the main thread when threads have ended.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/histogram.h"
+#include "collapse/collapse-sweep.h"
+
+#define MIGRATE_REPORT_SCHEMA 1
+
+typedef struct {
+    const char *role;    /* "send", "receive" */
+    const char *outcome; /* "completed", "failed", "cancelled", "given-up" */
+    char *reason;        /* of any outcome but "completed"; owned, or NULL */
+    char *vm_name, *vm_uuid;
+    uint64_t ram_bytes;
+    uint64_t started_ns, prepared_ns, switched_ns, arrived_ns, ended_ns;
+    uint64_t waited_ns;  /* for the operator's SIGUSR1: not part of the total */
+    uint64_t armed_ns;
+    double downtime_ms;
+    struct {
+        uint64_t total, demand, pushed, zero, duplicate;
+    } pages;
+    Histogram fault_latency;
+    uint64_t bytes_received, bytes_sent, device_bytes;
+    struct {
+        uint64_t eligible_bytes, before_bytes, after_bytes;
+        uint64_t laid_extents, small_extents;
+        uint64_t sweep_ns;
+        uint64_t lay_ns;
+        CollapseErrors failed;
+    } huge;
+} MigrateReport;
+
+void migrate_report_clear(MigrateReport *report);
+
+/* The JSON document, newline at the end; owned by the caller. */
+char *migrate_report_to_json(const MigrateReport *report);
+
+/* The same for a terminal, several lines; owned by the caller. */
+char *migrate_report_to_text(const MigrateReport *report);
+
+/* Writes the JSON to PATH, all or nothing (a rename). */
+bool migrate_report_write(const MigrateReport *report, const char *path,
+                          GError **error);

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * One migration, and where its main thread waits: see migrate-session.h.
+ */
+#include "migrate/migrate-session.h"
+
+#include <glib-unix.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+
+static const char *const stage_names[] = {
+    [MIGRATE_INSPECT] = "inspect",   [MIGRATE_CONNECT] = "connect",
+    [MIGRATE_AGREE] = "agree",       [MIGRATE_PREPARE] = "prepare",
+    [MIGRATE_WAIT] = "wait",         [MIGRATE_SWITCHOVER] = "switchover",
+    [MIGRATE_POSTCOPY] = "postcopy", [MIGRATE_SETTLE] = "settle",
+    [MIGRATE_OVER] = "over",
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(stage_names) == MIGRATE_OVER + 1);
+
+const char *
+migrate_stage_id_name(MigrateStageId stage)
+{
+    return stage <= MIGRATE_OVER ? stage_names[stage] : "unknown";
+}
+
+static gboolean
+on_signal(gpointer data)
+{
+    MigrateSession *session = data;
+    if (session->past_no_return) {
+        g_warning("not stopping: the guest runs on the destination and needs "
+                  "this process until its last page has arrived");
+    } else {
+        session->interrupted = true;
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+on_go(gpointer data)
+{
+    ((MigrateSession *)data)->go = true;
+    return G_SOURCE_CONTINUE;
+}
+
+MigrateSession *
+migrate_session_new(const MigrateOptions *options)
+{
+    MigrateSession *session = g_new0(MigrateSession, 1);
+    session->options = *options;
+    session->pidfd = session->listener = -1;
+    session->destination.uffd = session->destination.remote_uffd = -1;
+    session->report.role =
+        options->role == MIGRATE_SEND ? "send" : "receive";
+    g_queue_init(&session->frames);
+    migrate_alarm_init(&session->alarm, NULL);
+    session->sources[0] = g_unix_signal_add(SIGINT, on_signal, session);
+    session->sources[1] = g_unix_signal_add(SIGTERM, on_signal, session);
+    session->sources[2] = g_unix_signal_add(SIGUSR1, on_go, session);
+    return session;
+}
+
+static void
+free_frame(gpointer data)
+{
+    MigrateFrame *frame = data;
+    g_byte_array_unref(frame->payload);
+    g_free(frame);
+}
+
+static void
+free_per_block(uint8_t **all, unsigned n)
+{
+    for (unsigned i = 0; all && i < n; i++) {
+        g_free(all[i]);
+    }
+    g_free(all);
+}
+
+static void
+close_links(MigrateSession *session)
+{
+    for (unsigned i = 0; i < WIRE_MAX_STREAMS; i++) {
+        g_clear_pointer(&session->bulk[i], wire_link_free);
+    }
+    g_clear_pointer(&session->urgent, wire_link_free);
+    g_clear_pointer(&session->device, wire_link_free);
+    g_clear_pointer(&session->control, wire_link_free);
+    fd_clear(&session->listener);
+}
+
+static gboolean
+wake(gint fd, GIOCondition condition, gpointer unused)
+{
+    return G_SOURCE_CONTINUE; /* the wait looks for itself what there is */
+}
+
+guint
+migrate_session_watch(MigrateSession *session, int fd)
+{
+    return g_unix_fd_add(fd, G_IO_IN | G_IO_HUP | G_IO_ERR, wake, session);
+}
+
+/* A descriptor at its end would wake us for ever. */
+static void
+stop_watching(guint *id)
+{
+    if (*id) {
+        g_source_remove(*id);
+        *id = 0;
+    }
+}
+
+void
+migrate_session_free(MigrateSession *session)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(session->sources); i++) {
+        g_source_remove(session->sources[i]);
+    }
+    stop_watching(&session->watch_qmp);
+    stop_watching(&session->watch_control);
+    close_links(session);
+    unsigned n_blocks = session->ram ? session->ram->n_blocks : 0;
+    free_per_block(session->source.planned, n_blocks);
+    free_per_block(session->destination.wanted, n_blocks);
+    g_clear_pointer(&session->source.sent, migrate_sent_free);
+    g_clear_pointer(&session->source.order, migrate_order_free);
+    g_clear_pointer(&session->destination.pages, migrate_pages_free);
+    g_clear_pointer(&session->destination.regions, uffd_regions_free);
+    g_clear_pointer(&session->destination.target, collapse_target_close);
+    fd_clear(&session->destination.uffd);
+    g_clear_pointer(&session->ram, migrate_ram_free);
+    g_clear_pointer(&session->qmp, qmp_client_close);
+    g_clear_pointer(&session->address, wire_address_free);
+    fd_clear(&session->pidfd);
+    g_queue_clear_full(&session->frames, free_frame);
+    g_free(session->migration_status);
+    qmp_identity_clear(&session->identity);
+    migrate_report_clear(&session->report);
+    migrate_alarm_clear(&session->alarm);
+    g_free(session);
+}
+
+static void
+note_event(MigrateSession *session, const QmpEvent *event)
+{
+    g_debug("QEMU: %s %s", event->name, event->status ? event->status : "");
+    if (g_str_equal(event->name, "MIGRATION")) {
+        g_free(session->migration_status);
+        session->migration_status = g_strdup(event->status);
+    } else if (g_str_equal(event->name, "STOP")) {
+        session->stopped_us = event->time_us;
+    } else if (g_str_equal(event->name, "RESUME")) {
+        session->resumed = true;
+    }
+}
+
+static bool
+take_in_qemu(MigrateSession *session, GError **error)
+{
+    if (!session->qmp || session->qemu_gone) {
+        return true;
+    }
+    g_autoptr(GError) why = NULL;
+    bool alive = qmp_client_pump(session->qmp, &why);
+    QmpEvent *event;
+    while ((event = qmp_client_pop_event(session->qmp))) {
+        note_event(session, event);
+        qmp_event_free(event);
+    }
+    if (!alive) {
+        session->qemu_gone = true;
+        stop_watching(&session->watch_qmp);
+        return error_set(error, ERROR_VM_GONE,
+                         "QEMU %d has ended or closed its monitor (%s); its "
+                         "own log says why",
+                         (int)session->pid, why->message);
+    }
+    return true;
+}
+
+static bool
+on_frame(MigrateSession *session, unsigned type, GByteArray *payload,
+         GError **error)
+{
+    g_debug("peer: %s", wire_frame_name(type));
+    if (type == WIRE_FRAME_ABORT) {
+        g_autofree char *reason = wire_abort_decode(payload);
+        return error_set(error, ERROR_PEER_GONE, "the %s stopped: %s",
+                         session->options.role == MIGRATE_SEND ? "destination"
+                                                               : "source",
+                         reason);
+    }
+    if (type == WIRE_FRAME_PROGRESS) {
+        return wire_progress_decode(payload, &session->source.present_pages,
+                                    &session->source.demand_pages, error);
+    }
+    MigrateFrame *frame = g_new0(MigrateFrame, 1);
+    frame->type = type;
+    frame->payload = g_byte_array_ref(payload);
+    g_queue_push_tail(&session->frames, frame);
+    return true;
+}
+
+static bool
+is_readable(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    return poll(&p, 1, 0) > 0;
+}
+
+static bool
+take_in_peer(MigrateSession *session, GError **error)
+{
+    while (session->control && !session->control_lost &&
+           is_readable(wire_link_fd(session->control))) {
+        unsigned type;
+        g_autoptr(GByteArray) payload = NULL;
+        if (!wire_link_receive_frame(session->control, &type, &payload,
+                                     error)) {
+            session->control_lost = true;
+            stop_watching(&session->watch_control);
+            g_prefix_error(error, "the control connection is lost: ");
+            return false;
+        }
+        if (!on_frame(session, type, payload, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool
+migrate_session_take_in(MigrateSession *session, GError **error)
+{
+    if (session->interrupted) {
+        return error_set(error, ERROR_CANCELLED, "stopped by a signal");
+    }
+    return take_in_qemu(session, error) && take_in_peer(session, error) &&
+           migrate_alarm_take(&session->alarm, error);
+}
+
+static gboolean
+on_timeout(gpointer unused)
+{
+    return G_SOURCE_REMOVE; /* the iteration ends; the clock is read there */
+}
+
+bool
+migrate_session_wait(MigrateSession *session, bool (*done)(MigrateSession *),
+                     int timeout_ms, const char *what, GError **error)
+{
+    uint64_t deadline = fd_deadline_ns(timeout_ms);
+    for (;;) {
+        if (!migrate_session_take_in(session, error)) {
+            g_prefix_error(error, "while waiting for %s: ", what);
+            return false;
+        }
+        if (done(session)) {
+            return true;
+        }
+        uint64_t now = fd_now_ns();
+        if (deadline && now >= deadline) {
+            return error_set(error, ERROR_RETRY,
+                             "gave up waiting for %s after %d s", what,
+                             timeout_ms / 1000);
+        }
+        uint64_t left_ms = deadline ? (deadline - now) / 1000000 + 1 : 1000;
+        guint timer = g_timeout_add((guint)MIN(left_ms, 1000), on_timeout,
+                                    NULL);
+        g_main_context_iteration(NULL, TRUE);
+        GSource *source = g_main_context_find_source_by_id(NULL, timer);
+        if (source) {
+            g_source_destroy(source);
+        }
+    }
+}
+
+bool
+migrate_session_pop_frame(MigrateSession *session, MigrateFrame *frame)
+{
+    MigrateFrame *oldest = g_queue_pop_head(&session->frames);
+    if (!oldest) {
+        return false;
+    }
+    *frame = *oldest;
+    g_free(oldest);
+    return true;
+}
+
+static bool
+has_frame(MigrateSession *session)
+{
+    return !g_queue_is_empty(&session->frames);
+}
+
+GByteArray *
+migrate_session_expect(MigrateSession *session, unsigned type, int timeout_ms,
+                       GError **error)
+{
+    g_autofree char *what =
+        g_strdup_printf("the peer's %s", wire_frame_name(type));
+    MigrateFrame frame;
+    if (!migrate_session_wait(session, has_frame, timeout_ms, what, error) ||
+        !migrate_session_pop_frame(session, &frame)) {
+        return NULL;
+    }
+    if (frame.type != type) {
+        g_byte_array_unref(frame.payload);
+        error_set(error, ERROR_PROTOCOL, "the peer said %s instead of %s",
+                  wire_frame_name(frame.type), wire_frame_name(type));
+        return NULL;
+    }
+    return frame.payload;
+}
+
+bool
+migrate_session_tell(MigrateSession *session, unsigned type,
+                     const GByteArray *payload, GError **error)
+{
+    if (!session->control || session->control_lost) {
+        return error_set(error, ERROR_PEER_GONE,
+                         "there is no connection to the peer");
+    }
+    return wire_link_send_frame(session->control, type, payload, error);
+}
+
+void
+migrate_session_tell_abort(MigrateSession *session, const char *reason)
+{
+    g_autoptr(GByteArray) payload = g_byte_array_new();
+    wire_abort_encode(reason, payload);
+    migrate_session_tell(session, WIRE_FRAME_ABORT, payload, NULL);
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * One VM, one migration, one side of it: owns everything that has to be given
+ * back, and is where the main thread waits. Only the main thread touches it;
+ * other threads are handed the pieces they need and report by the alarm.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "migrate/migrate-alarm.h"
+#include "migrate/migrate-capability.h"
+#include "migrate/migrate-fault.h"
+#include "migrate/migrate-fill.h"
+#include "migrate/migrate-push.h"
+#include "migrate/migrate-ram.h"
+#include "migrate/migrate-relay.h"
+#include "migrate/migrate-report.h"
+#include "migrate/migrate-serve.h"
+#include "wire/wire-link.h"
+
+typedef enum { MIGRATE_SEND, MIGRATE_RECEIVE } MigrateRole;
+
+/* What the command line said; strings are borrowed for the session's life. */
+typedef struct {
+    MigrateRole role;
+    const char *qmp_path;
+    int pid;                 /* 0: who listens on the QMP socket */
+    const char *address;     /* listen or connect */
+    const char *report_path; /* or NULL */
+    int streams;             /* 0: chosen from the cores */
+    int peer_timeout_s;
+    gboolean insecure;
+    gboolean wait;   /* send: switch over on SIGUSR1 */
+    gboolean paused; /* receive: leave the guest paused */
+} MigrateOptions;
+
+/* Where the story is; the order of migrate-stages.c. */
+typedef enum {
+    MIGRATE_INSPECT,
+    MIGRATE_CONNECT,
+    MIGRATE_AGREE,
+    MIGRATE_PREPARE,
+    MIGRATE_WAIT,
+    MIGRATE_SWITCHOVER,
+    MIGRATE_POSTCOPY,
+    MIGRATE_SETTLE,
+    MIGRATE_OVER,
+} MigrateStageId;
+
+typedef struct {
+    unsigned type;
+    GByteArray *payload;
+} MigrateFrame;
+
+typedef struct MigrateSession {
+    MigrateOptions options;
+    MigrateStageId stage;
+    bool past_no_return;
+    MigrateAlarm alarm;
+    MigrateReport report;
+
+    /* the guest */
+    QmpClient *qmp;
+    QmpIdentity identity;
+    pid_t pid;
+    int pidfd;
+    MigrateRam *ram;
+    MigrateCapability *capability;
+    bool qemu_gone;
+    char *migration_status; /* of the last MIGRATION event, or NULL */
+    gint64 stopped_us;      /* wall clock of the STOP event, 0: none */
+    bool resumed;           /* a RESUME event came */
+    bool guest_ran;         /* it ran when the migration began */
+
+    /* the peer */
+    WireAddress *address;
+    uint8_t session[WIRE_SESSION_BYTES];
+    unsigned n_streams;
+    int listener; /* source */
+    WireLink *control, *device, *urgent;
+    WireLink *bulk[WIRE_MAX_STREAMS];
+    GQueue frames; /* MigrateFrame, not yet expected by anybody */
+    bool control_lost;
+
+    /* at work */
+    MigrateRelay *relay;
+    struct {
+        uint8_t **planned; /* per block: extents with data before the stop */
+        MigrateSent *sent;
+        MigrateOrder *order;
+        MigrateServe *serve;
+        MigratePush *push[WIRE_MAX_STREAMS];
+        uint64_t present_pages, demand_pages; /* PROGRESS of the destination */
+    } source;
+    struct {
+        uint8_t **wanted; /* per block, one byte per extent: holds data */
+        int uffd;
+        int remote_uffd; /* its number inside QEMU, -1: none */
+        CollapseTarget *target;
+        UffdRegions *regions;
+        MigratePages *pages;
+        MigrateFault *fault;
+        MigrateFill *fill[WIRE_MAX_STREAMS];
+        MigrateTally tally; /* of threads that have ended */
+        bool start_guest;
+        bool said_done;
+    } destination;
+
+    /* the operator */
+    bool interrupted;
+    bool go; /* SIGUSR1 */
+    guint sources[3];
+    guint watch_qmp, watch_control; /* 0: none */
+} MigrateSession;
+
+MigrateSession *migrate_session_new(const MigrateOptions *options);
+
+/* Gives back whatever is still held; the stages' undo has run before. */
+void migrate_session_free(MigrateSession *session);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(MigrateSession, migrate_session_free)
+
+const char *migrate_stage_id_name(MigrateStageId stage);
+
+/* Wakes the main loop when FD is readable, until its other end is closed;
+ * the id is for g_source_remove(). */
+guint migrate_session_watch(MigrateSession *session, int fd);
+
+/* The session's eyes open: takes in what QEMU, the peer, the threads and the
+ * operator have said. False if any of it means that the session cannot go on:
+ * VM_GONE, PEER_GONE (also when the peer sent ABORT: then with its reason),
+ * PROTOCOL, CANCELLED. */
+bool migrate_session_take_in(MigrateSession *session, GError **error);
+
+/* Until DONE is true of the session (asked after everything that happens) or
+ * TIMEOUT_MS passes (negative: no limit; RETRY, naming WHAT was waited for). */
+bool migrate_session_wait(MigrateSession *session,
+                          bool (*done)(MigrateSession *), int timeout_ms,
+                          const char *what, GError **error);
+
+/* Waits for the peer's next frame, which must be of TYPE; the payload is the
+ * caller's. */
+GByteArray *migrate_session_expect(MigrateSession *session, unsigned type,
+                                   int timeout_ms, GError **error);
+
+/* The oldest frame that nobody took, or false. */
+bool migrate_session_pop_frame(MigrateSession *session, MigrateFrame *frame);
+
+/* Sends a frame; PAYLOAD (may be NULL) is borrowed. */
+bool migrate_session_tell(MigrateSession *session, unsigned type,
+                          const GByteArray *payload, GError **error);
+
+/* Tells the peer why we stop, if there is one; never fails. */
+void migrate_session_tell_abort(MigrateSession *session, const char *reason);

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The source's side of the story up to the moment when the guest stands
+ * still, and after it has gone: see migrate-source.h. What lies between is in
+ * migrate-handover.c.
+ */
+#include "migrate/migrate-source.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "migrate/migrate-handover.h"
+#include "migrate/migrate-lobby.h"
+
+#define AGREE_MS 30000
+#define ARM_MS 600000 /* laying a terabyte takes its time; nobody stands still */
+
+bool
+migrate_source_connect(MigrateSession *session, GError **error)
+{
+    return migrate_lobby_open(session, error) &&
+           migrate_lobby_wait_control(session, error);
+}
+
+/* Half the cores for each side when both ends are as small as here; more than
+ * eight streams have never carried more. */
+static unsigned
+choose_streams(const MigrateSession *session, unsigned asked)
+{
+    if (session->options.streams > 0) {
+        return (unsigned)session->options.streams;
+    }
+    if (asked > 0) {
+        return asked;
+    }
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return (unsigned)CLAMP(cores / 2, 1, 8);
+}
+
+static bool
+is_set(const uint8_t uuid[16])
+{
+    static const uint8_t zeros[16];
+    return memcmp(uuid, zeros, sizeof zeros) != 0;
+}
+
+static bool
+check_identity(const MigrateSession *session, const WireLayout *peer,
+               GError **error)
+{
+    WireLayout ours = {0};
+    migrate_ram_to_layout(session->ram, &session->identity, 0, &ours);
+    bool same = memcmp(ours.uuid, peer->uuid, sizeof ours.uuid) == 0;
+    bool ok = same || !is_set(ours.uuid) || !is_set(peer->uuid);
+    wire_layout_clear(&ours);
+    return ok || error_set(error, ERROR_STATE,
+                           "the destination's QEMU has another UUID than this "
+                           "guest: it was started for another VM ('%s')",
+                           peer->name);
+}
+
+bool
+migrate_source_agree(MigrateSession *session, GError **error)
+{
+    g_autoptr(GByteArray) payload = migrate_session_expect(
+        session, WIRE_FRAME_LAYOUT, AGREE_MS, error);
+    g_auto(WireLayout) peer = {0};
+    if (!payload || !wire_layout_decode(payload, &peer, error) ||
+        !migrate_ram_matches(session->ram, &peer, error) ||
+        !check_identity(session, &peer, error)) {
+        return false;
+    }
+    session->report.started_ns = fd_now_ns();
+    session->n_streams =
+        MIN(choose_streams(session, peer.streams), WIRE_MAX_STREAMS);
+    g_autoptr(GByteArray) reply = g_byte_array_new();
+    wire_accept_encode(session->n_streams, reply);
+    return migrate_session_tell(session, WIRE_FRAME_ACCEPT, reply, error) &&
+           migrate_lobby_wait_others(session, error);
+}
+
+bool
+migrate_source_prepare(MigrateSession *session, GError **error)
+{
+    session->source.planned = g_new0(uint8_t *, session->ram->n_blocks);
+    if (!migrate_handover_tell_extents(session, false, error)) {
+        return false;
+    }
+    g_autoptr(GByteArray) armed =
+        migrate_session_expect(session, WIRE_FRAME_ARMED, ARM_MS, error);
+    if (!armed) {
+        return false;
+    }
+    session->report.armed_ns = fd_now_ns();
+    return true;
+}
+
+static bool
+may_go(MigrateSession *session)
+{
+    return session->go;
+}
+
+bool
+migrate_source_wait(MigrateSession *session, GError **error)
+{
+    if (!session->options.wait) {
+        return true;
+    }
+    uint64_t before = fd_now_ns();
+    g_message("the destination is armed; send SIGUSR1 to process %d to switch "
+              "over",
+              (int)getpid());
+    bool ok =
+        migrate_session_wait(session, may_go, -1, "the word to go", error);
+    session->report.waited_ns = fd_now_ns() - before;
+    return ok;
+}
+
+bool
+migrate_source_switchover(MigrateSession *session, GError **error)
+{
+    return migrate_handover_run(session, error);
+}
+
+void
+migrate_source_unswitch(MigrateSession *session)
+{
+    migrate_handover_undo(session);
+}
+
+static bool
+has_done(MigrateSession *session)
+{
+    return !g_queue_is_empty(&session->frames);
+}
+
+/* From here on the guest's memory is half here, half there, and this process
+ * holds the only copy of the rest: whatever breaks, it stays. */
+static void
+hold(MigrateSession *session, GError *why)
+{
+    g_warning("%s; the guest runs on the destination and waits for memory "
+              "that only this process holds: %" G_GUINT64_FORMAT " MiB of %"
+              G_GUINT64_FORMAT " have arrived; leave it running",
+              why->message,
+              session->source.present_pages * 4 / 1024,
+              session->ram->bytes >> 20);
+    g_error_free(why);
+}
+
+bool
+migrate_source_postcopy(MigrateSession *session, GError **error)
+{
+    for (;;) {
+        GError *why = NULL;
+        if (migrate_session_wait(session, has_done, -1,
+                                 "the last page to arrive", &why)) {
+            break;
+        }
+        if (error_is(why, ERROR_VM_GONE)) {
+            /* The source's QEMU may end now: we hold its memory. */
+            g_message("the source's QEMU has ended; its memory is held here "
+                      "until the destination has it all");
+            g_clear_error(&why);
+            continue;
+        }
+        hold(session, why);
+    }
+    g_autoptr(GByteArray) done =
+        migrate_session_expect(session, WIRE_FRAME_DONE, 0, error);
+    session->report.arrived_ns = fd_now_ns();
+    return done != NULL;
+}
+
+static void
+count(MigrateSession *session)
+{
+    MigrateReport *report = &session->report;
+    report->pages.total = session->ram->pages;
+    for (unsigned i = 0; i < session->n_streams; i++) {
+        report->pages.pushed += migrate_push_sent(session->source.push[i]);
+        report->bytes_sent += wire_link_bytes_sent(session->bulk[i]);
+    }
+    report->pages.demand = migrate_serve_answered(session->source.serve);
+    report->pages.zero = report->pages.total -
+                         MIN(report->pages.total, report->pages.pushed +
+                                                      report->pages.demand);
+    report->bytes_sent += wire_link_bytes_sent(session->urgent) +
+                          wire_link_bytes_sent(session->device);
+    report->bytes_received = wire_link_bytes_received(session->urgent) +
+                             wire_link_bytes_received(session->device);
+    report->device_bytes = migrate_relay_bytes(session->relay);
+}
+
+bool
+migrate_source_settle(MigrateSession *session, GError **error)
+{
+    g_autoptr(GByteArray) bye = g_byte_array_new();
+    wire_bye_encode((uint64_t)(session->report.downtime_ms * 1000), bye);
+    migrate_session_tell(session, WIRE_FRAME_BYE, bye, NULL);
+    count(session);
+    migrate_handover_stop_threads(session);
+    return true;
+}

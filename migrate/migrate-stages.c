@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The story of a migration as a table. Each stage has a name, what the source
+ * and what the destination does in it, and how either takes it back. The
+ * point of no return lies inside SWITCHOVER: when the source tells the
+ * destination to start the guest. Until then every failure runs the undo
+ * column upwards and ends with the guest running on the source; from then on
+ * nothing is undone any more.
+ */
+#include "migrate/migrate-stages.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "migrate/migrate-destination.h"
+#include "migrate/migrate-inspect.h"
+#include "migrate/migrate-settle.h"
+#include "migrate/migrate-source.h"
+
+typedef bool (*Action)(MigrateSession *session, GError **error);
+typedef void (*Undo)(MigrateSession *session);
+
+typedef struct {
+    Action source, destination;
+    Undo source_undo, destination_undo;
+} Stage;
+
+static const Stage stages[] = {
+    [MIGRATE_INSPECT] = {migrate_inspect_guest, migrate_inspect_guest,
+                         NULL, NULL},
+    [MIGRATE_CONNECT] = {migrate_source_connect, migrate_destination_connect,
+                         NULL, NULL},
+    [MIGRATE_AGREE] = {migrate_source_agree, migrate_destination_agree,
+                       NULL, NULL},
+    [MIGRATE_PREPARE] = {migrate_source_prepare, migrate_destination_prepare,
+                         NULL, migrate_destination_unprepare},
+    [MIGRATE_WAIT] = {migrate_source_wait, NULL, NULL, NULL},
+    [MIGRATE_SWITCHOVER] = {migrate_source_switchover,
+                            migrate_destination_switchover,
+                            migrate_source_unswitch,
+                            migrate_destination_unswitch},
+    [MIGRATE_POSTCOPY] = {migrate_source_postcopy,
+                          migrate_destination_postcopy, NULL, NULL},
+    [MIGRATE_SETTLE] = {migrate_source_settle, migrate_settle_destination,
+                        NULL, NULL},
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(stages) == MIGRATE_OVER);
+
+static bool
+run_stage(MigrateSession *session, GError **error)
+{
+    const Stage *stage = &stages[session->stage];
+    Action action = session->options.role == MIGRATE_SEND
+                        ? stage->source
+                        : stage->destination;
+    g_debug("stage %s", migrate_stage_id_name(session->stage));
+    if (action && !action(session, error)) {
+        g_prefix_error(error, "%s: ", migrate_stage_id_name(session->stage));
+        return false;
+    }
+    return true;
+}
+
+static void
+undo_all(MigrateSession *session)
+{
+    for (int i = (int)session->stage; i >= 0; i--) {
+        Undo undo = session->options.role == MIGRATE_SEND
+                        ? stages[i].source_undo
+                        : stages[i].destination_undo;
+        if (undo) {
+            g_debug("undo %s", migrate_stage_id_name((MigrateStageId)i));
+            undo(session);
+        }
+    }
+}
+
+static MigrateExit
+fail(MigrateSession *session, const GError *why)
+{
+    bool usage = error_is(why, ERROR_USAGE);
+    session->report.reason = g_strdup(why->message);
+    if (session->past_no_return) {
+        session->report.outcome = "given-up";
+        return MIGRATE_EXIT_GIVEN_UP;
+    }
+    session->report.outcome =
+        error_is(why, ERROR_CANCELLED) ? "cancelled" : "failed";
+    migrate_session_tell_abort(session, why->message);
+    undo_all(session);
+    return usage ? MIGRATE_EXIT_USAGE : MIGRATE_EXIT_FAILED;
+}
+
+MigrateExit
+migrate_stages_run(MigrateSession *session, GError **error)
+{
+    MigrateExit result = MIGRATE_EXIT_DONE;
+    session->report.outcome = "completed";
+    while (session->stage != MIGRATE_OVER && result == MIGRATE_EXIT_DONE) {
+        g_autoptr(GError) why = NULL;
+        if (run_stage(session, &why)) {
+            session->stage++;
+        } else {
+            result = fail(session, why);
+            g_propagate_error(error, g_steal_pointer(&why));
+        }
+    }
+    session->report.ended_ns = fd_now_ns();
+    return result;
+}

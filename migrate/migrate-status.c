@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The status socket and its readers: see migrate-status.h.
+ */
+#include "migrate/migrate-status.h"
+
+#include <errno.h>
+#include <glib-unix.h>
+#include <glib/gstdio.h>
+#include <inttypes.h>
+#include <json-glib/json-glib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "migrate/migrate-figures.h"
+
+#define ANSWER_MS 2000
+#define ANSWER_MAX 65536
+
+struct MigrateStatus {
+    const MigrateSession *session;
+    char *path;
+    int listener;
+    guint watch;
+};
+
+static char *
+run_directory(void)
+{
+    return geteuid() == 0
+               ? g_strdup("/run/postlude")
+               : g_build_filename(g_get_user_runtime_dir(), "postlude", NULL);
+}
+
+/* Ours, a directory, and closed to others; a link or a stranger's directory in
+ * its place is refused. */
+static bool
+check_directory(const char *path, GError **error)
+{
+    struct stat st;
+    if (mkdir(path, 0700) < 0 && errno != EEXIST) {
+        return error_set_errno(error, errno, "make directory %s", path);
+    }
+    if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode) ||
+        st.st_uid != geteuid() || (st.st_mode & 077)) {
+        return error_set(error, ERROR_STATE,
+                         "%s is not a directory of ours with mode 0700", path);
+    }
+    return true;
+}
+
+static void
+put_text(JsonBuilder *json, const char *name, const char *value)
+{
+    json_builder_set_member_name(json, name);
+    json_builder_add_string_value(json, value ? value : "");
+}
+
+static void
+put_int(JsonBuilder *json, const char *name, uint64_t value)
+{
+    json_builder_set_member_name(json, name);
+    json_builder_add_int_value(json, (gint64)value);
+}
+
+char *
+migrate_status_to_json(const MigrateSession *session)
+{
+    MigrateFigures figures;
+    migrate_figures_take(session, &figures);
+    g_autoptr(JsonBuilder) json = json_builder_new();
+    json_builder_begin_object(json);
+    put_int(json, "schema", 1);
+    put_text(json, "role",
+             session->options.role == MIGRATE_SEND ? "send" : "receive");
+    put_int(json, "pid", (uint64_t)getpid());
+    put_int(json, "qemu_pid", (uint64_t)session->pid);
+    put_text(json, "vm", session->identity.name);
+    put_text(json, "uuid", session->identity.uuid);
+    put_text(json, "peer", session->options.address);
+    put_text(json, "stage", migrate_stage_id_name(session->stage));
+    json_builder_set_member_name(json, "past_no_return");
+    json_builder_add_boolean_value(json, session->past_no_return);
+    json_builder_set_member_name(json, "peer_lost");
+    json_builder_add_boolean_value(json, session->control_lost);
+    put_int(json, "total_pages", figures.total_pages);
+    put_int(json, "present_pages", figures.present_pages);
+    put_int(json, "faults", figures.faults);
+    put_int(json, "bytes", figures.bytes);
+    put_int(json, "huge_extents", figures.huge_extents);
+    json_builder_end_object(json);
+    g_autoptr(JsonNode) root = json_builder_get_root(json);
+    return json_to_string(root, false);
+}
+
+static bool
+may_ask(int fd)
+{
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+           (peer.uid == 0 || peer.uid == geteuid());
+}
+
+static gboolean
+on_caller(gint listener, GIOCondition condition, gpointer data)
+{
+    MigrateStatus *status = data;
+    autofd fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd >= 0 && may_ask(fd)) {
+        /* A few hundred bytes fit into the socket: this cannot wait. */
+        g_autofree char *json = migrate_status_to_json(status->session);
+        ssize_t ignored = send(fd, json, strlen(json), MSG_NOSIGNAL);
+        (void)ignored;
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+static bool
+address_of(const char *path, struct sockaddr_un *address)
+{
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    return g_strlcpy(address->sun_path, path, sizeof address->sun_path) <
+           sizeof address->sun_path;
+}
+
+static bool
+listen_at(MigrateStatus *status, GError **error)
+{
+    struct sockaddr_un address;
+    if (!address_of(status->path, &address)) {
+        return error_set(error, ERROR_FAILED, "path too long: %s",
+                         status->path);
+    }
+    unlink(status->path); /* of an earlier process with our number */
+    status->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (status->listener < 0 ||
+        bind(status->listener, (struct sockaddr *)&address,
+             sizeof address) < 0 ||
+        chmod(status->path, 0600) < 0 || listen(status->listener, 8) < 0) {
+        return error_set_errno(error, errno, "listen on %s", status->path);
+    }
+    return true;
+}
+
+MigrateStatus *
+migrate_status_open(const MigrateSession *session)
+{
+    g_autofree char *directory = run_directory();
+    g_autoptr(MigrateStatus) status = g_new0(MigrateStatus, 1);
+    g_autoptr(GError) why = NULL;
+    status->session = session;
+    status->listener = -1;
+    status->path = g_strdup_printf(
+        "%s/%s-%d.sock", directory,
+        session->options.role == MIGRATE_SEND ? "send" : "receive",
+        (int)getpid());
+    if (!check_directory(directory, &why) || !listen_at(status, &why)) {
+        g_warning("'postlude status' will not see this process: %s",
+                  why->message);
+        g_clear_pointer(&status->path, g_free);
+        return NULL;
+    }
+    status->watch =
+        g_unix_fd_add(status->listener, G_IO_IN, on_caller, status);
+    return g_steal_pointer(&status);
+}
+
+void
+migrate_status_close(MigrateStatus *status)
+{
+    if (status->watch) {
+        g_source_remove(status->watch);
+    }
+    fd_clear(&status->listener);
+    if (status->path) {
+        unlink(status->path);
+    }
+    g_free(status->path);
+    g_free(status);
+}
+
+/* The answer of the helper behind PATH, or NULL. */
+static char *
+query(const char *path)
+{
+    struct sockaddr_un address;
+    autofd fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || !address_of(path, &address)) {
+        return NULL;
+    }
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
+        if (errno == ECONNREFUSED) {
+            unlink(path); /* its helper was killed */
+        }
+        return NULL;
+    }
+    struct timeval limit = {.tv_sec = ANSWER_MS / 1000};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    g_autofree char *text = g_malloc0(ANSWER_MAX);
+    size_t held = 0;
+    ssize_t n;
+    while (held < ANSWER_MAX - 1 &&
+           (n = read(fd, text + held, ANSWER_MAX - 1 - held)) > 0) {
+        held += (size_t)n;
+    }
+    return held > 0 ? g_steal_pointer(&text) : NULL;
+}
+
+GPtrArray *
+migrate_status_query_all(void)
+{
+    GPtrArray *all = g_ptr_array_new_with_free_func(g_free);
+    g_autofree char *directory = run_directory();
+    g_autoptr(GDir) dir = g_dir_open(directory, 0, NULL);
+    const char *name;
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *path = g_build_filename(directory, name, NULL);
+        char *answer = g_str_has_suffix(name, ".sock") ? query(path) : NULL;
+        if (answer) {
+            g_ptr_array_add(all, answer);
+        }
+    }
+    return all;
+}
+
+char *
+migrate_status_describe(const char *json)
+{
+    g_autoptr(JsonParser) parser = json_parser_new();
+    if (!json_parser_load_from_data(parser, json, -1, NULL) ||
+        !JSON_NODE_HOLDS_OBJECT(json_parser_get_root(parser))) {
+        return NULL;
+    }
+    JsonObject *o = json_node_get_object(json_parser_get_root(parser));
+    const char *role = json_object_get_string_member_with_default(o, "role",
+                                                                  "?");
+    const char *vm =
+        json_object_get_string_member_with_default(o, "vm", "");
+    gint64 total =
+        json_object_get_int_member_with_default(o, "total_pages", 0);
+    gint64 present =
+        json_object_get_int_member_with_default(o, "present_pages", 0);
+    bool lost =
+        json_object_get_boolean_member_with_default(o, "peer_lost", false);
+    bool past = json_object_get_boolean_member_with_default(
+        o, "past_no_return", false);
+    GString *text = g_string_new(NULL);
+    g_string_append_printf(
+        text, "%-8s %-20s pid %" PRId64 "  %-10s %" PRId64 " of %" PRId64
+        " MiB, %" PRId64 " faults, peer %s",
+        role, *vm ? vm : "(unnamed)",
+        json_object_get_int_member_with_default(o, "pid", 0),
+        json_object_get_string_member_with_default(o, "stage", "?"),
+        present * 4 / 1024, total * 4 / 1024,
+        json_object_get_int_member_with_default(o, "faults", 0),
+        json_object_get_string_member_with_default(o, "peer", "?"));
+    if (past && g_str_equal(role, "send")) {
+        g_string_append_printf(text,
+                               "; STILL NEEDED there: %" PRId64 " MiB",
+                               (total - present) * 4 / 1024);
+    }
+    if (lost) {
+        g_string_append(text, "; CONNECTION LOST");
+    }
+    return g_string_free(text, false);
+}
