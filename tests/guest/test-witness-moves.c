@@ -28,16 +28,8 @@ static const Case cases[] = {
 static bool
 skip_if_impossible(const Case *c)
 {
-    g_autofree char *why = vm_qemu_why_not(c->from, c->kvm);
-    why = why ? why : vm_qemu_why_not(c->to, c->kvm);
-    if (!why) {
-        return false;
-    }
-    if (g_strcmp0(g_getenv("TESTS_MUST_RUN"), "1") == 0) {
-        g_error("TESTS_MUST_RUN=1: %s", why);
-    }
-    g_test_skip(why);
-    return true;
+    return vm_qemu_skip(vm_qemu_why_not(c->from, c->kvm)) ||
+           vm_qemu_skip(vm_qemu_why_not(c->to, c->kvm));
 }
 
 static void

@@ -31,12 +31,7 @@ static const Case cases[] = {
 static VmQemu *
 start(const Case *c, const char *append)
 {
-    g_autofree char *why = vm_qemu_why_not(c->version, c->kvm);
-    if (why) {
-        if (g_strcmp0(g_getenv("TESTS_MUST_RUN"), "1") == 0) {
-            g_error("TESTS_MUST_RUN=1: %s", why);
-        }
-        g_test_skip(why);
+    if (vm_qemu_skip(vm_qemu_why_not(c->version, c->kvm))) {
         return NULL;
     }
     VmQemuOptions options = {.version = c->version,
@@ -145,8 +140,8 @@ static void
 test_notices_a_flipped_bit(gconstpointer data)
 {
     const Case *c = data;
-    if (geteuid() != 0) {
-        g_test_skip("needs root, to write into the guest's RAM");
+    if (vm_qemu_skip(geteuid() == 0 ? NULL : g_strdup(
+            "writing into the guest's RAM needs root"))) {
         return;
     }
     g_autofree char *append = g_strconcat(c->append, " write=0", NULL);
@@ -202,12 +197,9 @@ test_holes_are_zero_until_used(void)
 static void
 test_refuses_more_than_there_is(void)
 {
-    static const Case c = {VM_QEMU_HOST, false, NULL};
     VmQemuOptions options = {.memory = {{.kind = VM_MEMORY_FILE, .mib = 64}},
                              .append = "mib=64"};
-    g_autofree char *why = vm_qemu_why_not(c.version, c.kvm);
-    if (why) {
-        g_test_skip(why);
+    if (vm_qemu_skip(vm_qemu_why_not(options.version, options.kvm))) {
         return;
     }
     g_autoptr(GError) error = NULL;

@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2034,SC2086
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Sourced by the scripts that fetch things for the tests: where they are kept,

@@ -80,6 +80,11 @@ prepare(void)
     if (owner == getpid()) {
         return;
     }
+    /* In a fork of a test: what its parent has started is not its own. */
+    for (int i = 0; i < MAX_CHILDREN; i++) {
+        children[i] = 0;
+    }
+    memset(paths, 0, sizeof(paths));
     owner = getpid();
     keep = g_getenv("POSTLUDE_TEST_KEEP") != NULL;
     atexit(clean_up);

@@ -67,6 +67,21 @@ vm_qemu_why_not(VmQemuVersion version, bool kvm)
     return NULL;
 }
 
+bool
+vm_qemu_skip(char *why)
+{
+    g_autofree char *reason = why;
+    if (!reason) {
+        return false;
+    }
+    if (g_strcmp0(g_getenv("TESTS_MUST_RUN"), "1") == 0) {
+        g_test_fail_printf("TESTS_MUST_RUN=1, but %s", reason);
+    } else {
+        g_test_skip(reason);
+    }
+    return true;
+}
+
 static char *
 read_text(const char *path)
 {

@@ -65,6 +65,11 @@ typedef struct VmQemu VmQemu;
  * what to do about it, owned by the caller. */
 char *vm_qemu_why_not(VmQemuVersion version, bool kvm);
 
+/* WHY (taken over) is what a test case lacks, or NULL. True if it is not:
+ * the case is then marked as skipped, or as failed with TESTS_MUST_RUN=1, and
+ * has to return. */
+bool vm_qemu_skip(char *why);
+
 /* Starts QEMU and waits until it answers on the test's monitor. The strings in
  * OPTIONS must live as long as the VM. On failure the message has QEMU's own
  * words. */
