@@ -23,6 +23,7 @@
 #define PTRACE_GET_RSEQ_CONFIGURATION 0x420f
 #endif
 
+#define LOOKS 30 /* some 10 us: as long as a stop on another CPU takes */
 #define NAP_NS 10000
 
 typedef struct {
@@ -59,6 +60,14 @@ attach_ptrace_decode(int status)
 static bool
 fail(const AttachPtrace *trace, int errnum, const char *what, GError **error)
 {
+    if (errnum == ESRCH) {
+        /* To a tracer, a thread that was killed while it stood still is one
+         * that does not stand still: ESRCH, before it can be waited for. */
+        return error_set(error, ERROR_VM_GONE,
+                         "process %d ended while its thread %d was borrowed "
+                         "(cannot %s it)",
+                         (int)trace->pid, (int)trace->tid, what);
+    }
     return error_set_errno(error, errnum, "cannot %s thread %d of process %d",
                            what, (int)trace->tid, (int)trace->pid);
 }
@@ -68,21 +77,21 @@ attach_ptrace_seize(AttachPtrace *trace, GError **error)
 {
     if (ptrace(PTRACE_SEIZE, trace->tid, NULL,
                (void *)PTRACE_O_TRACESYSGOOD) < 0) {
-        return fail(trace, errno, "become the tracer of", error);
+        return fail(trace, errno, "trace", error);
     }
     trace->seized = true;
     return true;
 }
 
 /* waitpid() has no timeout, and the ways to give it one (SIGCHLD, an alarm)
- * belong to the whole process, which is our caller's. So look again after
- * short naps. Spinning, even with sched_yield(), is worse when every CPU is
+ * belong to the whole process, which is our caller's. So look again, first at
+ * once and then after short naps. Spinning, even with sched_yield(), is worse when every CPU is
  * busy: the scheduler then takes the CPU from us for milliseconds, just when
  * the target stands still. */
 static bool
 wait_stop(AttachPtrace *trace, AttachStop *stop, GError **error)
 {
-    int status = 0;
+    int status = 0, looks = 0;
     pid_t got;
     while ((got = waitpid(trace->tid, &status, __WALL | WNOHANG)) == 0) {
         if (fd_now_ns() > trace->deadline_ns) {
@@ -93,7 +102,9 @@ wait_stop(AttachPtrace *trace, AttachStop *stop, GError **error)
                              (int)trace->tid, (int)trace->pid, (int)trace->pid,
                              (int)trace->tid);
         }
-        nanosleep(&(struct timespec){.tv_nsec = NAP_NS}, NULL);
+        if (++looks > LOOKS) {
+            nanosleep(&(struct timespec){.tv_nsec = NAP_NS}, NULL);
+        }
     }
     if (got != trace->tid || !WIFSTOPPED(status)) {
         trace->seized = false;
@@ -214,7 +225,7 @@ bool
 attach_ptrace_detach(AttachPtrace *trace, GError **error)
 {
     if (ptrace(PTRACE_DETACH, trace->tid, NULL, NULL) < 0) {
-        return fail(trace, errno, "let go of", error);
+        return fail(trace, errno, "detach from", error);
     }
     trace->seized = trace->stopped = false;
     return true;

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,6 +20,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 
+#define DEATH_MS 200
 #define MISC_MAJOR 10u /* uapi/linux/major.h */
 #define NEW_FLAGS ((uint64_t)(O_CLOEXEC | O_NONBLOCK))
 
@@ -115,6 +117,25 @@ close_useless(pid_t pid, int remote_fd)
     }
 }
 
+/* A seccomp filter can answer in the kernel's place, with any number. */
+static bool
+check_answer(int pidfd, pid_t pid, int64_t answer, GError **error)
+{
+    if (answer <= G_MAXINT && is_userfaultfd(pid, (int)answer)) {
+        return true;
+    }
+    /* A process that is being killed loses its descriptors first. */
+    if (fd_wait(pidfd, POLLIN, fd_deadline_ns(DEATH_MS), NULL)) {
+        return error_set(error, ERROR_VM_GONE,
+                         "process %d ended while its userfaultfd was created",
+                         (int)pid);
+    }
+    return error_set(error, ERROR_UNSUPPORTED,
+                     "process %d answered %" G_GINT64_FORMAT " when asked for "
+                     "a userfaultfd, and that is none: a seccomp filter?",
+                     (int)pid, answer);
+}
+
 static int
 create(pid_t pid, const AttachCall *call, int *remote_fd, GError **error)
 {
@@ -128,12 +149,7 @@ create(pid_t pid, const AttachCall *call, int *remote_fd, GError **error)
         explain_refusal(pid, (int)-result, error);
         return -1;
     }
-    /* A seccomp filter can answer in the kernel's place, with any number. */
-    if (result > G_MAXINT || !is_userfaultfd(pid, (int)result)) {
-        error_set(error, ERROR_UNSUPPORTED,
-                  "process %d answered %" G_GINT64_FORMAT " when asked for a "
-                  "userfaultfd, and that is none: a seccomp filter?",
-                  (int)pid, result);
+    if (!check_answer(pidfd, pid, result, error)) {
         return -1;
     }
     int fd = copy_fd(pidfd, pid, (int)result, error);

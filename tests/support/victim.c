@@ -21,6 +21,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -194,6 +195,22 @@ wait_busy(uint64_t seen)
     spin_once(20000);
 }
 
+/* A parent waits for its vfork()ed child in a sleep that only a fatal signal
+ * ends: no tracer can stop it. */
+static void
+wait_vfork(uint64_t seen)
+{
+    (void)seen;
+    pid_t child = vfork();
+    if (child == 0) {
+        syscall(SYS_nanosleep, &(struct timespec){.tv_sec = 3}, NULL);
+        _exit(0);
+    }
+    while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {
+        continue;
+    }
+}
+
 static const struct {
     const char *name;
     void (*wait)(uint64_t seen);
@@ -202,7 +219,7 @@ static const struct {
     {"ppoll", wait_ppoll, 0},          {"poll", wait_poll, 0},
     {"nanosleep", wait_nanosleep, 0},  {"futex", wait_futex, 0},
     {"epoll", wait_epoll, 0},          {"read", wait_read, SA_RESTART},
-    {"busy", wait_busy, SA_RESTART},
+    {"busy", wait_busy, SA_RESTART},   {"vfork", wait_vfork, SA_RESTART},
 };
 
 static bool
