@@ -42,9 +42,12 @@ def show_failure(test):
 def main():
     must_run = os.environ.get("TESTS_MUST_RUN") == "1"
     extra = sys.argv[2:]
+    tests = read(sys.argv[1])
+    if not tests:
+        extra.append("no test ran")
     passed, failed, skipped = 0, len(extra), 0
     skips = []
-    for test in read(sys.argv[1]):
+    for test in tests:
         cases = skipped_cases(test)
         skips += [f"{test['name']} {case}: {why}" for case, why in cases]
         skip = test["result"] == "SKIP"
@@ -64,7 +67,7 @@ def main():
     for line in extra:
         print(f"failed: {line}")
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    return 1 if failed or passed + skipped == 0 else 0
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
