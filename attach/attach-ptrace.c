@@ -25,6 +25,7 @@
 
 #define LOOKS 30 /* some 10 us: as long as a stop on another CPU takes */
 #define NAP_NS 10000
+#define RUN_ON_NS 30000
 
 typedef struct {
     uint64_t abi_hva;
@@ -216,9 +217,13 @@ attach_ptrace_to_trap(AttachPtrace *trace, GError **error)
 }
 
 bool
-attach_ptrace_continue(AttachPtrace *trace, GError **error)
+attach_ptrace_run_on(AttachPtrace *trace, GError **error)
 {
-    return resume(trace, PTRACE_CONT, 0, error);
+    if (!resume(trace, PTRACE_CONT, 0, error)) {
+        return false;
+    }
+    nanosleep(&(struct timespec){.tv_nsec = RUN_ON_NS}, NULL);
+    return true;
 }
 
 bool

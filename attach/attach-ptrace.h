@@ -52,8 +52,9 @@ bool attach_ptrace_to_call(AttachPtrace *trace, GError **error);
  * registers put back are treated as those of an interrupted call. */
 bool attach_ptrace_to_trap(AttachPtrace *trace, GError **error);
 
-/* Lets it run freely for a moment, still traced. */
-bool attach_ptrace_continue(AttachPtrace *trace, GError **error);
+/* Lets it run freely, still traced, and long enough that it really does: an
+ * interrupt that comes at once stops it before it has left the kernel. */
+bool attach_ptrace_run_on(AttachPtrace *trace, GError **error);
 
 /* Lets go of a stopped thread. */
 bool attach_ptrace_detach(AttachPtrace *trace, GError **error);

@@ -134,7 +134,7 @@ stop(AttachBorrow *b, GError **error)
         }
         /* On its way to the next instruction the kernel aborts the sequence;
          * with our registers in place it would not see that there was one. */
-        if (!attach_ptrace_continue(&b->trace, error)) {
+        if (!attach_ptrace_run_on(&b->trace, error)) {
             return false;
         }
     }

@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 const char *const victim_run_modes[] = {
-    "ppoll", "poll", "nanosleep", "futex", "epoll", "read", "busy", NULL,
+    "ppoll", "poll", "nanosleep", "futex",
+    "epoll", "read", "busy",      "rseq",  NULL,
 };
 
 static char *

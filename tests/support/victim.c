@@ -25,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/support/victim-rseq.h"
 #include "tests/support/victim-spin.h"
 
 #define WAIT_NS 3000000 /* one wait of the main thread */
@@ -195,6 +196,14 @@ wait_busy(uint64_t seen)
     spin_once(20000);
 }
 
+static void
+wait_rseq(uint64_t seen)
+{
+    (void)seen;
+    check(victim_rseq_once() != VICTIM_RSEQ_FORGOTTEN,
+          "a restartable sequence was disturbed and not aborted");
+}
+
 /* A parent waits for its vfork()ed child in a sleep that only a fatal signal
  * ends: no tracer can stop it. */
 static void
@@ -220,6 +229,7 @@ static const struct {
     {"nanosleep", wait_nanosleep, 0},  {"futex", wait_futex, 0},
     {"epoll", wait_epoll, 0},          {"read", wait_read, SA_RESTART},
     {"busy", wait_busy, SA_RESTART},   {"vfork", wait_vfork, SA_RESTART},
+    {"rseq", wait_rseq, SA_RESTART},
 };
 
 static bool
