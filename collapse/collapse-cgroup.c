@@ -70,27 +70,6 @@ collapse_cgroup_locate(const char *mountinfo, const char *controller,
     return found;
 }
 
-static bool
-is_threaded(const char *directory)
-{
-    g_autofree char *file = g_build_filename(directory, "cgroup.type", NULL);
-    g_autofree char *type = NULL;
-    return g_file_get_contents(file, &type, NULL, NULL) &&
-           strcmp(g_strstrip(type), "threaded") == 0;
-}
-
-/* libvirt puts QEMU's threads into threaded cgroups of the unified hierarchy
- * (.../libvirt/emulator). Memory is not a threaded controller: it is the
- * nearest ancestor that is a domain which pays, and only that one lets a
- * process in from outside. */
-static void
-climb_to_domain(char *directory)
-{
-    while (is_threaded(directory)) {
-        *strrchr(directory, '/') = '\0';
-    }
-}
-
 static char *
 directory_of(pid_t pid)
 {
@@ -107,7 +86,6 @@ directory_of(pid_t pid)
                                                     path)
                            : NULL;
         if (found) {
-            climb_to_domain(found);
             return found;
         }
     }

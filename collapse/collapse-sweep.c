@@ -81,11 +81,17 @@ collapse_target_close(CollapseTarget *target)
 }
 
 int
+collapse_target_range(CollapseTarget *target, uint64_t hva, uint64_t n)
+{
+    struct iovec range = {.iov_base = (void *)(uintptr_t)hva,
+                          .iov_len = n * EXTENT_BYTES};
+    return advise(target->pidfd, &range, 1);
+}
+
+int
 collapse_target_extent(CollapseTarget *target, uint64_t hva)
 {
-    struct iovec extent = {.iov_base = (void *)(uintptr_t)hva,
-                           .iov_len = EXTENT_BYTES};
-    return advise(target->pidfd, &extent, 1);
+    return collapse_target_range(target, hva, 1);
 }
 
 /* The last kind takes whatever finds no place, so that the total stays true:

@@ -27,6 +27,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CollapseTarget, collapse_target_close)
  * misaligned, NOHUGEPAGE or empty; ESRCH the process is gone. Any thread. */
 int collapse_target_extent(CollapseTarget *target, uint64_t hva);
 
+/* Collapses N extents from HVA on in one call. All of them or an errno value,
+ * and then it is not known which: ask again one by one. Each call waits for
+ * every CPU to empty its per-CPU page lists (mm/khugepaged.c, madvise_collapse
+ * calls lru_add_drain_all), which on busy cores costs far more than the entry
+ * it installs; neighbours that are ready share it. */
+int collapse_target_range(CollapseTarget *target, uint64_t hva, uint64_t n);
+
 /* Errors by errno, to be reported by name. Fixed size, no allocation. */
 typedef struct {
     struct {
