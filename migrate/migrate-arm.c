@@ -183,12 +183,14 @@ start_fault_thread(MigrateSession *session, uint8_t **laid, GError **error)
         !migrate_ram_map(session->ram, true, error)) {
         return false;
     }
-    session->destination.pages = migrate_pages_new(
-        session->ram, laid, session->destination.uffd,
-        session->destination.target, &session->alarm, error);
+    session->destination.pages =
+        migrate_pages_new(session->ram, laid, session->destination.uffd,
+                          &session->alarm, error);
     if (!session->destination.pages) {
         return false;
     }
+    session->destination.huge = migrate_huge_start(
+        session->destination.pages, session->destination.target);
     session->destination.fault = migrate_fault_start(
         session->destination.uffd, session->destination.regions,
         session->urgent, session->destination.pages, &session->alarm);

@@ -71,9 +71,13 @@ take_fault(MigrateFault *fault, const UffdEvent *event, uint64_t now,
 static void
 lose_urgent(MigrateFault *fault, GError *why)
 {
-    g_prefix_error(&why, "the urgent connection is lost: ");
     fault->urgent = NULL;
     fault->held = 0;
+    if (migrate_pages_complete(fault->pages)) {
+        g_error_free(why); /* the source is done, and so may leave */
+        return;
+    }
+    g_prefix_error(&why, "the urgent connection is lost: ");
     migrate_alarm_raise(fault->alarm, why);
 }
 

@@ -36,7 +36,7 @@ migrate_figures_take(const MigrateSession *session, MigrateFigures *figures)
         figures->present_pages =
             migrate_pages_present(session->destination.pages);
         figures->huge_extents =
-            migrate_pages_huge_extents(session->destination.pages);
+            migrate_huge_extents(session->destination.huge);
         figures->faults =
             session->destination.fault
                 ? migrate_fault_demanded(session->destination.fault)

@@ -19,7 +19,6 @@ typedef struct {
     PageState *states;
     _Atomic uint16_t *present; /* per extent: pages PRESENT */
     uint8_t *laid;             /* per extent */
-    _Atomic uint8_t *huge;     /* per extent: collapsed by us */
 } BlockPages;
 
 struct MigratePages {
@@ -28,10 +27,10 @@ struct MigratePages {
     uint8_t *state_bytes; /* one shared mapping behind all states */
     size_t state_room;
     int uffd;
-    CollapseTarget *target;
     MigrateAlarm *alarm;
+    void (*on_complete)(void *data, unsigned block, uint32_t extent);
+    void *on_complete_data;
     _Atomic uint64_t present;
-    _Atomic uint64_t huge_extents;
     MigrateWaiters waiters;
 };
 
@@ -43,10 +42,7 @@ migrate_tally_merge(MigrateTally *into, const MigrateTally *from)
     into->zero_pages += from->zero_pages;
     into->duplicates += from->duplicates;
     into->faults += from->faults;
-    into->collapsed_extents += from->collapsed_extents;
-    into->collapse_ns += from->collapse_ns;
     histogram_merge(&into->latency, &from->latency);
-    collapse_errors_merge(&into->collapse_errors, &from->collapse_errors);
 }
 
 /* Shared memory, so that a successor can be handed the same states. */
@@ -69,19 +65,17 @@ map_states(MigratePages *pages, GError **error)
 
 MigratePages *
 migrate_pages_new(const MigrateRam *ram, uint8_t **laid, int uffd,
-                  CollapseTarget *target, MigrateAlarm *alarm, GError **error)
+                  MigrateAlarm *alarm, GError **error)
 {
     g_autoptr(MigratePages) pages = g_new0(MigratePages, 1);
     pages->alarm = alarm;
     pages->ram = ram;
     pages->uffd = uffd;
-    pages->target = target;
     pages->blocks = g_new0(BlockPages, ram->n_blocks);
     for (unsigned i = 0; i < ram->n_blocks; i++) {
         pages->blocks[i].laid = g_steal_pointer(&laid[i]);
         pages->blocks[i].present =
             g_malloc0(ram->blocks[i].extents * sizeof(_Atomic uint16_t));
-        pages->blocks[i].huge = g_malloc0(ram->blocks[i].extents);
     }
     if (!map_states(pages, error)) {
         return NULL;
@@ -100,7 +94,6 @@ migrate_pages_free(MigratePages *pages)
     for (unsigned i = 0; i < pages->ram->n_blocks; i++) {
         g_free(pages->blocks[i].laid);
         g_free(pages->blocks[i].present);
-        g_free(pages->blocks[i].huge);
     }
     if (pages->state_bytes) {
         munmap(pages->state_bytes, pages->state_room);
@@ -128,12 +121,14 @@ migrate_pages_is_laid(const MigratePages *pages, unsigned block,
     return pages->blocks[block].laid[extent];
 }
 
-bool
-migrate_pages_is_huge(const MigratePages *pages, unsigned block,
-                      uint32_t extent)
+void
+migrate_pages_on_complete(MigratePages *pages,
+                          void (*call)(void *data, unsigned block,
+                                       uint32_t extent),
+                          void *data)
 {
-    return atomic_load_explicit(&pages->blocks[block].huge[extent],
-                                memory_order_relaxed);
+    pages->on_complete = call;
+    pages->on_complete_data = data;
 }
 
 MigrateWaiters *
@@ -152,12 +147,6 @@ bool
 migrate_pages_complete(const MigratePages *pages)
 {
     return migrate_pages_present(pages) == pages->ram->pages;
-}
-
-uint64_t
-migrate_pages_huge_extents(const MigratePages *pages)
-{
-    return atomic_load_explicit(&pages->huge_extents, memory_order_relaxed);
 }
 
 /* Mappings that change under us settle by themselves; the guest thread waits
@@ -197,30 +186,8 @@ migrate_pages_map(MigratePages *pages, unsigned block, uint64_t page,
     return outcome_to_error(outcome, b, page, error);
 }
 
-/* The extent's last page has come: its folio is complete, so one page-table
- * entry can take the place of 512. Bytes do not move. */
 static void
-collapse(MigratePages *pages, unsigned block, uint32_t extent,
-         MigrateTally *tally)
-{
-    const MigrateBlock *b = &pages->ram->blocks[block];
-    uint64_t before = fd_now_ns();
-    int failed = collapse_target_extent(pages->target,
-                                        b->hva + extent * EXTENT_BYTES);
-    tally->collapse_ns += fd_now_ns() - before;
-    if (failed) {
-        collapse_errors_add(&tally->collapse_errors, failed);
-        return;
-    }
-    tally->collapsed_extents++;
-    atomic_store_explicit(&pages->blocks[block].huge[extent], 1,
-                          memory_order_relaxed);
-    atomic_fetch_add_explicit(&pages->huge_extents, 1, memory_order_relaxed);
-}
-
-static void
-count_present(MigratePages *pages, unsigned block, uint32_t extent, unsigned n,
-              MigrateTally *tally)
+count_present(MigratePages *pages, unsigned block, uint32_t extent, unsigned n)
 {
     const MigrateBlock *b = &pages->ram->blocks[block];
     unsigned whole = migrate_ram_extent_pages(b, extent);
@@ -228,8 +195,10 @@ count_present(MigratePages *pages, unsigned block, uint32_t extent, unsigned n,
         &pages->blocks[block].present[extent], (uint16_t)n,
         memory_order_acq_rel);
     if (before + n == whole && pages->blocks[block].laid[extent]) {
-        collapse(pages, block, extent, tally);
         migrate_ram_forget(b, extent);
+        if (pages->on_complete) {
+            pages->on_complete(pages->on_complete_data, block, extent);
+        }
     }
     /* Last, so that "complete" is never seen before the extent was offered
      * to the kernel. */
@@ -272,7 +241,7 @@ migrate_pages_finish(MigratePages *pages, unsigned block, uint64_t first,
         uint32_t extent = (uint32_t)(page / PAGES_PER_EXTENT);
         unsigned room = PAGES_PER_EXTENT - (unsigned)(page % PAGES_PER_EXTENT);
         unsigned part = MIN(n, room);
-        count_present(pages, block, extent, part, tally);
+        count_present(pages, block, extent, part);
         page += part;
         n -= part;
     }

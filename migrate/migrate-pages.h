@@ -18,7 +18,6 @@
 
 #include "base/histogram.h"
 #include "base/page-state.h"
-#include "collapse/collapse-sweep.h"
 #include "migrate/migrate-alarm.h"
 #include "migrate/migrate-ram.h"
 #include "migrate/migrate-waiters.h"
@@ -30,10 +29,7 @@ typedef struct {
     uint64_t zero_pages;   /* known to be zero */
     uint64_t duplicates;   /* arrived when it was not ABSENT */
     uint64_t faults;       /* events read from the kernel */
-    uint64_t collapsed_extents;
-    uint64_t collapse_ns;
-    Histogram latency; /* event read -> page mapped */
-    CollapseErrors collapse_errors;
+    Histogram latency;     /* event read -> page mapped */
 } MigrateTally;
 
 void migrate_tally_merge(MigrateTally *into, const MigrateTally *from);
@@ -41,20 +37,25 @@ void migrate_tally_merge(MigrateTally *into, const MigrateTally *from);
 typedef struct MigratePages MigratePages;
 
 /* RAM must be mapped writable and outlive it. LAID: per block, per extent,
- * taken over. UFFD and TARGET are borrowed. ALARM is woken when the last page
+ * taken over. UFFD is borrowed. ALARM is woken when the last page
  * is PRESENT. */
 MigratePages *migrate_pages_new(const MigrateRam *ram, uint8_t **laid,
-                                int uffd, CollapseTarget *target,
-                                MigrateAlarm *alarm, GError **error);
+                                int uffd, MigrateAlarm *alarm,
+                                GError **error);
+
+/* To be called, by whichever thread brought the last page, for each laid
+ * extent that is complete; it must neither wait nor allocate. Set before any
+ * page can arrive. */
+void migrate_pages_on_complete(MigratePages *pages,
+                               void (*call)(void *data, unsigned block,
+                                            uint32_t extent),
+                               void *data);
 void migrate_pages_free(MigratePages *pages);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MigratePages, migrate_pages_free)
 
 const MigrateRam *migrate_pages_ram(const MigratePages *pages);
 PageState *migrate_pages_states(MigratePages *pages, unsigned block);
 bool migrate_pages_is_laid(const MigratePages *pages, unsigned block,
-                           uint32_t extent);
-/* True once MADV_COLLAPSE succeeded on it. */
-bool migrate_pages_is_huge(const MigratePages *pages, unsigned block,
                            uint32_t extent);
 MigrateWaiters *migrate_pages_waiters(MigratePages *pages);
 
@@ -73,7 +74,7 @@ bool migrate_pages_store(MigratePages *pages, unsigned block, uint64_t page,
                          GError **error);
 
 /* After a claim: the N pages from FIRST are final in the page cache (laid
- * extents): PRESENT, map those that are wanted, collapse a complete extent. */
+ * extents): PRESENT, map those that are wanted, say if an extent is complete. */
 bool migrate_pages_finish(MigratePages *pages, unsigned block, uint64_t first,
                           unsigned n, MigrateTally *tally, GError **error);
 
@@ -93,6 +94,3 @@ bool migrate_pages_map(MigratePages *pages, unsigned block, uint64_t page,
 /* Pages PRESENT so far, of all blocks. */
 uint64_t migrate_pages_present(const MigratePages *pages);
 bool migrate_pages_complete(const MigratePages *pages);
-
-/* Extents that are huge by our doing so far. */
-uint64_t migrate_pages_huge_extents(const MigratePages *pages);

@@ -129,6 +129,7 @@ migrate_session_free(MigrateSession *session)
     free_per_block(session->destination.wanted, n_blocks);
     g_clear_pointer(&session->source.sent, migrate_sent_free);
     g_clear_pointer(&session->source.order, migrate_order_free);
+    g_clear_pointer(&session->destination.huge, migrate_huge_stop);
     g_clear_pointer(&session->destination.pages, migrate_pages_free);
     g_clear_pointer(&session->destination.regions, uffd_regions_free);
     g_clear_pointer(&session->destination.target, collapse_target_close);

@@ -14,6 +14,7 @@
 #include "migrate/migrate-capability.h"
 #include "migrate/migrate-fault.h"
 #include "migrate/migrate-fill.h"
+#include "migrate/migrate-huge.h"
 #include "migrate/migrate-push.h"
 #include "migrate/migrate-ram.h"
 #include "migrate/migrate-relay.h"
@@ -102,6 +103,7 @@ typedef struct MigrateSession {
         CollapseTarget *target;
         UffdRegions *regions;
         MigratePages *pages;
+        MigrateHuge *huge;
         MigrateFault *fault;
         MigrateFill *fill[WIRE_MAX_STREAMS];
         MigrateTally tally; /* of threads that have ended */

@@ -45,6 +45,7 @@ stop_filling(MigrateSession *session)
         }
     }
     g_clear_pointer(&session->relay, migrate_relay_stop);
+    migrate_huge_finish(session->destination.huge);
 }
 
 static uint64_t
@@ -111,7 +112,7 @@ sweep_rest(MigrateSession *session)
             if (!migrate_pages_is_laid(session->destination.pages, i, e)) {
                 session->report.huge.small_extents++;
             }
-            if (!migrate_pages_is_huge(session->destination.pages, i, e)) {
+            if (!migrate_huge_is(session->destination.huge, i, e)) {
                 sweep_extent(session, block->hva + e * EXTENT_BYTES);
             }
         }
@@ -129,7 +130,7 @@ count(MigrateSession *session)
     report->pages.zero = tally->zero_pages;
     report->pages.duplicate = tally->duplicates;
     report->fault_latency = tally->latency;
-    report->huge.sweep_ns += tally->collapse_ns;
+    report->huge.sweep_ns += migrate_huge_ns(session->destination.huge);
     for (unsigned i = 0; i < session->n_streams; i++) {
         report->bytes_received += wire_link_bytes_received(session->bulk[i]);
     }
