@@ -91,7 +91,12 @@ prepare(void)
     for (size_t i = 0; i < G_N_ELEMENTS(signals); i++) {
         struct sigaction action = {.sa_handler = on_signal,
                                    .sa_flags = SA_RESETHAND | SA_NODEFER};
-        sigaction(signals[i], &action, NULL);
+        struct sigaction old;
+        /* A sanitizer that wants to report a crash was here before. */
+        if (sigaction(signals[i], NULL, &old) == 0 &&
+            (old.sa_handler == SIG_DFL || old.sa_handler == on_signal)) {
+            sigaction(signals[i], &action, NULL);
+        }
     }
 }
 
