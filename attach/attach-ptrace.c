@@ -86,9 +86,9 @@ attach_ptrace_seize(AttachPtrace *trace, GError **error)
 
 /* waitpid() has no timeout, and the ways to give it one (SIGCHLD, an alarm)
  * belong to the whole process, which is our caller's. So look again, first at
- * once and then after short naps. Spinning, even with sched_yield(), is worse when every CPU is
- * busy: the scheduler then takes the CPU from us for milliseconds, just when
- * the target stands still. */
+ * once and then after short naps. Spinning, even with sched_yield(), is worse
+ * when every CPU is busy: the scheduler then takes the CPU from us for
+ * milliseconds, just when the target stands still. */
 static bool
 wait_stop(AttachPtrace *trace, AttachStop *stop, GError **error)
 {

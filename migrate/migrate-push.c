@@ -44,7 +44,9 @@ bit(const uint64_t words[8], unsigned i)
 }
 
 /* Which pages of the extent the file holds; the rest are holes, and must not
- * even be read through the view, which would fill them. */
+ * even be read through the view, which would fill them. Asked page by page,
+ * because SEEK_HOLE walks to the end of the data however far behind the extent
+ * that lies: over a guest of small pages that is quadratic. */
 static bool
 find_data(const MigrateBlock *block, uint32_t extent, uint64_t data[8],
           GError **error)
@@ -52,25 +54,19 @@ find_data(const MigrateBlock *block, uint32_t extent, uint64_t data[8],
     uint64_t start = block->file_offset + extent * EXTENT_BYTES;
     uint64_t end =
         start + migrate_ram_extent_pages(block, extent) * PAGE_BYTES;
-    off_t at = (off_t)start;
     memset(data, 0, 8 * sizeof *data);
-    while ((uint64_t)at < end) {
-        at = lseek(block->file, at, SEEK_DATA);
-        if (at < 0 && errno == ENXIO) {
-            return true;
-        }
-        off_t hole = at < 0 ? -1 : lseek(block->file, at, SEEK_HOLE);
-        if (hole < 0) {
+    for (uint64_t at = start; at < end; at += PAGE_BYTES) {
+        off_t found = lseek(block->file, (off_t)at, SEEK_DATA);
+        if (found < 0 && errno != ENXIO) {
             return error_set_errno(error, errno, "SEEK_DATA in RAM block '%s'",
                                    block->name);
         }
-        if ((uint64_t)at >= end) {
+        if (found < 0 || (uint64_t)found >= end) {
             return true;
         }
-        uint64_t stop = MIN((uint64_t)hole, end);
-        set_bits(data, (unsigned)(((uint64_t)at - start) / PAGE_BYTES),
-                 (unsigned)range_units(stop - start, PAGE_BYTES));
-        at = hole;
+        at = (uint64_t)found;
+        unsigned page = (unsigned)((at - start) / PAGE_BYTES);
+        set_bits(data, page, page + 1);
     }
     return true;
 }

@@ -214,10 +214,13 @@ is_readable(int fd)
     return poll(&p, 1, 0) > 0;
 }
 
+/* One expected frame at a time: the peer may say its last word and leave, and
+ * the word must be heard before its leaving is. */
 static bool
 take_in_peer(MigrateSession *session, GError **error)
 {
     while (session->control && !session->control_lost &&
+           g_queue_is_empty(&session->frames) &&
            is_readable(wire_link_fd(session->control))) {
         unsigned type;
         g_autoptr(GByteArray) payload = NULL;
