@@ -4,20 +4,43 @@
  * all of whose pages are mapped, installs one entry for the same page frames.
  * An extent of small pages moves to new frames, and costs 100 times as much.
  */
+#include <errno.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "collapse/collapse-sweep.h"
 #include "tests/kernel/support/kernel-fixture.h"
 #include "tests/kernel/support/kernel-pagemap.h"
 
 #define EXTENTS 32
 
-/* Mean µs per extent. *MOVED: in how many the first page changed frames. */
+static int
+compare_u64(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static uint64_t
+timed_collapse(CollapseTarget *target, uint64_t hva)
+{
+    int errnum = EAGAIN;
+    uint64_t start_ns = 0;
+    for (int tries = 0; tries < 50 && errnum == EAGAIN; tries++) {
+        start_ns = fd_now_ns();
+        errnum = collapse_target_extent(target, hva);
+    }
+    g_assert_cmpint(errnum, ==, 0);
+    return fd_now_ns() - start_ns;
+}
+
+/* Median µs per extent. *MOVED: in how many the first page changed frames. */
 static double
 sweep(bool lay, bool map_first, unsigned *moved)
 {
     g_auto(KernelFixture) k = {0};
-    uint64_t ns = 0;
+    uint64_t ns[EXTENTS];
     *moved = 0;
     kernel_fixture_init(&k, EXTENTS, 0);
     for (unsigned i = 0; i < EXTENTS; i++) {
@@ -27,6 +50,8 @@ sweep(bool lay, bool map_first, unsigned *moved)
         kernel_fixture_fill(&k, i);
     }
     kernel_fixture_arm(&k, KERNEL_BOTH, 0);
+    g_autoptr(CollapseTarget) target = collapse_target_open(k.guest.pid, NULL);
+    g_assert_nonnull(target);
     for (unsigned i = 0; i < EXTENTS; i++) {
         uint64_t at = i * EXTENT_BYTES;
         uint64_t frame =
@@ -34,13 +59,12 @@ sweep(bool lay, bool map_first, unsigned *moved)
         if (map_first) {
             uffd_fd_continue(k.uffd, k.theirs + at, EXTENT_BYTES, NULL);
         }
-        uint64_t start_ns = fd_now_ns();
-        g_assert_cmpint(kernel_fixture_collapse(&k, i), ==, 0);
-        ns += fd_now_ns() - start_ns;
+        ns[i] = timed_collapse(target, k.theirs + at);
         *moved += kernel_pagemap_frame(k.guest.pid, k.theirs + at) != frame;
     }
     g_assert_cmpuint(kernel_fixture_huge_bytes(&k), ==, k.bytes);
-    return (double)ns / 1000.0 / EXTENTS;
+    qsort(ns, EXTENTS, sizeof ns[0], compare_u64);
+    return (double)ns[EXTENTS / 2] / 1000.0;
 }
 
 static void

@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "base/proc-maps.h"
 #include "collapse/collapse-cgroup.h"
+#include "tests/kernel/support/kernel-cgroup.h"
 #include "tests/kernel/support/kernel-fixture.h"
 
 typedef struct {
@@ -36,12 +37,9 @@ static void
 scene_clear(Scene *s)
 {
     kernel_guest_stop(&s->guest);
-    for (int tries = 0; s->domain && tries < 200; tries++) {
-        rmdir(s->threaded);
-        if (rmdir(s->domain) == 0 || errno == ENOENT) {
-            break;
-        }
-        g_usleep(5000);
+    if (s->domain) {
+        kernel_cgroup_remove(s->threaded);
+        kernel_cgroup_remove(s->domain);
     }
     g_free(s->domain);
     g_free(s->threaded);

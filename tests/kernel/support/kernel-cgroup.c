@@ -88,18 +88,22 @@ kernel_cgroup_init(KernelCgroup *cgroup, const char **reason)
     return true;
 }
 
-/* A process that was just reaped may still count for a moment. */
+void
+kernel_cgroup_remove(const char *directory)
+{
+    for (int tries = 0; tries < 1000 && rmdir(directory) < 0 &&
+                        errno == EBUSY; tries++) {
+        g_usleep(10000);
+    }
+}
+
 void
 kernel_cgroup_clear(KernelCgroup *cgroup)
 {
-    if (!cgroup->directory) {
-        return;
+    if (cgroup->directory) {
+        kernel_cgroup_remove(cgroup->directory);
+        g_clear_pointer(&cgroup->directory, g_free);
     }
-    for (int tries = 0; tries < 200 && rmdir(cgroup->directory) < 0 &&
-                        errno == EBUSY; tries++) {
-        g_usleep(5000);
-    }
-    g_clear_pointer(&cgroup->directory, g_free);
 }
 
 void

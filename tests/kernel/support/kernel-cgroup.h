@@ -21,6 +21,10 @@ bool kernel_cgroup_init(KernelCgroup *cgroup, const char **reason);
 void kernel_cgroup_clear(KernelCgroup *cgroup);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(KernelCgroup, kernel_cgroup_clear)
 
+/* Removes an empty cgroup; a process that was just reaped may still count for
+ * a while on a busy machine, so it is patient. */
+void kernel_cgroup_remove(const char *directory);
+
 /* Moves PID in. */
 void kernel_cgroup_enter(const KernelCgroup *cgroup, pid_t pid);
 
