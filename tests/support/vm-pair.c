@@ -45,25 +45,45 @@ has_named_file(const VmQemuOptions *options)
 }
 
 VmPair *
+vm_pair_start_two(const VmQemuOptions *source,
+                  const VmQemuOptions *destination, int fill_timeout_ms,
+                  GError **error)
+{
+    g_autoptr(VmPair) pair = g_new0(VmPair, 1);
+    VmQemuOptions incoming = *destination;
+    incoming.incoming = true;
+    if (!find_port(&pair->port, error) ||
+        !(pair->source = vm_qemu_start(source, error)) ||
+        !(pair->destination = vm_qemu_start(&incoming, error)) ||
+        !vm_qemu_wait_serial(pair->source, "ready ", fill_timeout_ms, error)) {
+        return NULL;
+    }
+    return g_steal_pointer(&pair);
+}
+
+VmPair *
 vm_pair_start(const VmQemuOptions *options, VmQemuVersion destination_version,
               int fill_timeout_ms, GError **error)
 {
-    g_autoptr(VmPair) pair = g_new0(VmPair, 1);
     VmQemuOptions destination = *options;
-    destination.incoming = true;
     destination.version = destination_version;
     if (has_named_file(options)) {
         error_set(error, ERROR_USAGE,
                   "a pair needs a directory as mem-path, not a file");
         return NULL;
     }
-    if (!find_port(&pair->port, error) ||
-        !(pair->source = vm_qemu_start(options, error)) ||
-        !(pair->destination = vm_qemu_start(&destination, error)) ||
-        !vm_qemu_wait_serial(pair->source, "ready ", fill_timeout_ms, error)) {
-        return NULL;
-    }
-    return g_steal_pointer(&pair);
+    return vm_pair_start_two(options, &destination, fill_timeout_ms, error);
+}
+
+bool
+vm_pair_turn(VmPair *pair, GError **error)
+{
+    VmQemuOptions options = *vm_qemu_options(pair->source);
+    options.incoming = true;
+    vm_qemu_free(pair->source);
+    pair->source = g_steal_pointer(&pair->destination);
+    pair->destination = vm_qemu_start(&options, error);
+    return pair->destination && find_port(&pair->port, error);
 }
 
 void
@@ -203,9 +223,16 @@ bool
 vm_pair_migrate(VmPair *pair, int timeout_ms, JsonNode **sent,
                 JsonNode **received, GError **error)
 {
+    return vm_pair_migrate_with(pair, NULL, timeout_ms, sent, received, error);
+}
+
+bool
+vm_pair_migrate_with(VmPair *pair, const char *const *extra, int timeout_ms,
+                     JsonNode **sent, JsonNode **received, GError **error)
+{
     uint64_t deadline = fd_deadline_ns(timeout_ms);
-    g_autoptr(VmTool) send = vm_pair_send(pair, NULL, error);
-    g_autoptr(VmTool) receive = send ? vm_pair_receive(pair, NULL, error)
+    g_autoptr(VmTool) send = vm_pair_send(pair, extra, error);
+    g_autoptr(VmTool) receive = send ? vm_pair_receive(pair, extra, error)
                                      : NULL;
     if (!receive || !expect_success(receive, "receive", deadline, error) ||
         !expect_success(send, "send", deadline, error)) {

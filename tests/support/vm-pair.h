@@ -23,6 +23,15 @@ typedef struct {
 VmPair *vm_pair_start(const VmQemuOptions *options,
                       VmQemuVersion destination_version, int fill_timeout_ms,
                       GError **error);
+
+/* The same with a destination whose options are its own, but for -incoming. */
+VmPair *vm_pair_start_two(const VmQemuOptions *source,
+                          const VmQemuOptions *destination,
+                          int fill_timeout_ms, GError **error);
+
+/* After a migration: the destination becomes the source, the old source ends,
+ * and a fresh QEMU of its options waits for the guest. */
+bool vm_pair_turn(VmPair *pair, GError **error);
 void vm_pair_free(VmPair *pair);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmPair, vm_pair_free)
 
@@ -43,6 +52,11 @@ bool vm_pair_wait_listening(unsigned port, int timeout_ms, GError **error);
  * *RECEIVED (each may be NULL) get their reports. */
 bool vm_pair_migrate(VmPair *pair, int timeout_ms, JsonNode **sent,
                      JsonNode **received, GError **error);
+
+/* The same with more arguments to both, NULL-terminated. */
+bool vm_pair_migrate_with(VmPair *pair, const char *const *extra,
+                          int timeout_ms, JsonNode **sent,
+                          JsonNode **received, GError **error);
 
 /* What the witness has printed on both sides, as one log. */
 WitnessLog *vm_pair_witness(VmPair *pair, GError **error);

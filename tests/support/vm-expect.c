@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Claims about pairs and tools: see vm-expect.h.
+ */
+#include "tests/support/vm-expect.h"
+
+#include <string.h>
+
+#include "base/fd.h"
+#include "qmp/qmp-qemu.h"
+
+#define FILL_MS 120000
+#define MOVE_MS 60000
+#define SCAN_MS 120000
+#define BEAT_MS 30000
+
+VmQemuOptions
+vm_expect_options(unsigned mib)
+{
+    return (VmQemuOptions){
+        .memory = {{.kind = VM_MEMORY_FILE, .mib = mib}},
+        .append = "mib=16 scan=1 stride=16 report=50 zero=10",
+    };
+}
+
+VmPair *
+vm_expect_pair_of(const VmQemuOptions *source,
+                  const VmQemuOptions *destination)
+{
+    g_autoptr(GError) error = NULL;
+    VmPair *pair = vm_pair_start_two(source, destination, FILL_MS, &error);
+    g_assert_no_error(error);
+    return pair;
+}
+
+VmPair *
+vm_expect_pair(unsigned mib)
+{
+    VmQemuOptions options = vm_expect_options(mib);
+    if (vm_qemu_skip(vm_qemu_why_not(VM_QEMU_HOST, false))) {
+        return NULL;
+    }
+    return vm_expect_pair_of(&options, &options);
+}
+
+VmTool *
+vm_expect_send(VmPair *pair, const char *const *extra)
+{
+    g_autoptr(GError) error = NULL;
+    VmTool *tool = vm_pair_send(pair, extra, &error);
+    g_assert_no_error(error);
+    return tool;
+}
+
+VmTool *
+vm_expect_receive(VmPair *pair, const char *const *extra)
+{
+    g_autoptr(GError) error = NULL;
+    VmTool *tool = vm_pair_receive(pair, extra, &error);
+    g_assert_no_error(error);
+    return tool;
+}
+
+static void
+assert_says(const char *said, const char *text)
+{
+    if (!strstr(said, text)) {
+        g_error("expected \"%s\", but it said: %s", text, said);
+    }
+}
+
+void
+vm_expect_end(VmTool *tool, int timeout_ms, int code, const char *text)
+{
+    g_autoptr(GError) error = NULL;
+    int got = -1;
+    vm_tool_wait(tool, timeout_ms, &got, &error);
+    g_assert_no_error(error);
+    g_autofree char *said = vm_tool_stderr(tool);
+    if (got != code) {
+        g_error("expected exit status %d, not %d; it said: %s", code, got,
+                said);
+    }
+    assert_says(said, text);
+}
+
+void
+vm_expect_refusal(const char *verb, const char *const *args, int code,
+                  const char *text)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VmTool) tool = vm_tool_start(verb, args, false, &error);
+    g_assert_no_error(error);
+    vm_expect_end(tool, 20000, code, text);
+}
+
+void
+vm_expect_says(VmTool *tool, const char *text)
+{
+    g_autoptr(GError) error = NULL;
+    vm_tool_wait_stderr(tool, text, 30000, &error);
+    g_assert_no_error(error);
+}
+
+static uint64_t
+last_beat(VmQemu *vm)
+{
+    g_autoptr(GError) error = NULL;
+    const char *paths[] = {vm_qemu_serial_path(vm), NULL};
+    g_autoptr(WitnessLog) log = witness_log_read(paths, &error);
+    g_assert_no_error(error);
+    const WitnessBeat *last = witness_log_last(log);
+    if (log->wrong->len > 0) {
+        g_error("%s", (const char *)g_ptr_array_index(log->wrong, 0));
+    }
+    g_assert_cmpuint(last ? last->wrong : 0, ==, 0);
+    return last ? last->line : 0;
+}
+
+void
+vm_expect_beats(VmQemu *vm)
+{
+    uint64_t first = last_beat(vm);
+    uint64_t deadline = fd_deadline_ns(BEAT_MS);
+    while (last_beat(vm) < first + 5) {
+        if (fd_now_ns() > deadline ||
+            vm_child_has_ended(vm_qemu_child(vm), NULL)) {
+            g_error("the witness does not beat: line %" G_GUINT64_FORMAT,
+                    first);
+        }
+        g_usleep(20000);
+    }
+}
+
+static void
+expect_clean(VmQemu *vm)
+{
+    g_autoptr(GError) error = NULL;
+    vm_look_is_released(vm, &error);
+    g_assert_no_error(error);
+    vm_look_is_only_mapper(vm, &error);
+    g_assert_no_error(error);
+    vm_look_is_capability_off(vm, "x-ignore-shared", &error);
+    g_assert_no_error(error);
+}
+
+void
+vm_expect_at_home(VmPair *pair)
+{
+    g_autoptr(GError) error = NULL;
+    vm_qemu_wait_state(pair->source, "running", 5000, &error);
+    g_assert_no_error(error);
+    vm_expect_beats(pair->source);
+    expect_clean(pair->source);
+}
+
+void
+vm_expect_waiting(VmPair *pair)
+{
+    g_autoptr(GError) error = NULL;
+    vm_qemu_wait_state(pair->destination, "inmigrate", 5000, &error);
+    g_assert_no_error(error);
+    expect_clean(pair->destination);
+}
+
+void
+vm_expect_arrived(VmPair *pair)
+{
+    g_autoptr(GError) error = NULL;
+    vm_pair_wait_scans(pair, 2, SCAN_MS, &error);
+    g_assert_no_error(error);
+    vm_pair_check_left_clean(pair, &error);
+    g_assert_no_error(error);
+}
+
+void
+vm_expect_moves(VmPair *pair)
+{
+    g_autoptr(GError) error = NULL;
+    vm_pair_migrate(pair, MOVE_MS, NULL, NULL, &error);
+    g_assert_no_error(error);
+    vm_expect_arrived(pair);
+}
+
+void
+vm_expect_arrives(VmPair *pair, VmTool *send, VmTool *receive)
+{
+    vm_expect_end(receive, MOVE_MS, 0, "");
+    vm_expect_end(send, MOVE_MS, 0, "");
+    vm_expect_arrived(pair);
+}
+
+bool
+vm_expect_capability(VmQemu *vm, const char *name)
+{
+    g_autoptr(GError) error = NULL;
+    bool on = false;
+    qmp_qemu_get_capability(vm_qemu_monitor(vm), name, &on, &error);
+    g_assert_no_error(error);
+    return on;
+}

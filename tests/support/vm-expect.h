@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What the tests of the whole tool claim, one sentence per function. A claim
+ * that is not true ends the test with what was found instead; the children
+ * and files of the test are cleaned up by vm-child. Main thread only.
+ */
+#pragma once
+
+#include "tests/support/vm-pair.h"
+
+/* A pair under TCG of this host's QEMU with MIB of RAM in one aligned tmpfs
+ * file each, and the witness in a part of it; waits until it has filled it.
+ * NULL if that cannot be here: then the case is marked and has to return. */
+VmPair *vm_expect_pair(unsigned mib);
+
+/* The options of such a pair, for those who want another. */
+VmQemuOptions vm_expect_options(unsigned mib);
+
+/* A pair of these options; never NULL. */
+VmPair *vm_expect_pair_of(const VmQemuOptions *source,
+                          const VmQemuOptions *destination);
+
+/* Both verbs, running. */
+VmTool *vm_expect_send(VmPair *pair, const char *const *extra);
+VmTool *vm_expect_receive(VmPair *pair, const char *const *extra);
+
+/* TOOL ends by itself with exit status CODE, and its stderr contains TEXT. */
+void vm_expect_end(VmTool *tool, int timeout_ms, int code, const char *text);
+
+/* "postlude VERB ARGS" ends so at once. */
+void vm_expect_refusal(const char *verb, const char *const *args, int code,
+                       const char *text);
+
+/* TOOL says TEXT on stderr before it ends. */
+void vm_expect_says(VmTool *tool, const char *text);
+
+/* The witness at VM prints five more beats, and none of its words is wrong. */
+void vm_expect_beats(VmQemu *vm);
+
+/* After a refusal or a failure: the guest runs on the source and beats, and
+ * nothing of the attempt is left in its QEMU. */
+void vm_expect_at_home(VmPair *pair);
+
+/* The destination still waits for a guest, and nothing is left in it. */
+void vm_expect_waiting(VmPair *pair);
+
+/* A plain migration of the pair succeeds, every word of the witness is right
+ * and nothing is left behind. */
+void vm_expect_moves(VmPair *pair);
+
+/* The same of a migration that has been started and is expected to end. */
+void vm_expect_arrives(VmPair *pair, VmTool *send, VmTool *receive);
+
+/* The guest that has arrived: two scans without a wrong word, and both sides
+ * clean. */
+void vm_expect_arrived(VmPair *pair);
+
+/* Value of the capability NAME. */
+bool vm_expect_capability(VmQemu *vm, const char *name);
