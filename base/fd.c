@@ -100,11 +100,14 @@ fd_read_all(int fd, void *buffer, size_t bytes, uint64_t deadline_ns,
     return true;
 }
 
-/* send() spares us SIGPIPE; what is not a socket takes write(). */
+/* send() spares us SIGPIPE; what is not a socket takes write(). With a
+ * deadline it must not wait: a blocking send() takes all bytes or none, and
+ * "writable" only means that there is room for some. */
 static ssize_t
-write_some(int fd, const void *buffer, size_t bytes)
+write_some(int fd, const void *buffer, size_t bytes, bool wait)
 {
-    ssize_t n = send(fd, buffer, bytes, MSG_NOSIGNAL);
+    ssize_t n =
+        send(fd, buffer, bytes, MSG_NOSIGNAL | (wait ? 0 : MSG_DONTWAIT));
     if (n < 0 && errno == ENOTSOCK) {
         n = write(fd, buffer, bytes);
     }
@@ -120,7 +123,7 @@ fd_write_all(int fd, const void *buffer, size_t bytes, uint64_t deadline_ns,
         if (deadline_ns && !fd_wait(fd, POLLOUT, deadline_ns, error)) {
             return false;
         }
-        ssize_t n = write_some(fd, at, bytes);
+        ssize_t n = write_some(fd, at, bytes, deadline_ns == 0);
         if (n >= 0) {
             at += n;
             bytes -= (size_t)n;
