@@ -39,6 +39,19 @@ test_redo(void)
     }
 }
 
+/* Stopped for the second time in one wait: nobody can tell which it was. */
+static void
+test_redo_twice(void)
+{
+    AttachRegs regs = redone(-516, SYS_restart_syscall);
+    g_assert_cmpuint(regs.rip, ==, RIP);
+    g_assert_cmpint((int64_t)regs.rax, ==, -EINTR);
+    g_assert_cmpint((int64_t)regs.orig_rax, ==, -1);
+    /* ppoll never becomes one. */
+    regs = redone(-514, SYS_restart_syscall);
+    g_assert_cmpuint(regs.rip, ==, RIP - 2);
+}
+
 static void
 test_redo_leaves_alone(void)
 {
@@ -211,6 +224,7 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/attach/arch/redo", test_redo);
+    g_test_add_func("/attach/arch/redo-twice", test_redo_twice);
     g_test_add_func("/attach/arch/redo-leaves-alone", test_redo_leaves_alone);
     g_test_add_func("/attach/arch/search", test_search);
     g_test_add_func("/attach/arch/frame", test_frame);
