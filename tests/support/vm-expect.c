@@ -4,6 +4,7 @@
  */
 #include "tests/support/vm-expect.h"
 
+#include <signal.h>
 #include <string.h>
 
 #include "base/fd.h"
@@ -198,4 +199,17 @@ vm_expect_capability(VmQemu *vm, const char *name)
     qmp_qemu_get_capability(vm_qemu_monitor(vm), name, &on, &error);
     g_assert_no_error(error);
     return on;
+}
+
+bool
+vm_expect_kill_at(VmTool *watched, const char *word, VmChild *victim,
+                  int signal)
+{
+    vm_expect_says(watched, word);
+    vm_child_kill(victim, signal);
+    if (signal == SIGKILL) {
+        vm_child_wait(victim, 10000, NULL);
+    }
+    g_autofree char *said = vm_tool_stderr(watched);
+    return !strstr(said, "stage postcopy") && !strstr(said, "peer: RUN");
 }

@@ -57,3 +57,9 @@ void vm_expect_arrived(VmPair *pair);
 
 /* Value of the capability NAME. */
 bool vm_expect_capability(VmQemu *vm, const char *name);
+
+/* Kills VICTIM with SIGNAL as soon as WATCHED has said WORD (with
+ * POSTLUDE_DEBUG=1: "stage prepare", "peer: SWITCHOVER"). False if WATCHED was
+ * past the point of no return by then: the test then has to begin anew. */
+bool vm_expect_kill_at(VmTool *watched, const char *word, VmChild *victim,
+                       int signal);

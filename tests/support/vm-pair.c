@@ -86,6 +86,15 @@ vm_pair_turn(VmPair *pair, GError **error)
     return pair->destination && find_port(&pair->port, error);
 }
 
+bool
+vm_pair_renew_destination(VmPair *pair, GError **error)
+{
+    VmQemuOptions options = *vm_qemu_options(pair->destination);
+    vm_qemu_free(g_steal_pointer(&pair->destination));
+    pair->destination = vm_qemu_start(&options, error);
+    return pair->destination && find_port(&pair->port, error);
+}
+
 void
 vm_pair_free(VmPair *pair)
 {

@@ -32,6 +32,9 @@ VmPair *vm_pair_start_two(const VmQemuOptions *source,
 /* After a migration: the destination becomes the source, the old source ends,
  * and a fresh QEMU of its options waits for the guest. */
 bool vm_pair_turn(VmPair *pair, GError **error);
+
+/* After a failure: a fresh destination in the place of the old one. */
+bool vm_pair_renew_destination(VmPair *pair, GError **error);
 void vm_pair_free(VmPair *pair);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmPair, vm_pair_free)
 
