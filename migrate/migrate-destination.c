@@ -4,6 +4,7 @@
  */
 #include "migrate/migrate-destination.h"
 
+#include <poll.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -15,6 +16,7 @@
 #define AGREE_MS 30000
 #define SWITCHOVER_MS 180000 /* from READY to RUN: the source bounds its parts */
 #define START_MS 30000
+#define END_MS 1000
 #define PROGRESS_MS 200
 
 static bool
@@ -217,20 +219,39 @@ runs_now(MigrateSession *session)
     return session->resumed;
 }
 
-/* The point of no return. Until "cont" succeeded the guest did not run here,
- * and saying so lets the source start it again. */
+/* "cont" got no answer: a QEMU that lives may carry it out yet, and then the
+ * guest must not be started at the source. The time is for one that is just
+ * ending: its descriptors are closed before its process counts as dead. */
+static bool
+may_still_start(const MigrateSession *session, const GError *why)
+{
+    struct pollfd p = {.fd = session->pidfd, .events = POLLIN};
+    bool refused = error_is(why, ERROR_FAILED) ||
+                   error_is(why, ERROR_UNSUPPORTED);
+    return !refused && poll(&p, 1, END_MS) <= 0;
+}
+
+/* The point of no return. Until "cont" was carried out the guest did not run
+ * here, and saying so lets the source start it again. */
 static bool
 start_guest(MigrateSession *session, GError **error)
 {
+    g_autoptr(GError) why = NULL;
     if (!session->destination.start_guest || session->options.paused) {
         session->past_no_return = true;
         return true;
     }
-    if (!qmp_qemu_cont(session->qmp, error)) {
-        return false;
+    if (!qmp_qemu_cont(session->qmp, &why)) {
+        if (!may_still_start(session, why)) {
+            g_propagate_error(error, g_steal_pointer(&why));
+            return false;
+        }
+        g_warning("%s; QEMU may start the guest yet, so there is no way back; "
+                  "if it stays paused, give it 'cont' by hand",
+                  why->message);
+        g_clear_error(&why);
     }
     session->past_no_return = true;
-    g_autoptr(GError) why = NULL;
     if (!migrate_session_wait(session, runs_now, START_MS,
                               "the guest to start", &why)) {
         g_warning("%s", why->message);

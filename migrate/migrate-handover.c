@@ -225,8 +225,8 @@ wait_for_running(MigrateSession *session, GError **error)
                 session, WIRE_FRAME_RUNNING, 0, error);
             return running != NULL;
         }
-        if (error_is(why, ERROR_PEER_GONE) && !session->control_lost) {
-            session->past_no_return = false; /* its ABORT */
+        if (session->peer_aborted) {
+            session->past_no_return = false;
             g_propagate_error(error, why);
             return false;
         }

@@ -85,6 +85,7 @@ typedef struct MigrateSession {
     WireLink *bulk[WIRE_MAX_STREAMS];
     GQueue frames; /* MigrateFrame, not yet expected by anybody */
     bool control_lost;
+    bool peer_aborted; /* in its own words, not by silence */
 
     /* at work */
     MigrateRelay *relay;
