@@ -115,6 +115,26 @@ stop_watching(guint *id)
     }
 }
 
+/* Whoever gives up past the point of no return undoes nothing, and so comes
+ * here with its threads still at work on what is about to be freed. */
+static void
+stop_threads(MigrateSession *session)
+{
+    g_clear_pointer(&session->source.serve, migrate_serve_stop);
+    for (unsigned i = 0; i < session->n_streams; i++) {
+        g_clear_pointer(&session->source.push[i], migrate_push_stop);
+        if (session->destination.fill[i]) {
+            migrate_fill_stop(
+                g_steal_pointer(&session->destination.fill[i]), NULL);
+        }
+    }
+    g_clear_pointer(&session->relay, migrate_relay_stop);
+    if (session->destination.fault) {
+        migrate_fault_stop(g_steal_pointer(&session->destination.fault),
+                           NULL);
+    }
+}
+
 void
 migrate_session_free(MigrateSession *session)
 {
@@ -123,6 +143,7 @@ migrate_session_free(MigrateSession *session)
     }
     stop_watching(&session->watch_qmp);
     stop_watching(&session->watch_control);
+    stop_threads(session);
     close_links(session);
     unsigned n_blocks = session->ram ? session->ram->n_blocks : 0;
     free_per_block(session->source.planned, n_blocks);
@@ -191,6 +212,7 @@ on_frame(MigrateSession *session, unsigned type, GByteArray *payload,
     g_debug("peer: %s", wire_frame_name(type));
     if (type == WIRE_FRAME_ABORT) {
         g_autofree char *reason = wire_abort_decode(payload);
+        session->peer_aborted = true;
         return error_set(error, ERROR_PEER_GONE, "the %s stopped: %s",
                          session->options.role == MIGRATE_SEND ? "destination"
                                                                : "source",
