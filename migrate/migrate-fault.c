@@ -77,7 +77,9 @@ lose_urgent(MigrateFault *fault, GError *why)
         g_error_free(why); /* the source is done, and so may leave */
         return;
     }
-    g_prefix_error(&why, "the urgent connection is lost: ");
+    if (!error_is(why, ERROR_VM_GONE)) {
+        g_prefix_error(&why, "the urgent connection is lost: ");
+    }
     migrate_alarm_raise(fault->alarm, why);
 }
 
