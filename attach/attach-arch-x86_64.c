@@ -7,6 +7,7 @@
 #include "attach/attach-arch.h"
 
 #include <cpuid.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
@@ -87,15 +88,24 @@ attach_arch_redo(AttachRegs *regs)
         return;
     }
     switch (-(int64_t)regs->rax) {
+    case RESTART_BLOCK:
+        /* The kernel would make restart_syscall here. But this result is for
+         * a frame, and rt_sigreturn forgets what there was to resume ("make
+         * any pending restarted system calls return -EINTR"). The original
+         * call is exact for absolute timeouts (all of glibc's futex waits)
+         * and begins a relative one anew: better than an EINTR no handler
+         * accounts for. Which is all that is left if the call was stopped
+         * before: then it already is a restart_syscall, and which call it
+         * was at first, only the kernel knows. */
+        if (regs->orig_rax == SYS_restart_syscall) {
+            regs->rax = (uint64_t)-EINTR;
+            regs->orig_rax = (uint64_t)-1;
+            break;
+        }
+        /* fall through */
     case RESTART_SYS:
     case RESTART_NOINTR:
     case RESTART_NOHAND:
-    /* The kernel would make restart_syscall here. But this result is for a
-     * frame, and rt_sigreturn forgets what there was to resume ("make any
-     * pending restarted system calls return -EINTR"). The original call is
-     * exact for absolute timeouts (all of glibc's futex waits) and begins a
-     * relative one anew: better than an EINTR no handler accounts for. */
-    case RESTART_BLOCK:
         regs->rax = regs->orig_rax;
         regs->rip -= SYSCALL_BYTES;
         regs->orig_rax = (uint64_t)-1;

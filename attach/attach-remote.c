@@ -48,10 +48,12 @@
 #include "base/error.h"
 #include "base/fd.h"
 
-#define BORROW_MS 1000  /* stop, call and trap; normally 0.1 ms */
-#define RETURN_MS 1000  /* the way back gets time of its own */
-#define TRY_THREADS 8u  /* the main one and some others */
-#define TRY_RSEQ 100    /* sections are some ten instructions long */
+#define STOP_MS 1000   /* normally 0.1 ms; then another thread is tried */
+#define CALL_MS 5000   /* normally 0.1 ms; then nothing else can be tried */
+#define RETURN_MS 5000 /* the way back gets time of its own */
+#define LEAVE_MS 1000  /* for the kernel to take note of a tracer's end */
+#define TRY_THREADS 8u /* the main one and some others */
+#define TRY_RSEQ 100   /* sections are some ten instructions long */
 
 AttachSeam attach_remote_seam;
 
@@ -204,6 +206,7 @@ aim(AttachBorrow *b, GError **error)
 static bool
 make_call(AttachBorrow *b, GError **error)
 {
+    b->trace.deadline_ns = fd_deadline_ns(CALL_MS);
     /* Even if it fails: the kernel may have taken some of them. */
     b->lent = true;
     if (!attach_ptrace_set_regs(&b->trace, &b->aimed, error)) {
@@ -290,7 +293,7 @@ borrow(void *data)
     pthread_sigmask(SIG_BLOCK, &all, NULL);
     hurry();
 
-    b->trace.deadline_ns = fd_deadline_ns(BORROW_MS);
+    b->trace.deadline_ns = fd_deadline_ns(STOP_MS);
     if (attach_ptrace_seize(&b->trace, &b->error)) {
         note(ATTACH_STEP_SEIZED);
         if (stop(b, &b->error)) {
@@ -300,6 +303,20 @@ borrow(void *data)
     }
     give_back(b);
     return NULL;
+}
+
+/* A joined thread may not yet have ended for the kernel (pthread_join() is
+ * woken before the tracees are let go), and to be tried once more, here or by
+ * our caller, the process must be without a tracer. */
+static void
+await_departure(const AttachPtrace *trace)
+{
+    AttachStatus status;
+    uint64_t deadline_ns = fd_deadline_ns(LEAVE_MS);
+    while (attach_target_status(trace->pid, trace->tid, &status) &&
+           status.tracer && fd_now_ns() < deadline_ns) {
+        g_usleep(100);
+    }
 }
 
 /* One attempt with the thread that B names. */
@@ -318,6 +335,9 @@ borrow_thread(AttachBorrow *b, const AttachGadgets *gadgets, GError **error)
         return false;
     }
     g_thread_join(thread);
+    if (b->trace.seized) {
+        await_departure(&b->trace);
+    }
     if (b->error) {
         g_propagate_error(error, b->error);
         return false;

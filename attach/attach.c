@@ -106,12 +106,29 @@ explain_refusal(pid_t pid, int errnum, GError **error)
     }
 }
 
+/* A process that is being killed loses its descriptors before it counts as
+ * ended; so what looks wrong may only be its death. */
+static bool
+has_ended(int pidfd)
+{
+    return fd_wait(pidfd, POLLIN, fd_deadline_ns(DEATH_MS), NULL);
+}
+
+static bool
+say_ended(pid_t pid, GError **error)
+{
+    return error_set(error, ERROR_VM_GONE,
+                     "process %d ended while its userfaultfd was created",
+                     (int)pid);
+}
+
 /* Undo of a descriptor that is of no use to us: as good as it gets. */
 static void
 close_useless(pid_t pid, int remote_fd)
 {
     g_autoptr(GError) error = NULL;
-    if (!attach_close_userfaultfd(pid, remote_fd, &error)) {
+    if (!attach_close_userfaultfd(pid, remote_fd, &error) &&
+        !error_is(error, ERROR_VM_GONE)) {
         g_warning("an unused userfaultfd stays open in process %d: %s",
                   (int)pid, error->message);
     }
@@ -124,11 +141,8 @@ check_answer(int pidfd, pid_t pid, int64_t answer, GError **error)
     if (answer <= G_MAXINT && is_userfaultfd(pid, (int)answer)) {
         return true;
     }
-    /* A process that is being killed loses its descriptors first. */
-    if (fd_wait(pidfd, POLLIN, fd_deadline_ns(DEATH_MS), NULL)) {
-        return error_set(error, ERROR_VM_GONE,
-                         "process %d ended while its userfaultfd was created",
-                         (int)pid);
+    if (has_ended(pidfd)) {
+        return say_ended(pid, error);
     }
     return error_set(error, ERROR_UNSUPPORTED,
                      "process %d answered %" G_GINT64_FORMAT " when asked for "
@@ -152,9 +166,15 @@ create(pid_t pid, const AttachCall *call, int *remote_fd, GError **error)
     if (!check_answer(pidfd, pid, result, error)) {
         return -1;
     }
-    int fd = copy_fd(pidfd, pid, (int)result, error);
+    g_autoptr(GError) why = NULL;
+    int fd = copy_fd(pidfd, pid, (int)result, &why);
+    if (fd < 0 && has_ended(pidfd)) {
+        say_ended(pid, error);
+        return -1;
+    }
     if (fd < 0) {
         close_useless(pid, (int)result);
+        g_propagate_error(error, g_steal_pointer(&why));
         return -1;
     }
     *remote_fd = (int)result;

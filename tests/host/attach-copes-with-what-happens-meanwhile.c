@@ -82,10 +82,12 @@ test_stopped(gconstpointer mode)
         g_autoptr(GError) error = NULL;
         Meanwhile meanwhile = {step, run.pid, SIGSTOP};
         attach_remote_seam = (AttachSeam){send_at, &meanwhile, false};
+        uint64_t begin = fd_now_ns();
         autofd fd = attach_create_userfaultfd(run.pid, &remote, &error);
         attach_remote_seam = (AttachSeam){0};
-        g_test_message("stopped at %s: %s", attach_step_name(step),
-                       error ? error->message : "attached");
+        g_test_message("stopped at %s: %s (%.1f ms)", attach_step_name(step),
+                       error ? error->message : "attached",
+                       (double)(fd_now_ns() - begin) / 1e6);
         if (step == ATTACH_STEP_SEIZED) {
             g_assert_true(fd >= 0 || error_is(error, ERROR_STATE));
         } else {
