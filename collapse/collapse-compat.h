@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <stdint.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
@@ -16,3 +18,33 @@
 #ifndef SYS_process_madvise /* Linux 5.10, the same on every architecture */
 #define SYS_process_madvise 440
 #endif
+
+/* The walk of a process's page tables behind /proc/PID/pagemap, Linux 6.7:
+ * Documentation/admin-guide/mm/pagemap.rst. Named apart from the kernel's
+ * header, which a newer C library may bring in as well. */
+#define COLLAPSE_PAGEMAP_SCAN _IOWR('f', 16, CollapsePagemapScan)
+#define COLLAPSE_PAGE_PRESENT (UINT64_C(1) << 3)
+#define COLLAPSE_PAGE_SWAPPED (UINT64_C(1) << 4)
+#define COLLAPSE_PAGE_PFNZERO (UINT64_C(1) << 5)
+#define COLLAPSE_PAGE_HUGE (UINT64_C(1) << 6)
+
+typedef struct {
+    uint64_t start;
+    uint64_t end;
+    uint64_t categories;
+} CollapsePagemapRegion;
+
+typedef struct {
+    uint64_t size;
+    uint64_t flags;
+    uint64_t start;
+    uint64_t end;
+    uint64_t walk_end; /* out: how far it came */
+    uint64_t vec;
+    uint64_t vec_len;
+    uint64_t max_pages;
+    uint64_t category_inverted;
+    uint64_t category_mask;
+    uint64_t category_anyof_mask;
+    uint64_t return_mask;
+} CollapsePagemapScan;

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The sweep of one process: see collapse-job.h.
+ */
+#include "collapse/collapse-job.h"
+
+#include <errno.h>
+
+#include "collapse/collapse-plan.h"
+
+#define MS UINT64_C(1000000)
+#define S (1000 * MS)
+
+typedef struct {
+    GArray *extents;
+    const CollapseJobOptions *options;
+    const CollapseSeam *seam;
+    CollapseProgress *progress;
+    CollapseResult *result;
+    CollapsePlan *plan;
+    uint64_t started_ns;
+    uint64_t short_since_ns; /* of the first ENOMEM since a success; 0: none */
+    unsigned refusals;       /* EBUSY in a row */
+} Job;
+
+void
+collapse_job_options_init(CollapseJobOptions *options, bool fast)
+{
+    *options = (CollapseJobOptions){
+        .pace = {.duty = fast ? 1 : 0.10,
+                 .free_ns = 100000,
+                 .max_rest_ns = 2 * S},
+        .retry = {.tries = 8, .first_ns = 50 * MS, .most_ns = 3200 * MS},
+        .no_memory_ns = 30 * S,
+        .max_refusals = 16,
+        .together = 1,
+    };
+}
+
+static const struct {
+    const char *name, *words;
+} ends[] = {
+    [COLLAPSE_END_COMPLETED] = {"completed", "every extent was tried"},
+    [COLLAPSE_END_STOPPED] = {"stopped", "it was stopped"},
+    [COLLAPSE_END_MAX_TIME] = {"max-time", "the time that was given is over"},
+    [COLLAPSE_END_NO_MEMORY] =
+        {"no-memory", "this host has had no free huge page for a while, even "
+                      "after it was asked to compact its memory"},
+    [COLLAPSE_END_CGROUP] =
+        {"cgroup-limit", "the guest's memory cgroup is at its limit"},
+    [COLLAPSE_END_GONE] = {"gone", "the guest has ended"},
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(ends) == COLLAPSE_ENDS);
+
+const char *
+collapse_end_name(CollapseEnd end)
+{
+    return ends[end].name;
+}
+
+const char *
+collapse_end_words(CollapseEnd end)
+{
+    return ends[end].words;
+}
+
+static CollapseExtent *
+extent_at(Job *job, guint index)
+{
+    return &g_array_index(job->extents, CollapseExtent, index);
+}
+
+static void
+settle(Job *job, guint index, CollapseOutcome outcome)
+{
+    extent_at(job, index)->outcome = (uint8_t)outcome;
+    if (job->progress) {
+        job->progress->done++;
+        job->progress->huge += outcome == COLLAPSE_OUTCOME_DONE;
+    }
+}
+
+static bool
+end(Job *job, CollapseEnd how)
+{
+    job->result->end = how;
+    return false;
+}
+
+static int
+call(Job *job, uint64_t hva, uint64_t extents, uint64_t *took_ns)
+{
+    uint64_t before = job->seam->now_ns(job->seam->data);
+    int errnum = job->seam->collapse(job->seam->data, hva, extents);
+    *took_ns = job->seam->now_ns(job->seam->data) - before;
+    CollapseResult *result = job->result;
+    result->calls++;
+    result->call_ns += *took_ns;
+    result->longest_call_ns = MAX(result->longest_call_ns, *took_ns);
+    if (errnum) {
+        result->refused_calls++;
+        collapse_errors_add(&result->errors, errnum);
+    }
+    return errnum;
+}
+
+/* Compaction of a whole host is not for free, so it is asked for once a run.
+ * False: enough. */
+static bool
+suffer_no_memory(Job *job, uint64_t now_ns)
+{
+    if (job->short_since_ns == 0) {
+        job->short_since_ns = now_ns;
+    }
+    if (!job->result->compacted) {
+        job->result->compacted = job->seam->compact(job->seam->data);
+    }
+    return now_ns - job->short_since_ns < job->options->no_memory_ns;
+}
+
+/* False ends the sweep. */
+static bool
+take_refusal(Job *job, guint index, int errnum)
+{
+    uint64_t now_ns = job->seam->now_ns(job->seam->data);
+    uint64_t hva = extent_at(job, index)->hva;
+    bool patience = errnum != ENOMEM || suffer_no_memory(job, now_ns);
+    if (patience &&
+        collapse_plan_again(job->plan, &job->options->retry, errnum, now_ns)) {
+        return true;
+    }
+    CollapseOutcome why =
+        job->seam->classify(job->seam->data, hva, errnum);
+    settle(job, index, why);
+    if (why == COLLAPSE_OUTCOME_GONE) {
+        return end(job, COLLAPSE_END_GONE);
+    }
+    if (why == COLLAPSE_OUTCOME_NO_MEMORY && !patience) {
+        return end(job, COLLAPSE_END_NO_MEMORY);
+    }
+    /* A charge that fails has made the kernel reclaim the guest's own memory
+     * first: no more of that than it takes to be sure. */
+    job->refusals = why == COLLAPSE_OUTCOME_CGROUP ? job->refusals + 1 : 0;
+    return job->refusals < job->options->max_refusals ||
+           end(job, COLLAPSE_END_CGROUP);
+}
+
+/* How many extents from INDEX on can share one call. They stay in the plan:
+ * when their turn comes they are found settled. */
+static guint
+neighbours(Job *job, guint index)
+{
+    guint n = 1;
+    while (n < job->options->together && index + n < job->extents->len &&
+           extent_at(job, index + n)->outcome == COLLAPSE_OUTCOME_WAITING &&
+           extent_at(job, index + n)->hva ==
+               extent_at(job, index)->hva + n * EXTENT_BYTES) {
+        n++;
+    }
+    return n;
+}
+
+static bool
+try_extent(Job *job, guint index)
+{
+    if (extent_at(job, index)->outcome != COLLAPSE_OUTCOME_WAITING) {
+        return true; /* went with a neighbour */
+    }
+    uint64_t took_ns;
+    guint n = neighbours(job, index);
+    int errnum = call(job, extent_at(job, index)->hva, n, &took_ns);
+    if (errnum && n > 1) {
+        n = 1; /* which one it was is not known: one by one */
+        errnum = call(job, extent_at(job, index)->hva, 1, &took_ns);
+    }
+    if (errnum == 0) {
+        for (guint i = 0; i < n; i++) {
+            settle(job, index + i, COLLAPSE_OUTCOME_DONE);
+        }
+        job->short_since_ns = 0;
+        job->refusals = 0;
+    } else if (!take_refusal(job, index, errnum)) {
+        return false;
+    }
+    return job->seam->rest(
+               job->seam->data,
+               collapse_pace_rest_ns(&job->options->pace, took_ns)) ||
+           end(job, COLLAPSE_END_STOPPED);
+}
+
+/* False when there is nothing more to do, or no more time to do it in. */
+static bool
+step(Job *job)
+{
+    guint index;
+    uint64_t wait_ns;
+    uint64_t now_ns = job->seam->now_ns(job->seam->data);
+    uint64_t elapsed_ns = now_ns - job->started_ns;
+    if (job->options->max_ns && elapsed_ns >= job->options->max_ns) {
+        return end(job, COLLAPSE_END_MAX_TIME);
+    }
+    if (collapse_plan_next(job->plan, now_ns, &index, &wait_ns)) {
+        return try_extent(job, index);
+    }
+    if (wait_ns == 0) {
+        return end(job, COLLAPSE_END_COMPLETED);
+    }
+    if (job->options->max_ns) {
+        wait_ns = MIN(wait_ns, job->options->max_ns - elapsed_ns);
+    }
+    return job->seam->rest(job->seam->data, wait_ns) ||
+           end(job, COLLAPSE_END_STOPPED);
+}
+
+/* What was refused and would have been tried again: say why, not "waiting". */
+static void
+settle_rest(Job *job)
+{
+    CollapseOutcome why;
+    switch (job->result->end) {
+    case COLLAPSE_END_NO_MEMORY: why = COLLAPSE_OUTCOME_NO_MEMORY; break;
+    case COLLAPSE_END_CGROUP: why = COLLAPSE_OUTCOME_CGROUP; break;
+    case COLLAPSE_END_GONE: why = COLLAPSE_OUTCOME_GONE; break;
+    default: return;
+    }
+    for (guint i = 0; i < job->extents->len; i++) {
+        if (extent_at(job, i)->outcome == COLLAPSE_OUTCOME_WAITING) {
+            extent_at(job, i)->outcome = (uint8_t)why;
+        }
+    }
+}
+
+void
+collapse_job_run(GArray *extents, const CollapseJobOptions *options,
+                 const CollapseSeam *seam, CollapseProgress *progress,
+                 CollapseResult *result)
+{
+    g_autoptr(CollapsePlan) plan = collapse_plan_new(extents);
+    Job job = {.extents = extents,
+               .options = options,
+               .seam = seam,
+               .progress = progress,
+               .result = result,
+               .plan = plan,
+               .started_ns = seam->now_ns(seam->data)};
+    *result = (CollapseResult){.end = COLLAPSE_END_COMPLETED};
+    if (progress) {
+        progress->total += collapse_plan_left(plan);
+    }
+    bool going = seam->rest(seam->data, 0) || end(&job, COLLAPSE_END_STOPPED);
+    while (going && step(&job)) {
+    }
+    settle_rest(&job);
+    result->elapsed_ns = seam->now_ns(seam->data) - job.started_ns;
+}
