@@ -121,6 +121,39 @@ read_events(MigrateFault *fault, GError **error)
     return true;
 }
 
+/* Pages that are wanted and nobody's, because the stream that was filling them
+ * broke. One walk over all states per broken stream: rare, and cheaper than a
+ * list that would have to be kept in step with them. */
+static void
+ask_for_orphans(MigrateFault *fault)
+{
+    const MigrateRam *ram = migrate_pages_ram(fault->pages);
+    eventfd_t ignored;
+    unsigned n_questions = 0;
+    eventfd_read(migrate_pages_orphans_fd(fault->pages), &ignored);
+    for (unsigned block = 0; block < ram->n_blocks; block++) {
+        PageState *states = migrate_pages_states(fault->pages, block);
+        for (uint64_t page = 0; page < ram->blocks[block].pages; page++) {
+            bool to_ask = false;
+            if (atomic_load_explicit(&states[page], memory_order_relaxed) ==
+                (PAGE_ABSENT | PAGE_WANTED)) {
+                page_state_want(&states[page], &to_ask);
+            }
+            if (!to_ask) {
+                continue;
+            }
+            WirePage question = {
+                .type = WIRE_FETCH, .block = block, .page = page};
+            wire_page_encode(&question, &fault->questions[n_questions++]);
+            if (n_questions == G_N_ELEMENTS(fault->questions)) {
+                ask(fault, n_questions);
+                n_questions = 0;
+            }
+        }
+    }
+    ask(fault, n_questions);
+}
+
 /* Stores the answer at AT if it is whole; returns its length, 0 if more bytes
  * are needed, -1 with ERROR if it is nonsense or QEMU is gone. */
 static ssize_t
@@ -184,14 +217,15 @@ run(gpointer data)
     MigrateFault *fault = data;
     migrate_priority_urgent("fault");
     for (;;) {
-        struct pollfd fds[3] = {
+        struct pollfd fds[4] = {
             {.fd = fault->uffd, .events = POLLIN},
             {.fd = fault->stop, .events = POLLIN},
             {.fd = fault->urgent ? wire_link_fd(fault->urgent) : -1,
              .events = POLLIN},
+            {.fd = migrate_pages_orphans_fd(fault->pages), .events = POLLIN},
         };
         GError *why = NULL;
-        if (poll(fds, 3, -1) < 0) {
+        if (poll(fds, 4, -1) < 0) {
             continue;
         }
         if (fds[1].revents) {
@@ -203,6 +237,9 @@ run(gpointer data)
         }
         if (fds[2].revents && fault->urgent && !read_answers(fault, &why)) {
             lose_urgent(fault, why);
+        }
+        if (fds[3].revents) {
+            ask_for_orphans(fault);
         }
     }
 }

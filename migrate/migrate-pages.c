@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,6 +28,7 @@ struct MigratePages {
     uint8_t *state_bytes; /* one shared mapping behind all states */
     size_t state_room;
     int uffd;
+    int orphans; /* eventfd */
     MigrateAlarm *alarm;
     void (*on_complete)(void *data, unsigned block, uint32_t extent);
     void *on_complete_data;
@@ -71,11 +73,16 @@ migrate_pages_new(const MigrateRam *ram, uint8_t **laid, int uffd,
     pages->alarm = alarm;
     pages->ram = ram;
     pages->uffd = uffd;
+    pages->orphans = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pages->blocks = g_new0(BlockPages, ram->n_blocks);
     for (unsigned i = 0; i < ram->n_blocks; i++) {
         pages->blocks[i].laid = g_steal_pointer(&laid[i]);
         pages->blocks[i].present =
             g_malloc0(ram->blocks[i].extents * sizeof(_Atomic uint16_t));
+    }
+    if (pages->orphans < 0) {
+        error_set_errno(error, errno, "eventfd");
+        return NULL;
     }
     if (!map_states(pages, error)) {
         return NULL;
@@ -98,6 +105,7 @@ migrate_pages_free(MigratePages *pages)
     if (pages->state_bytes) {
         munmap(pages->state_bytes, pages->state_room);
     }
+    fd_clear(&pages->orphans);
     g_free(pages->blocks);
     g_free(pages);
 }
@@ -209,18 +217,22 @@ count_present(MigratePages *pages, unsigned block, uint32_t extent, unsigned n)
     }
 }
 
-/* FILLING -> PRESENT for each; who waits gets the page at once. */
+/* FILLING -> PRESENT for each; who waits gets the page at once. A page that
+ * cannot be mapped must not keep its neighbours from those who wait for them:
+ * the first error is told at the end. */
 static bool
 finish_states(MigratePages *pages, unsigned block, uint64_t first, unsigned n,
               MigrateTally *tally, GError **error)
 {
     PageState *states = pages->blocks[block].states;
+    bool ok = true;
     for (unsigned i = 0; i < n; i++) {
         if (!page_state_finish(&states[first + i])) {
             continue;
         }
-        if (!migrate_pages_map(pages, block, first + i, error)) {
-            return false;
+        if (!migrate_pages_map(pages, block, first + i, ok ? error : NULL)) {
+            ok = false;
+            continue;
         }
         uint64_t since;
         if (migrate_waiters_settle(&pages->waiters, block, first + i,
@@ -228,7 +240,7 @@ finish_states(MigratePages *pages, unsigned block, uint64_t first, unsigned n,
             histogram_add(&tally->latency, fd_now_ns() - since);
         }
     }
-    return true;
+    return ok;
 }
 
 bool
@@ -252,9 +264,19 @@ void
 migrate_pages_give_up(MigratePages *pages, unsigned block, uint64_t first,
                       unsigned n)
 {
+    bool wanted = false;
     for (unsigned i = 0; i < n; i++) {
-        page_state_give_up(&pages->blocks[block].states[first + i]);
+        wanted |= page_state_give_up(&pages->blocks[block].states[first + i]);
     }
+    if (wanted) {
+        eventfd_write(pages->orphans, 1);
+    }
+}
+
+int
+migrate_pages_orphans_fd(const MigratePages *pages)
+{
+    return pages->orphans;
 }
 
 static bool
@@ -288,11 +310,12 @@ copy_page(MigratePages *pages, const MigrateBlock *block, uint64_t page,
 {
     uint64_t hva = block->hva + page * PAGE_BYTES;
     UffdOutcome outcome = uffd_fd_copy(pages->uffd, hva, bytes, PAGE_BYTES);
-    if (outcome == UFFD_EXISTS &&
-        write_to_file(block, page, bytes, PAGE_BYTES, NULL)) {
-        return map_with_patience(pages->uffd, hva);
+    if (outcome != UFFD_EXISTS) {
+        return outcome;
     }
-    return outcome;
+    return write_to_file(block, page, bytes, PAGE_BYTES, NULL)
+               ? map_with_patience(pages->uffd, hva)
+               : UFFD_BROKEN;
 }
 
 /* No memory is not the end: the guest thread waits, and so do we, until the
@@ -326,6 +349,8 @@ migrate_pages_copy(MigratePages *pages, unsigned block, uint64_t first,
         UffdOutcome outcome = copy_page_with_patience(
             pages, b, first + i, bytes + i * PAGE_BYTES);
         if (!outcome_to_error(outcome, b, first + i, error)) {
+            migrate_pages_give_up(pages, block, first + i, n - i);
+            migrate_pages_finish(pages, block, first, i, tally, NULL);
             return false;
         }
     }
@@ -374,7 +399,10 @@ migrate_pages_store(MigratePages *pages, unsigned block, uint64_t page,
     /* pwrite, not our view: a fault of the view would map 2 MiB of it and
      * count as our resident memory; the folio is there, so it cannot fail for
      * want of memory. */
-    return write_to_file(&pages->ram->blocks[block], page, bytes, PAGE_BYTES,
-                         error) &&
-           migrate_pages_finish(pages, block, page, 1, tally, error);
+    if (!write_to_file(&pages->ram->blocks[block], page, bytes, PAGE_BYTES,
+                       error)) {
+        migrate_pages_give_up(pages, block, page, 1);
+        return false;
+    }
+    return migrate_pages_finish(pages, block, page, 1, tally, error);
 }

@@ -87,6 +87,11 @@ bool migrate_pages_copy(MigratePages *pages, unsigned block, uint64_t first,
 void migrate_pages_give_up(MigratePages *pages, unsigned block, uint64_t first,
                            unsigned n);
 
+/* Readable (an eventfd) when a page that a guest thread waits for was given
+ * up: the answer to the first question may have been thrown away as a
+ * duplicate meanwhile, so it has to be asked again. */
+int migrate_pages_orphans_fd(const MigratePages *pages);
+
 /* Makes a PRESENT page visible; the fault path's everyday call. */
 bool migrate_pages_map(MigratePages *pages, unsigned block, uint64_t page,
                        GError **error);
