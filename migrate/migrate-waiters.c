@@ -32,7 +32,9 @@ migrate_waiters_note(MigrateWaiters *waiters, unsigned block, uint64_t page,
         waiters->unmeasured++;
         return;
     }
-    waiters->slots[slot].since_ns = now_ns;
+    /* Atomic, because a settler that is about to lose may still read it. */
+    atomic_store_explicit(&waiters->slots[slot].since_ns, now_ns,
+                          memory_order_relaxed);
     atomic_store_explicit(&waiters->slots[slot].key, key,
                           memory_order_release);
 }
@@ -47,7 +49,8 @@ migrate_waiters_settle(MigrateWaiters *waiters, unsigned block, uint64_t page,
                              memory_order_acquire) != key) {
         return false;
     }
-    *since_ns = waiters->slots[slot].since_ns;
+    *since_ns = atomic_load_explicit(&waiters->slots[slot].since_ns,
+                                     memory_order_relaxed);
     return atomic_compare_exchange_strong_explicit(
         &waiters->slots[slot].key, &key, 0, memory_order_acq_rel,
         memory_order_relaxed);

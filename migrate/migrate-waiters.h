@@ -16,7 +16,7 @@
 typedef struct {
     struct {
         _Atomic uint64_t key; /* block and page, 0: free */
-        uint64_t since_ns;
+        _Atomic uint64_t since_ns;
     } slots[MIGRATE_WAITERS_SLOTS];
     uint64_t unmeasured;
 } MigrateWaiters;
