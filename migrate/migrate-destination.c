@@ -265,7 +265,6 @@ take_final_state(MigrateSession *session, GError **error)
     if (!receive_extents(session, true, error)) {
         return false;
     }
-    mark_holes(session);
     g_autoptr(GByteArray) stopped = migrate_session_expect(
         session, WIRE_FRAME_STOPPED, SWITCHOVER_MS, error);
     if (!stopped) {
@@ -374,6 +373,9 @@ migrate_destination_postcopy(MigrateSession *session, GError **error)
     if (!migrate_session_tell(session, WIRE_FRAME_RUNNING, NULL, NULL)) {
         g_warning("the source could not be told that the guest runs here");
     }
+    /* Not earlier: the guest would stand still meanwhile, and until it is done
+     * the source answers for the holes. */
+    mark_holes(session);
     restore_capability(session);
     for (;;) {
         GError *why = NULL;

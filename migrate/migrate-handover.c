@@ -184,7 +184,8 @@ start_pushing(MigrateSession *session)
     for (unsigned i = 0; i < session->n_streams; i++) {
         session->source.push[i] = migrate_push_start(
             session->bulk[i], session->ram, session->source.sent,
-            session->source.order, &session->alarm);
+            session->source.order, !wire_address_is_local(session->address),
+            &session->alarm);
     }
 }
 

@@ -29,9 +29,13 @@ migrate_priority_urgent(const char *name)
     }
 }
 
+/* Above ordinary threads, which here means above the vCPUs: on a host without
+ * a core to spare a guest that computes while its memory is elsewhere only
+ * faults more (measured on two cores: a quarter less time in all, and less
+ * time stood waiting). Below the fault threads, so it gives way to them. */
 void
 migrate_priority_bulk(const char *name)
 {
     pthread_setname_np(pthread_self(), name);
-    set_nice(5);
+    set_nice(-10);
 }

@@ -22,6 +22,7 @@ struct MigratePush {
     const MigrateRam *ram;
     MigrateSent *sent;
     MigrateOrder *order;
+    bool zero_copy;
     MigrateAlarm *alarm;
     GThread *thread;
     _Atomic bool stopping;
@@ -100,19 +101,29 @@ count(const uint64_t words[8])
 }
 
 static bool
+send_run(MigratePush *push, const MigrateBlock *block, uint64_t page,
+         unsigned n, GError **error)
+{
+    if (push->zero_copy) {
+        return wire_link_send_file(push->bulk, block->file,
+                                   block->file_offset + page * PAGE_BYTES,
+                                   n * PAGE_BYTES, error);
+    }
+    return wire_link_write(push->bulk, block->view + page * PAGE_BYTES,
+                           n * PAGE_BYTES, error);
+}
+
+static bool
 send_runs(MigratePush *push, const MigrateBlock *block, const WireExtent *head,
           GError **error)
 {
-    uint64_t start = block->file_offset + head->extent * EXTENT_BYTES;
+    uint64_t first = (uint64_t)head->extent * PAGES_PER_EXTENT;
     for (unsigned i = 0; i < PAGES_PER_EXTENT;) {
         unsigned run = 0;
         while (i + run < PAGES_PER_EXTENT && bit(head->data, i + run)) {
             run++;
         }
-        if (run > 0 &&
-            !wire_link_send_file(push->bulk, block->file,
-                                 start + i * PAGE_BYTES, run * PAGE_BYTES,
-                                 error)) {
+        if (run > 0 && !send_run(push, block, first + i, run, error)) {
             return false;
         }
         i += MAX(run, 1);
@@ -133,7 +144,6 @@ send_extent(MigratePush *push, unsigned block_index, uint32_t extent,
     }
     migrate_sent_take_extent(push->sent, block_index, extent, taken);
     classify(block, extent, taken, in_file, &head);
-    migrate_ram_forget(block, extent);
 
     WireExtentBytes bytes;
     wire_extent_encode(&head, &bytes);
@@ -142,7 +152,9 @@ send_extent(MigratePush *push, unsigned block_index, uint32_t extent,
                   ? wire_link_write_more(push->bulk, &bytes, sizeof bytes,
                                          error)
                   : wire_link_write(push->bulk, &bytes, sizeof bytes, error);
-    if (!ok || !send_runs(push, block, &head, error)) {
+    ok = ok && send_runs(push, block, &head, error);
+    migrate_ram_forget(block, extent);
+    if (!ok) {
         return false;
     }
     atomic_fetch_add_explicit(&push->sent_pages, n_data,
@@ -186,13 +198,14 @@ run(gpointer data)
 
 MigratePush *
 migrate_push_start(WireLink *bulk, const MigrateRam *ram, MigrateSent *sent,
-                   MigrateOrder *order, MigrateAlarm *alarm)
+                   MigrateOrder *order, bool zero_copy, MigrateAlarm *alarm)
 {
     MigratePush *push = g_new0(MigratePush, 1);
     push->bulk = bulk;
     push->ram = ram;
     push->sent = sent;
     push->order = order;
+    push->zero_copy = zero_copy;
     push->alarm = alarm;
     push->thread = g_thread_new("bulk", run, push);
     return push;

@@ -2,7 +2,7 @@
  *
  * One bulk thread of the source: takes the next extent from the order, finds
  * out which of its pages hold data, are zero, or went out already, and sends
- * the rest with sendfile(), page cache to socket.
+ * the rest from the page cache.
  */
 #pragma once
 
@@ -14,11 +14,14 @@
 
 typedef struct MigratePush MigratePush;
 
-/* RAM must be mapped for reading. All borrowed. Everything is offered to
+/* RAM must be mapped for reading. All borrowed. ZERO_COPY: hand the network
+ * card the pages themselves with sendfile(); otherwise the kernel copies them
+ * into its own buffers, which on loopback costs half as much (sendfile() works
+ * page by page, and there is no card to spare the copy). Everything is offered to
  * the order before it starts; it sends END when nothing is left. */
 MigratePush *migrate_push_start(WireLink *bulk, const MigrateRam *ram,
                                 MigrateSent *sent, MigrateOrder *order,
-                                MigrateAlarm *alarm);
+                                bool zero_copy, MigrateAlarm *alarm);
 void migrate_push_stop(MigratePush *push);
 
 /* Pages sent as data, and announced as zero; any thread. */
