@@ -146,13 +146,19 @@ expect_clean(VmQemu *vm)
 }
 
 void
-vm_expect_at_home(VmPair *pair)
+vm_expect_runs(VmQemu *vm)
 {
     g_autoptr(GError) error = NULL;
-    vm_qemu_wait_state(pair->source, "running", 5000, &error);
+    vm_qemu_wait_state(vm, "running", 5000, &error);
     g_assert_no_error(error);
-    vm_expect_beats(pair->source);
-    expect_clean(pair->source);
+    vm_expect_beats(vm);
+    expect_clean(vm);
+}
+
+void
+vm_expect_at_home(VmPair *pair)
+{
+    vm_expect_runs(pair->source);
 }
 
 void

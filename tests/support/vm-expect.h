@@ -37,8 +37,10 @@ void vm_expect_says(VmTool *tool, const char *text);
 /* The witness at VM prints five more beats, and none of its words is wrong. */
 void vm_expect_beats(VmQemu *vm);
 
-/* After a refusal or a failure: the guest runs on the source and beats, and
- * nothing of the attempt is left in its QEMU. */
+/* VM's guest runs and beats, and nothing of ours is left in its QEMU. */
+void vm_expect_runs(VmQemu *vm);
+
+/* After a refusal or a failure: the same of the source. */
 void vm_expect_at_home(VmPair *pair);
 
 /* The destination still waits for a guest, and nothing is left in it. */

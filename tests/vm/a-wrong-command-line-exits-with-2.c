@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Usage errors, and an address that other hosts can reach, are told from
+ * failures by exit status 2; a peer that never comes is a failure. None of
+ * them does anything to the guest.
+ */
+#include "tests/support/vm-expect.h"
+
+typedef struct {
+    const char *verb;
+    const char *args[8];
+    const char *text;
+} Case;
+
+static const Case cases[] = {
+    {"", {NULL}, "a verb is missing"},
+    {"sned", {NULL}, "no such verb: sned"},
+    {"send", {NULL}, "--qmp PATH is missing"},
+    {"send", {"--qmp", "/x", NULL}, "--listen ADDRESS is missing"},
+    {"receive", {"--qmp", "/x", NULL}, "--connect ADDRESS is missing"},
+    {"send", {"--qmp", "/x", "--listen", "127.0.0.1:9", "--streams", "65",
+              NULL}, "--streams takes a number from 1 to 64"},
+    {"send", {"--qmp", "/x", "--listen", "127.0.0.1:9", "--streams", "two",
+              NULL}, "two"},
+    {"send", {"--qmp", "/x", "--listen", "127.0.0.1:9", "--peer-timeout", "0",
+              NULL}, "--peer-timeout takes 1 to 86400 seconds"},
+    {"receive", {"--wait", NULL}, "--wait"},
+    {"send", {"--paused", NULL}, "--paused"},
+    {"check", {"--pid", "-5", NULL}, "--pid takes a process number"},
+    {"status", {"too", "many", NULL}, "too"},
+};
+
+static void
+test_usage(gconstpointer data)
+{
+    const Case *c = data;
+    vm_expect_refusal(c->verb, c->args, 2, c->text);
+}
+
+static void
+refuse_address(VmQemu *vm, const char *verb, const char *address,
+               const char *text)
+{
+    bool send = g_str_equal(verb, "send");
+    const char *args[] = {"--qmp", vm_qemu_tool_socket(vm),
+                          send ? "--listen" : "--connect", address, NULL};
+    vm_expect_refusal(verb, args, 2, text);
+}
+
+static void
+test_addresses(void)
+{
+    g_autoptr(VmPair) pair = vm_expect_pair(64);
+    if (!pair) {
+        return;
+    }
+    static const char reachable[] = "can be reached by other hosts";
+    refuse_address(pair->source, "send", "0.0.0.0:9", reachable);
+    refuse_address(pair->source, "send", "[::]:9", reachable);
+    refuse_address(pair->source, "send", "192.0.2.1:9", "--insecure");
+    refuse_address(pair->destination, "receive", "192.0.2.1:9", reachable);
+    refuse_address(pair->source, "send", "nonsense", "nonsense");
+    refuse_address(pair->source, "send", "127.0.0.1:99999", "99999");
+    vm_expect_at_home(pair);
+    vm_expect_waiting(pair);
+}
+
+static void
+test_nobody_comes(void)
+{
+    g_autoptr(VmPair) pair = vm_expect_pair(64);
+    if (!pair) {
+        return;
+    }
+    const char *extra[] = {"--peer-timeout", "1", NULL};
+    g_autoptr(VmTool) receive = vm_expect_receive(pair, extra);
+    vm_expect_end(receive, 10000, 1,
+                  "no source ('postlude send --listen') reached in 1 s");
+    g_autoptr(VmTool) send = vm_expect_send(pair, extra);
+    vm_expect_end(send, 10000, 1,
+                  "gave up waiting for a destination ('postlude receive')");
+    vm_expect_at_home(pair);
+    vm_expect_waiting(pair);
+    vm_expect_moves(pair);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *path = g_strdup_printf("/usage/%zu-%s", i,
+                                                cases[i].verb);
+        g_test_add_data_func(path, &cases[i], test_usage);
+    }
+    g_test_add_func("/usage/addresses", test_addresses);
+    g_test_add_func("/usage/nobody-comes", test_nobody_comes);
+    return g_test_run();
+}
