@@ -371,15 +371,27 @@ migrate_pages_zero(MigratePages *pages, unsigned block, uint64_t page,
     return migrate_pages_finish(pages, block, page, 1, tally, error);
 }
 
+/* An empty extent is claimed page by page, because a fault may have asked for
+ * one of them already, and finished in runs. */
 void
 migrate_pages_hole(MigratePages *pages, unsigned block, uint32_t extent,
                    MigrateTally *tally)
 {
-    unsigned n = migrate_ram_extent_pages(&pages->ram->blocks[block], extent);
-    uint64_t first = (uint64_t)extent * PAGES_PER_EXTENT;
-    for (unsigned i = 0; i < n; i++) {
-        /* A failure to map means QEMU is gone; the fault thread will see. */
-        migrate_pages_zero(pages, block, first + i, tally, NULL);
+    PageState *states = pages->blocks[block].states;
+    uint64_t page = (uint64_t)extent * PAGES_PER_EXTENT;
+    uint64_t end = page + migrate_ram_extent_pages(&pages->ram->blocks[block],
+                                                   extent);
+    while (page < end) {
+        unsigned n = 0;
+        while (page + n < end && page_state_claim(&states[page + n])) {
+            n++;
+        }
+        if (n > 0) {
+            tally->zero_pages += n;
+            /* A failure to map means QEMU is gone: its pidfd will say so. */
+            migrate_pages_finish(pages, block, page, n, tally, NULL);
+        }
+        page += MAX(n, 1);
     }
 }
 
