@@ -19,6 +19,7 @@ typedef struct {
 static const Verb verbs[] = {
     {"send", cmd_send, "source: hand a running guest over, serve its pages"},
     {"receive", cmd_receive, "destination: take a guest over, make it huge"},
+    {"collapse", cmd_collapse, "give a running guest its huge pages back"},
     {"check", cmd_check, "say what this host and this guest lack"},
     {"status", cmd_status, "show the helpers that run on this host"},
 };

@@ -27,7 +27,7 @@ void
 collapse_job_options_init(CollapseJobOptions *options, bool fast)
 {
     *options = (CollapseJobOptions){
-        .pace = {.duty = fast ? 1 : 0.10,
+        .pace = {.duty = fast ? 1 : COLLAPSE_DUTY,
                  .free_ns = 100000,
                  .max_rest_ns = 2 * S},
         .retry = {.tries = 8, .first_ns = 50 * MS, .most_ns = 3200 * MS},

@@ -38,6 +38,10 @@ typedef struct {
     unsigned together;      /* neighbours in one call, where nothing is copied */
 } CollapseJobOptions;
 
+/* The default duty, and its name for --help. */
+#define COLLAPSE_DUTY 0.10
+#define COLLAPSE_DEFAULT_DUTY "10%"
+
 /* What 'postlude collapse' does by default, and with --fast. */
 void collapse_job_options_init(CollapseJobOptions *options, bool fast);
 

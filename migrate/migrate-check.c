@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/proc-maps.h"
 #include "base/range.h"
+#include "migrate/migrate-sweep.h"
 #include "uffd/uffd-fd.h"
 
 static void
@@ -378,5 +379,8 @@ migrate_check_guest(const char *qmp_path, pid_t pid, GPtrArray *findings)
     }
     if (client) {
         check_through_monitor(client, pid, findings);
+    }
+    if (pid > 0) {
+        migrate_sweep_check(client, pid, findings);
     }
 }
