@@ -28,7 +28,7 @@ print_findings(const GPtrArray *findings)
 int
 cmd_check(int argc, char **argv)
 {
-    const char *qmp_path = NULL;
+    g_autofree char *qmp_path = NULL;
     int pid = 0;
     const GOptionEntry entries[] = {
         {"qmp", 0, 0, G_OPTION_ARG_FILENAME, &qmp_path,

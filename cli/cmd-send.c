@@ -8,7 +8,7 @@
 int
 cmd_send(int argc, char **argv)
 {
-    MigrateOptions options = {.role = MIGRATE_SEND, .peer_timeout_s = 60};
+    g_auto(MigrateOptions) options = {.role = MIGRATE_SEND, .peer_timeout_s = 60};
     const GOptionEntry entries[] = {
         {"qmp", 0, 0, G_OPTION_ARG_FILENAME, &options.qmp_path,
          "QEMU's monitor socket (QMP)", "PATH"},

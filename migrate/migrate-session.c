@@ -27,6 +27,14 @@ migrate_stage_id_name(MigrateStageId stage)
     return stage <= MIGRATE_OVER ? stage_names[stage] : "unknown";
 }
 
+void
+migrate_options_clear(MigrateOptions *options)
+{
+    g_clear_pointer(&options->qmp_path, g_free);
+    g_clear_pointer(&options->address, g_free);
+    g_clear_pointer(&options->report_path, g_free);
+}
+
 static gboolean
 on_signal(gpointer data)
 {

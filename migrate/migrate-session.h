@@ -24,19 +24,23 @@
 
 typedef enum { MIGRATE_SEND, MIGRATE_RECEIVE } MigrateRole;
 
-/* What the command line said; strings are borrowed for the session's life. */
+/* What the command line said; the strings belong to it and must outlive the
+ * session. */
 typedef struct {
     MigrateRole role;
-    const char *qmp_path;
+    char *qmp_path;
     int pid;                 /* 0: who listens on the QMP socket */
-    const char *address;     /* listen or connect */
-    const char *report_path; /* or NULL */
+    char *address;           /* listen or connect */
+    char *report_path;       /* or NULL */
     int streams;             /* 0: chosen from the cores */
     int peer_timeout_s;
     gboolean insecure;
     gboolean wait;   /* send: switch over on SIGUSR1 */
     gboolean paused; /* receive: leave the guest paused */
 } MigrateOptions;
+
+void migrate_options_clear(MigrateOptions *options);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(MigrateOptions, migrate_options_clear)
 
 /* Where the story is; the order of migrate-stages.c. */
 typedef enum {

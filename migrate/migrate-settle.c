@@ -96,16 +96,27 @@ sweep_extent(MigrateSession *session, uint64_t hva)
     }
 }
 
-/* Extents that hold data, are whole and aligned, and are not huge yet: those
- * that were small, and those that a pinned page kept from collapsing. */
+/* Extents that can be huge: whole, aligned, and with data now or when the
+ * folios were laid (one of those may have been emptied before the stop). */
+static bool
+is_eligible(const MigrateSession *session, unsigned block, uint32_t extent)
+{
+    const MigrateBlock *b = &session->ram->blocks[block];
+    return b->aligned &&
+           migrate_ram_extent_pages(b, extent) == PAGES_PER_EXTENT &&
+           (session->destination.wanted[block][extent] ||
+            migrate_pages_is_laid(session->destination.pages, block, extent));
+}
+
+/* What is not huge yet: extents that were small, and those that a pinned page
+ * kept from collapsing. */
 static void
 sweep_rest(MigrateSession *session)
 {
     for (unsigned i = 0; i < session->ram->n_blocks; i++) {
         const MigrateBlock *block = &session->ram->blocks[i];
-        for (uint32_t e = 0; block->aligned && e < block->extents; e++) {
-            if (!session->destination.wanted[i][e] ||
-                migrate_ram_extent_pages(block, e) < PAGES_PER_EXTENT) {
+        for (uint32_t e = 0; e < block->extents; e++) {
+            if (!is_eligible(session, i, e)) {
                 continue;
             }
             session->report.huge.eligible_bytes += EXTENT_BYTES;
