@@ -33,13 +33,19 @@
  * milliseconds, and a guest has 30,000 extents. */
 #define GIVE_UP_AFTER 64
 
+/* Extents laid by one call: each call waits for every CPU to empty its page
+ * lists (see collapse_target_range), a millisecond or two where a vCPU is
+ * busy, while 2 MiB are zeroed in a sixth of one. Not more, because all of them
+ * are mapped by the child for that moment. */
+#define LAY_TOGETHER 4u
+
 /* Written by the child, read by the parent after it ended. */
 typedef struct {
     bool joined;
     int join_errno;
-    bool busy; /* an extent is between allocated and judged: */
+    bool busy; /* these extents are between allocated and judged: */
     unsigned busy_block;
-    uint64_t busy_extent;
+    uint64_t busy_first, busy_count;
     CollapseErrors errors;
     uint8_t laid[]; /* one byte per whole extent of all blocks, in order */
 } Board;
@@ -153,6 +159,56 @@ map_aligned(const CollapseLayBlock *block, size_t bytes)
                 MAP_SHARED | MAP_FIXED, block->file, (off_t)block->offset);
 }
 
+/* All of N neighbours in one call, or false: then nothing is known of them,
+ * and lay_extent() finds out one by one. */
+static bool
+lay_together(const CollapseLayBlock *block, uint64_t first, uint64_t n,
+             uint8_t *at)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        if (fallocate(block->file, FALLOC_FL_KEEP_SIZE,
+                      extent_offset(block, first + i),
+                      (off_t)PAGE_BYTES) < 0) {
+            return false;
+        }
+    }
+    bool all = madvise(at, n * EXTENT_BYTES, MADV_COLLAPSE) == 0;
+    madvise(at, n * EXTENT_BYTES, MADV_DONTNEED);
+    return all;
+}
+
+static void
+lay_run(Job *job, const CollapseLayBlock *block, uint64_t first, uint64_t n,
+        uint8_t *at, uint8_t *laid)
+{
+    if (n > 1 && job->refusals == 0 && lay_together(block, first, n, at)) {
+        memset(laid, 1, n);
+        return;
+    }
+    for (uint64_t i = 0; i < n; i++) {
+        int errnum = given_up(job)
+                         ? job->last_errnum
+                         : lay_extent(block, first + i, at + i * EXTENT_BYTES);
+        if (given_up(job)) { /* lay_together() may have left a page in it */
+            punch(block, first + i);
+        }
+        laid[i] = errnum == 0;
+        note(job, errnum);
+    }
+}
+
+/* Wanted neighbours from FIRST on, LAY_TOGETHER at most; 0 if FIRST is not. */
+static uint64_t
+wanted_run(const CollapseLayBlock *block, uint64_t first)
+{
+    uint64_t n = 0;
+    while (n < LAY_TOGETHER && first + n < whole_extents(block) &&
+           block->wanted[first + n]) {
+        n++;
+    }
+    return n;
+}
+
 static void
 lay_block(Job *job, unsigned index, uint8_t *laid)
 {
@@ -164,22 +220,20 @@ lay_block(Job *job, unsigned index, uint8_t *laid)
     Board *board = job->board;
     uint8_t *view = map_aligned(block, n * EXTENT_BYTES);
     int map_errnum = view == MAP_FAILED ? errno : 0;
-    for (uint64_t i = 0; i < n; i++) {
-        if (!block->wanted[i]) {
-            continue;
+    uint64_t run;
+    for (uint64_t i = 0; i < n; i += MAX(run, 1)) {
+        run = wanted_run(block, i);
+        if (run > 0 && map_errnum) {
+            collapse_errors_add(&board->errors, map_errnum);
+            run = 1;
+        } else if (run > 0) {
+            board->busy_block = index;
+            board->busy_first = i;
+            board->busy_count = run;
+            board->busy = true;
+            lay_run(job, block, i, run, view + i * EXTENT_BYTES, laid + i);
+            board->busy = false;
         }
-        if (map_errnum || given_up(job)) {
-            collapse_errors_add(&board->errors,
-                                map_errnum ? map_errnum : job->last_errnum);
-            continue;
-        }
-        board->busy_block = index;
-        board->busy_extent = i;
-        board->busy = true;
-        int errnum = lay_extent(block, i, view + i * EXTENT_BYTES);
-        laid[i] = errnum == 0;
-        note(job, errnum);
-        board->busy = false;
     }
     if (!map_errnum) {
         munmap(view, n * EXTENT_BYTES);
@@ -306,8 +360,8 @@ run_child(Job *job, GError **error)
 }
 
 /* Tells the caller what is. A killed child leaves extents it never came to,
- * which have failed without a reason, and one in the middle of which it was:
- * that becomes a hole, whatever the child had noted. */
+ * which have failed without a reason, and some in the middle of which it was:
+ * those become holes, whatever the child had noted. */
 static void
 collect(const Job *job, CollapseLayResult *result)
 {
@@ -317,7 +371,8 @@ collect(const Job *job, CollapseLayResult *result)
         const CollapseLayBlock *block = &job->blocks[b];
         for (uint64_t i = 0; i < whole_extents(block); i++, laid++) {
             bool unfinished = board->busy && board->busy_block == b &&
-                              board->busy_extent == i;
+                              i >= board->busy_first &&
+                              i - board->busy_first < board->busy_count;
             if (unfinished) {
                 punch(block, i);
             }

@@ -59,15 +59,24 @@ typedef struct {
     uint64_t max_rss_kib;
 } Helper;
 
+/* WHO: RUSAGE_SELF, or RUSAGE_CHILDREN for the child that lays the folios. */
 static Helper
-helper_now(void)
+usage_of(int who)
 {
     struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
+    getrusage(who, &usage);
     double us = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e6 +
                 (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
     return (Helper){.cpu_ms = us / 1000,
                     .max_rss_kib = (uint64_t)usage.ru_maxrss};
+}
+
+static Helper
+helper_now(void)
+{
+    Helper self = usage_of(RUSAGE_SELF), child = usage_of(RUSAGE_CHILDREN);
+    return (Helper){.cpu_ms = self.cpu_ms + child.cpu_ms,
+                    .max_rss_kib = MAX(self.max_rss_kib, child.max_rss_kib)};
 }
 
 static void
