@@ -13,6 +13,8 @@
 #include "migrate/migrate-stages.h"
 #include "migrate/migrate-status.h"
 
+#define PEER_TIMEOUT_S 60
+
 static const char *
 what_is_missing(const MigrateOptions *options)
 {
@@ -43,13 +45,35 @@ write_report(const MigrateSession *session, const char *verb)
     }
 }
 
-int
-cli_migrate(const char *verb, const MigrateOptions *options)
+static bool
+parse(const CliMigrate *verb, MigrateOptions *options,
+      const GOptionEntry *flag, int argc, char **argv, int *status)
 {
-    const char *missing = what_is_missing(options);
-    if (missing) {
-        return cli_fail(verb, missing, MIGRATE_EXIT_USAGE);
-    }
+    const GOptionEntry entries[] = {
+        {"qmp", 0, 0, G_OPTION_ARG_FILENAME, &options->qmp_path,
+         "QEMU's monitor socket (QMP)", "PATH"},
+        {"pid", 0, 0, G_OPTION_ARG_INT, &options->pid,
+         "QEMU's process, if the socket does not tell", "N"},
+        {verb->address_option, 0, 0, G_OPTION_ARG_STRING, &options->address,
+         verb->address_help, "HOST:PORT|unix:PATH"},
+        {"streams", 0, 0, G_OPTION_ARG_INT, &options->streams,
+         verb->streams_help, "N"},
+        {"peer-timeout", 0, 0, G_OPTION_ARG_INT, &options->peer_timeout_s,
+         verb->peer_help, "SECONDS"},
+        *flag,
+        {"report", 0, 0, G_OPTION_ARG_FILENAME, &options->report_path,
+         "Write the report as JSON", "FILE"},
+        {"insecure", 0, 0, G_OPTION_ARG_NONE, &options->insecure,
+         "Allow addresses that other hosts can reach, unencrypted", NULL},
+        {0}};
+    options->role = verb->role;
+    options->peer_timeout_s = PEER_TIMEOUT_S;
+    return cli_parse(argc, argv, verb->usage, verb->summary, entries, status);
+}
+
+static int
+run(const char *verb, const MigrateOptions *options)
+{
     g_autoptr(MigrateSession) session = migrate_session_new(options);
     g_autoptr(MigrateStatus) status = migrate_status_open(session);
     g_autoptr(MigrateProgress) progress = migrate_progress_new(session);
@@ -66,4 +90,17 @@ cli_migrate(const char *verb, const MigrateOptions *options)
     }
     write_report(session, verb);
     return result;
+}
+
+int
+cli_migrate(const CliMigrate *verb, MigrateOptions *options,
+            const GOptionEntry *flag, int argc, char **argv)
+{
+    int status;
+    if (!parse(verb, options, flag, argc, argv, &status)) {
+        return status;
+    }
+    const char *missing = what_is_missing(options);
+    return missing ? cli_fail(verb->verb, missing, MIGRATE_EXIT_USAGE)
+                   : run(verb->verb, options);
 }

@@ -10,6 +10,8 @@ bool
 cli_parse(int argc, char **argv, const char *usage, const char *summary,
           const GOptionEntry *entries, int *status)
 {
+    g_autofree char *name = g_strdup_printf("postlude %s", argv[0]);
+    g_set_prgname(name);
     g_autoptr(GOptionContext) context = g_option_context_new(usage);
     g_option_context_set_summary(context, summary);
     g_option_context_add_main_entries(context, entries, NULL);

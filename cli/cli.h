@@ -15,8 +15,9 @@ int cmd_check(int argc, char **argv);
 int cmd_collapse(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 
-/* Parses ARGV against ENTRIES (a GOptionEntry table that ends in {0}); what is
- * left over is an error. SUMMARY is shown by --help. False: *STATUS is what to
+/* Parses ARGV (the verb first) against ENTRIES (a GOptionEntry table that ends in {0}); what is
+ * left over is an error. USAGE is what must be given, SUMMARY what it does, both
+ * for --help. False: *STATUS is what to
  * exit with (0 after --help, else 2). */
 bool cli_parse(int argc, char **argv, const char *usage, const char *summary,
                const GOptionEntry *entries, int *status);

@@ -37,7 +37,7 @@ cmd_check(int argc, char **argv)
          "Look at this QEMU process too", "N"},
         {0}};
     int status;
-    if (!cli_parse(argc, argv, "check [--qmp PATH] [--pid N]",
+    if (!cli_parse(argc, argv, "[--qmp PATH] [--pid N]",
                    "Says, line by line, what this host and this guest lack, "
                    "with the remedy. Changes nothing.",
                    entries, &status)) {

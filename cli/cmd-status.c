@@ -41,7 +41,7 @@ cmd_status(int argc, char **argv)
         {"json", 0, 0, G_OPTION_ARG_NONE, &json, "As a JSON array", NULL},
         {0}};
     int status;
-    if (!cli_parse(argc, argv, "status", "Shows the helpers of this user that "
+    if (!cli_parse(argc, argv, NULL, "Shows the helpers of this user that "
                    "run on this host: where each stands, what has\narrived, "
                    "and whether the source is still needed.",
                    entries, &status)) {

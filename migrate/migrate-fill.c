@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "base/bits.h"
 #include "base/error.h"
 #include "base/range.h"
 #include "migrate/migrate-priority.h"
@@ -85,24 +86,6 @@ receive_piece(MigrateFill *fill, unsigned block, uint64_t first, unsigned n,
 }
 
 static bool
-bit(const uint64_t words[8], unsigned i)
-{
-    return words[i / 64] >> (i % 64) & 1;
-}
-
-/* Pages from AT whose bit in DATA is set, at most PIECE_PAGES. */
-static unsigned
-data_run(const WireExtent *extent, unsigned at, unsigned n)
-{
-    unsigned length = 0;
-    while (at + length < n && length < PIECE_PAGES &&
-           bit(extent->data, at + length)) {
-        length++;
-    }
-    return length;
-}
-
-static bool
 check_extent(MigrateFill *fill, const WireExtent *extent, GError **error)
 {
     const MigrateRam *ram = migrate_pages_ram(fill->pages);
@@ -116,7 +99,7 @@ check_extent(MigrateFill *fill, const WireExtent *extent, GError **error)
     unsigned n = migrate_ram_extent_pages(&ram->blocks[extent->block],
                                           extent->extent);
     for (unsigned i = n; i < PAGES_PER_EXTENT; i++) {
-        if (bit(extent->data, i) || bit(extent->zero, i)) {
+        if (bits_get(extent->data, i) || bits_get(extent->zero, i)) {
             return error_set(error, ERROR_PROTOCOL,
                              "the source sends pages behind the end of RAM "
                              "block '%s'",
@@ -137,14 +120,15 @@ receive_extent(MigrateFill *fill, const WireExtent *extent, GError **error)
                                           extent->extent);
     uint64_t first = (uint64_t)extent->extent * PAGES_PER_EXTENT;
     for (unsigned i = 0; i < n; i++) {
-        if (bit(extent->zero, i) &&
+        if (bits_get(extent->zero, i) &&
             !migrate_pages_zero(fill->pages, extent->block, first + i,
                                 &fill->tally, error)) {
             return false;
         }
     }
     for (unsigned i = 0; i < n;) {
-        unsigned run = data_run(extent, i, n);
+        unsigned run =
+            bits_run(extent->data, i, MIN(n, i + PIECE_PAGES));
         if (run > 0 && !receive_piece(fill, extent->block, first + i, run,
                                       error)) {
             return false;

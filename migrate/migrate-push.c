@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/bits.h"
 #include "base/error.h"
 #include "base/range.h"
 #include "migrate/migrate-priority.h"
@@ -29,20 +30,6 @@ struct MigratePush {
     _Atomic uint64_t sent_pages;
     _Atomic uint64_t zero_pages;
 };
-
-static void
-set_bits(uint64_t words[8], unsigned from, unsigned to)
-{
-    for (unsigned i = from; i < to; i++) {
-        words[i / 64] |= UINT64_C(1) << (i % 64);
-    }
-}
-
-static bool
-bit(const uint64_t words[8], unsigned i)
-{
-    return words[i / 64] >> (i % 64) & 1;
-}
 
 /* Which pages of the extent the file holds; the rest are holes, and must not
  * even be read through the view, which would fill them. Asked page by page,
@@ -66,8 +53,7 @@ find_data(const MigrateBlock *block, uint32_t extent, uint64_t data[8],
             return true;
         }
         at = (uint64_t)found;
-        unsigned page = (unsigned)((at - start) / PAGE_BYTES);
-        set_bits(data, page, page + 1);
+        bits_set(data, (unsigned)((at - start) / PAGE_BYTES));
     }
     return true;
 }
@@ -81,23 +67,13 @@ classify(const MigrateBlock *block, uint32_t extent, const uint64_t taken[8],
     const uint8_t *view = block->view + extent * EXTENT_BYTES;
     unsigned n = migrate_ram_extent_pages(block, extent);
     for (unsigned i = 0; i < n; i++) {
-        if (!bit(taken, i)) {
+        if (!bits_get(taken, i)) {
             continue;
         }
-        bool zero = !bit(in_file, i) ||
+        bool zero = !bits_get(in_file, i) ||
                     migrate_is_zero(view + i * PAGE_BYTES, PAGE_BYTES);
-        set_bits(zero ? head->zero : head->data, i, i + 1);
+        bits_set(zero ? head->zero : head->data, i);
     }
-}
-
-static unsigned
-count(const uint64_t words[8])
-{
-    unsigned n = 0;
-    for (unsigned i = 0; i < 8; i++) {
-        n += (unsigned)__builtin_popcountll(words[i]);
-    }
-    return n;
 }
 
 static bool
@@ -119,10 +95,7 @@ send_runs(MigratePush *push, const MigrateBlock *block, const WireExtent *head,
 {
     uint64_t first = (uint64_t)head->extent * PAGES_PER_EXTENT;
     for (unsigned i = 0; i < PAGES_PER_EXTENT;) {
-        unsigned run = 0;
-        while (i + run < PAGES_PER_EXTENT && bit(head->data, i + run)) {
-            run++;
-        }
+        unsigned run = bits_run(head->data, i, PAGES_PER_EXTENT);
         if (run > 0 && !send_run(push, block, first + i, run, error)) {
             return false;
         }
@@ -147,7 +120,7 @@ send_extent(MigratePush *push, unsigned block_index, uint32_t extent,
 
     WireExtentBytes bytes;
     wire_extent_encode(&head, &bytes);
-    unsigned n_data = count(head.data);
+    unsigned n_data = bits_count(head.data, 8);
     bool ok = n_data > 0
                   ? wire_link_write_more(push->bulk, &bytes, sizeof bytes,
                                          error)
@@ -159,7 +132,7 @@ send_extent(MigratePush *push, unsigned block_index, uint32_t extent,
     }
     atomic_fetch_add_explicit(&push->sent_pages, n_data,
                               memory_order_relaxed);
-    atomic_fetch_add_explicit(&push->zero_pages, count(head.zero),
+    atomic_fetch_add_explicit(&push->zero_pages, bits_count(head.zero, 8),
                               memory_order_relaxed);
     return true;
 }
