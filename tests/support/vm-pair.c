@@ -45,16 +45,27 @@ has_named_file(const VmQemuOptions *options)
 }
 
 VmPair *
-vm_pair_start_two(const VmQemuOptions *source,
-                  const VmQemuOptions *destination, int fill_timeout_ms,
-                  GError **error)
+vm_pair_start_idle(const VmQemuOptions *source,
+                   const VmQemuOptions *destination, GError **error)
 {
     g_autoptr(VmPair) pair = g_new0(VmPair, 1);
     VmQemuOptions incoming = *destination;
     incoming.incoming = true;
     if (!find_port(&pair->port, error) ||
         !(pair->source = vm_qemu_start(source, error)) ||
-        !(pair->destination = vm_qemu_start(&incoming, error)) ||
+        !(pair->destination = vm_qemu_start(&incoming, error))) {
+        return NULL;
+    }
+    return g_steal_pointer(&pair);
+}
+
+VmPair *
+vm_pair_start_two(const VmQemuOptions *source,
+                  const VmQemuOptions *destination, int fill_timeout_ms,
+                  GError **error)
+{
+    g_autoptr(VmPair) pair = vm_pair_start_idle(source, destination, error);
+    if (!pair ||
         !vm_qemu_wait_serial(pair->source, "ready ", fill_timeout_ms, error)) {
         return NULL;
     }

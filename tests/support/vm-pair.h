@@ -29,6 +29,10 @@ VmPair *vm_pair_start_two(const VmQemuOptions *source,
                           const VmQemuOptions *destination,
                           int fill_timeout_ms, GError **error);
 
+/* The same without waiting for the witness: another guest, or a paused one. */
+VmPair *vm_pair_start_idle(const VmQemuOptions *source,
+                           const VmQemuOptions *destination, GError **error);
+
 /* After a migration: the destination becomes the source, the old source ends,
  * and a fresh QEMU of its options waits for the guest. */
 bool vm_pair_turn(VmPair *pair, GError **error);

@@ -12,27 +12,34 @@
 #include "tests/support/vm-expect.h"
 
 static void
-refuse(const char *verb, const char *socket, const char *text)
+refuse_as(const char *verb, const char *socket, int code, const char *text)
 {
     bool send = g_str_equal(verb, "send");
     const char *args[] = {"--qmp", socket, send ? "--listen" : "--connect",
                           "127.0.0.1:9", NULL};
-    vm_expect_refusal(verb, args, 1, text);
+    vm_expect_refusal(verb, args, code, text);
 }
 
 static void
-refuse_both(const char *socket, const char *text)
+refuse(const char *verb, const char *socket, const char *text)
 {
-    refuse("send", socket, text);
-    refuse("send", socket, socket);
-    refuse("receive", socket, text);
-    refuse("receive", socket, socket);
+    refuse_as(verb, socket, 1, text);
+}
+
+static void
+refuse_both(const char *socket, int code, const char *text)
+{
+    refuse_as("send", socket, code, text);
+    refuse_as("send", socket, code, socket);
+    refuse_as("receive", socket, code, text);
+    refuse_as("receive", socket, code, socket);
 }
 
 static void
 test_absent(void)
 {
-    refuse_both("/nonexistent/qemu.qmp", "is the VM running, and was QEMU started with");
+    refuse_both("/nonexistent/qemu.qmp", 1,
+                "is the VM running, and was QEMU started with");
 }
 
 static void
@@ -43,7 +50,8 @@ test_a_regular_file(void)
     g_assert_no_error(error);
     g_autofree char *path = g_build_filename(dir, "file", NULL);
     g_assert_true(g_file_set_contents(path, "{}", -1, NULL));
-    refuse_both(path, "not a socket");
+    /* Such a path can never be right: the command line is wrong. */
+    refuse_both(path, 2, "is a regular file, not a socket");
     vm_child_remove_directory(dir);
 }
 
