@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -121,10 +122,14 @@ open_socket(GSocketAddress *candidate, struct sockaddr_storage *native,
 }
 
 /* A socket file of a helper that died is in the way; one that answers is
- * somebody's. */
+ * somebody's, and so is whatever is no socket. */
 static void
 remove_dead_socket(const WireAddress *address)
 {
+    struct stat st;
+    if (lstat(address->unix_path, &st) < 0 || !S_ISSOCK(st.st_mode)) {
+        return;
+    }
     autofd probe = wire_address_dial(address, NULL);
     if (probe < 0) {
         unlink(address->unix_path);

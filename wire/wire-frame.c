@@ -182,6 +182,17 @@ wire_layout_clear(WireLayout *layout)
     layout->n_blocks = 0;
 }
 
+/* Cut where a character ends: half of one would not be text to the peer. */
+static void
+copy_text(char *to, const char *from, size_t room)
+{
+    const char *end;
+    g_strlcpy(to, from, room);
+    if (!g_utf8_validate(to, -1, &end)) {
+        memset(to + (end - to), 0, room - (size_t)(end - to));
+    }
+}
+
 void
 wire_layout_encode(const WireLayout *layout, GByteArray *out)
 {
@@ -191,20 +202,33 @@ wire_layout_encode(const WireLayout *layout, GByteArray *out)
         .streams = GUINT16_TO_LE(layout->streams),
     };
     memcpy(head.uuid, layout->uuid, sizeof head.uuid);
-    g_strlcpy(head.name, layout->name, sizeof head.name);
+    copy_text(head.name, layout->name, sizeof head.name);
     g_byte_array_append(out, (const uint8_t *)&head, sizeof head);
     for (unsigned i = 0; i < layout->n_blocks; i++) {
         WireLayoutBlockBytes block = {
             .bytes = GUINT64_TO_LE(layout->blocks[i].bytes)};
-        g_strlcpy(block.name, layout->blocks[i].name, sizeof block.name);
+        copy_text(block.name, layout->blocks[i].name, sizeof block.name);
         g_byte_array_append(out, (const uint8_t *)&block, sizeof block);
     }
 }
 
+/* Names end up on an operator's terminal too. */
 static bool
-is_terminated_utf8(const char *text, size_t room)
+is_printable(const char *text)
 {
-    return memchr(text, '\0', room) && g_utf8_validate(text, -1, NULL);
+    for (; *text; text = g_utf8_next_char(text)) {
+        if (g_unichar_iscntrl(g_utf8_get_char(text))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+is_terminated_text(const char *text, size_t room)
+{
+    return memchr(text, '\0', room) && g_utf8_validate(text, -1, NULL) &&
+           is_printable(text);
 }
 
 bool
@@ -226,7 +250,7 @@ wire_layout_decode(const GByteArray *in, WireLayout *layout, GError **error)
                       "LAYOUT", error)) {
         return false;
     }
-    if (!is_terminated_utf8(head.name, sizeof head.name)) {
+    if (!is_terminated_text(head.name, sizeof head.name)) {
         return error_set(error, ERROR_PROTOCOL,
                          "the peer's VM name is not text");
     }
@@ -242,7 +266,7 @@ wire_layout_decode(const GByteArray *in, WireLayout *layout, GError **error)
         WireLayoutBlockBytes block;
         memcpy(&block, in->data + sizeof head + i * sizeof block,
                sizeof block);
-        if (!is_terminated_utf8(block.name, sizeof block.name)) {
+        if (!is_terminated_text(block.name, sizeof block.name)) {
             wire_layout_clear(&made);
             return error_set(error, ERROR_PROTOCOL,
                              "the name of the peer's RAM block %u is not text",
@@ -395,9 +419,10 @@ wire_abort_decode(const GByteArray *in)
                         (size_t)WIRE_MAX_REASON_BYTES);
     char *text = g_utf8_make_valid(
         (const char *)in->data + sizeof(WireAbortBytes), (gssize)length);
-    for (char *at = text; *at; at++) {
-        if (g_ascii_iscntrl(*at)) {
-            *at = ' ';
+    for (char *at = text; *at; at = g_utf8_next_char(at)) {
+        if (g_unichar_iscntrl(g_utf8_get_char(at))) {
+            /* U+0080 to U+009F take two bytes; some terminals obey them. */
+            memset(at, ' ', (size_t)(g_utf8_next_char(at) - at));
         }
     }
     return text;

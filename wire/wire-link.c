@@ -18,6 +18,7 @@
 
 struct WireLink {
     int fd;
+    int patience_ms;
     _Atomic uint64_t received;
     _Atomic uint64_t sent;
 };
@@ -40,8 +41,15 @@ wire_link_new(int fd)
 {
     WireLink *link = g_new0(WireLink, 1);
     link->fd = fd;
+    link->patience_ms = WIRE_LINK_PATIENCE_MS;
     tune(fd);
     return link;
+}
+
+void
+wire_link_set_patience(WireLink *link, int patience_ms)
+{
+    link->patience_ms = patience_ms;
 }
 
 void
@@ -56,29 +64,31 @@ read_in_time(WireLink *link, void *buffer, size_t bytes, GError **error)
 {
     GError *why = NULL;
     if (fd_read_all(link->fd, buffer, bytes,
-                    fd_deadline_ns(WIRE_LINK_PATIENCE_MS), &why)) {
+                    fd_deadline_ns(link->patience_ms), &why)) {
         atomic_fetch_add(&link->received, bytes);
         return true;
     }
     if (error_is(why, ERROR_RETRY)) {
         g_clear_error(&why);
         return error_set(error, ERROR_PROTOCOL,
-                         "the peer fell silent for %d s in the middle of a "
+                         "the peer fell silent for %.1f s in the middle of a "
                          "message",
-                         WIRE_LINK_PATIENCE_MS / 1000);
+                         link->patience_ms / 1000.0);
     }
     g_propagate_error(error, why);
     return false;
 }
 
-/* A rejected dialler gets the reason as an ABORT frame behind WELCOME. */
+/* A rejected dialler gets the reason as an ABORT frame behind WELCOME; it is
+ * not waited for longer than the greeting was. */
 static bool
 report_rejection(WireLink *link, WireStatus status, GError **error)
 {
     unsigned type;
     g_autoptr(GByteArray) payload = NULL;
     g_autofree char *reason = NULL;
-    if (wire_link_receive_frame(link, &type, &payload, NULL) &&
+    if (fd_wait(link->fd, POLLIN, fd_deadline_ns(link->patience_ms), NULL) &&
+        wire_link_receive_frame(link, &type, &payload, NULL) &&
         type == WIRE_FRAME_ABORT) {
         reason = wire_abort_decode(payload);
     }

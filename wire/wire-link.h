@@ -38,6 +38,9 @@ bool wire_link_welcome(WireLink *link, const WireHello *hello,
                        GError **error);
 void wire_link_reject(WireLink *link, WireStatus status, const char *reason);
 
+/* Another limit than WIRE_LINK_PATIENCE_MS, before the link is used. */
+void wire_link_set_patience(WireLink *link, int patience_ms);
+
 int wire_link_fd(const WireLink *link);
 
 /* Exactly BYTES, blocking without limit (the peer may have nothing to say). */
