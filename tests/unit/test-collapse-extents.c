@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What each extent holds, seen in our own page tables by the new way and by the
+ * old one.
+ */
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "collapse/collapse-compat.h"
+#include "collapse/collapse-extents.h"
+
+#define EXTENTS 5
+
+typedef GArray *(*Look)(pid_t, GArray *, GError **);
+
+typedef struct {
+    uint8_t *room, *base;
+    GArray *areas;
+} Fixture;
+
+/* Extents: all pages small, all in one huge one, seven pages, none, and one
+ * that was only read. */
+static bool
+setup(Fixture *f)
+{
+    f->room = mmap(NULL, (EXTENTS + 1) * EXTENT_BYTES, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uintptr_t up = ((uintptr_t)f->room + EXTENT_BYTES - 1) &
+                   ~(uintptr_t)(EXTENT_BYTES - 1);
+    f->base = (uint8_t *)up;
+    madvise(f->base, EXTENTS * EXTENT_BYTES, MADV_NOHUGEPAGE);
+    memset(f->base, 1, 2 * EXTENT_BYTES);
+    memset(f->base + 2 * EXTENT_BYTES + PAGE_BYTES, 1, 7 * PAGE_BYTES);
+    volatile uint8_t *only_read = f->base + 4 * EXTENT_BYTES;
+    (void)*only_read;
+    madvise(f->base, EXTENTS * EXTENT_BYTES, MADV_HUGEPAGE);
+    f->areas = g_array_new(false, true, sizeof(CollapseArea));
+    CollapseArea area = {.hva = (uintptr_t)f->base, .extents = EXTENTS};
+    g_array_append_val(f->areas, area);
+    return madvise(f->base + EXTENT_BYTES, EXTENT_BYTES, MADV_COLLAPSE) == 0;
+}
+
+static void
+teardown(Fixture *f)
+{
+    munmap(f->room, (EXTENTS + 1) * EXTENT_BYTES);
+    g_array_unref(f->areas);
+}
+
+static void
+assert_extent(GArray *extents, guint i, unsigned pages, unsigned outcome)
+{
+    const CollapseExtent *e = &g_array_index(extents, CollapseExtent, i);
+    g_assert_cmpuint(e->pages, ==, pages);
+    g_assert_cmpuint(e->outcome, ==, outcome);
+}
+
+static void
+looked_at(bool may_scan)
+{
+    Fixture f;
+    g_autoptr(GError) error = NULL;
+    if (!setup(&f)) {
+        teardown(&f);
+        if (g_strcmp0(g_getenv("TESTS_MUST_RUN"), "1") == 0) {
+            g_test_fail();
+        } else {
+            g_test_skip("no huge page to be had here");
+        }
+        return;
+    }
+    Look look = may_scan ? collapse_extents_look : collapse_extents_look_old;
+    g_autoptr(GArray) extents = look(getpid(), f.areas, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(extents->len, ==, EXTENTS);
+    assert_extent(extents, 0, 512, COLLAPSE_OUTCOME_WAITING);
+    /* The old way cannot tell one huge extent in a mapping from another. */
+    assert_extent(extents, 1, 512, may_scan ? COLLAPSE_OUTCOME_ALREADY
+                                            : COLLAPSE_OUTCOME_WAITING);
+    assert_extent(extents, 2, 7, COLLAPSE_OUTCOME_WAITING);
+    assert_extent(extents, 3, 0, COLLAPSE_OUTCOME_EMPTY);
+    if (may_scan) {
+        assert_extent(extents, 4, 0, COLLAPSE_OUTCOME_EMPTY);
+    }
+    CollapseCount count;
+    collapse_extents_count(extents, &count);
+    g_assert_cmpuint(count.extents, ==, EXTENTS);
+    g_assert_cmpuint(count.populated, ==, may_scan ? 3 : 4);
+    g_assert_cmpuint(count.huge, ==, may_scan ? 1 : 0);
+    teardown(&f);
+}
+
+static void
+by_pagemap_scan(void)
+{
+    looked_at(true);
+}
+
+static void
+by_pagemap(void)
+{
+    looked_at(false);
+}
+
+/* smaps said that all of the mapping is huge: no call is needed. */
+static void
+by_pagemap_when_all_is_huge(void)
+{
+    Fixture f;
+    bool huge = setup(&f);
+    CollapseArea *area = &g_array_index(f.areas, CollapseArea, 0);
+    area->hva += EXTENT_BYTES;
+    area->extents = 1;
+    area->huge_bytes = EXTENT_BYTES;
+    g_autoptr(GArray) extents =
+        collapse_extents_look_old(getpid(), f.areas, NULL);
+    if (huge) {
+        assert_extent(extents, 0, 512, COLLAPSE_OUTCOME_ALREADY);
+    }
+    teardown(&f);
+}
+
+/* What hinders an area is said of all in it that holds data. */
+static void
+a_hindered_area(void)
+{
+    Fixture f;
+    setup(&f);
+    g_array_index(f.areas, CollapseArea, 0).hindrance =
+        COLLAPSE_OUTCOME_NOHUGEPAGE;
+    g_autoptr(GArray) extents =
+        collapse_extents_look(getpid(), f.areas, NULL);
+    assert_extent(extents, 0, 512, COLLAPSE_OUTCOME_NOHUGEPAGE);
+    assert_extent(extents, 3, 0, COLLAPSE_OUTCOME_EMPTY);
+    teardown(&f);
+}
+
+static void
+a_process_that_is_gone(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GArray) areas = g_array_new(false, true, sizeof(CollapseArea));
+    pid_t pid = fork();
+    if (pid == 0) {
+        _exit(0);
+    }
+    waitpid(pid, NULL, 0);
+    g_assert_null(collapse_extents_look(pid, areas, &error));
+    g_assert_true(error_is(error, ERROR_VM_GONE));
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/collapse-extents/scan", by_pagemap_scan);
+    g_test_add_func("/collapse-extents/old", by_pagemap);
+    g_test_add_func("/collapse-extents/old/all", by_pagemap_when_all_is_huge);
+    g_test_add_func("/collapse-extents/hindered", a_hindered_area);
+    g_test_add_func("/collapse-extents/gone", a_process_that_is_gone);
+    return g_test_run();
+}
