@@ -4,22 +4,19 @@
  */
 #include "tests/bench/bench-guest.h"
 
-#include <string.h>
-
 #include "base/error.h"
 #include "base/fd.h"
 
 #define BEAT_TIMEOUT_MS 20000
 
 bool
-bench_guest_now(VmQemu *vm, WitnessBeat *beat, GError **error)
+bench_guest_now(VmQemu *vm, uint64_t *line, GError **error)
 {
     const char *paths[] = {vm_qemu_serial_path(vm), NULL};
     g_autoptr(WitnessLog) log = witness_log_read(paths, error);
     const WitnessBeat *last = log ? witness_log_last(log) : NULL;
-    memset(beat, 0, sizeof(*beat));
     if (last) {
-        *beat = *last;
+        *line = last->line;
     } else if (log) {
         return error_set(error, ERROR_STATE, "the witness has printed nothing");
     }
@@ -27,7 +24,7 @@ bench_guest_now(VmQemu *vm, WitnessBeat *beat, GError **error)
 }
 
 bool
-bench_guest_next(VmPair *pair, WitnessBeat *beat, GError **error)
+bench_guest_next(VmPair *pair, uint64_t *line, uint64_t *wrong, GError **error)
 {
     uint64_t deadline = fd_deadline_ns(BEAT_TIMEOUT_MS);
     uint64_t known = 0;
@@ -42,7 +39,8 @@ bench_guest_next(VmPair *pair, WitnessBeat *beat, GError **error)
         if (first) {
             known = last->line;
         } else if (last->line > known) {
-            *beat = *last;
+            *line = last->line;
+            *wrong = last->wrong;
             return true;
         }
         if (fd_now_ns() > deadline) {
@@ -54,15 +52,38 @@ bench_guest_next(VmPair *pair, WitnessBeat *beat, GError **error)
     }
 }
 
-static int
-highest_bucket(const WitnessDelta *delta)
+/* Looked up when all is over: while a beat is the newest, the histogram that
+ * belongs to it may not have been printed yet. */
+static const WitnessBeat *
+find(const WitnessLog *log, uint64_t line)
 {
-    for (int i = WITNESS_LOG_BUCKETS - 1; i >= 0; i--) {
-        if (delta->buckets[i]) {
-            return i;
+    for (guint i = 0; i < log->beats->len; i++) {
+        const WitnessBeat *beat = &g_array_index(log->beats, WitnessBeat, i);
+        if (beat->line >= line) {
+            return beat;
         }
     }
-    return 0;
+    return witness_log_last(log);
+}
+
+static void
+measure(const WitnessLog *log, uint64_t from, uint64_t to, WitnessDelta *delta)
+{
+    witness_log_delta(log, find(log, from), find(log, to), delta);
+}
+
+static void
+take_longest_out(WitnessDelta *delta)
+{
+    delta->slow--;
+    delta->stalled_us -= delta->max_us;
+    delta->max_us = delta->next_us;
+    for (int i = WITNESS_LOG_BUCKETS - 1; i >= 0; i--) {
+        if (delta->buckets[i]) {
+            delta->buckets[i]--;
+            return;
+        }
+    }
 }
 
 /* The switchover, if the longest access of all is also the longest of the
@@ -72,22 +93,13 @@ take_switchover_out(const WitnessLog *log, const BenchRun *run,
                     WitnessDelta *delta)
 {
     double downtime_us = (double)(run->resume_us - run->stop_us);
-    for (guint i = 0; i < log->beats->len; i++) {
-        const WitnessBeat *beat = &g_array_index(log->beats, WitnessBeat, i);
-        if (beat->line != run->missing_from.line + 1) {
-            continue;
-        }
-        if (beat->top_us != delta->max_us || delta->slow == 0 ||
-            (double)delta->max_us < downtime_us / 2) {
-            return false;
-        }
-        delta->slow--;
-        delta->stalled_us -= delta->max_us;
-        delta->buckets[highest_bucket(delta)]--;
-        delta->max_us = delta->next_us;
-        return true;
+    const WitnessBeat *first = find(log, run->missing_from + 1);
+    if (delta->slow == 0 || first->top_us != delta->max_us ||
+        (double)delta->max_us < downtime_us / 2) {
+        return false;
     }
-    return false;
+    take_longest_out(delta);
+    return true;
 }
 
 static void
@@ -122,7 +134,7 @@ static void
 put_baseline(JsonBuilder *json, const WitnessLog *log, const BenchRun *run,
              uint64_t length_ms)
 {
-    const WitnessBeat *to = &run->baseline_to;
+    const WitnessBeat *to = find(log, run->baseline_to);
     uint64_t from_ms = to->ms > length_ms ? to->ms - length_ms : 0;
     const WitnessBeat *from = witness_log_at(log, from_ms);
     WitnessDelta delta;
@@ -135,12 +147,13 @@ bench_guest_put(VmPair *pair, const BenchRun *run, bool kvm, JsonBuilder *json,
                 GString *line, GError **error)
 {
     g_autoptr(WitnessLog) log = vm_pair_witness(pair, error);
-    if (!log) {
-        return false;
+    if (!log || !witness_log_last(log)) {
+        return log && error_set(error, ERROR_STATE,
+                                "the witness has printed nothing");
     }
     WitnessDelta missing, whole;
-    witness_log_delta(log, &run->missing_from, &run->missing_to, &missing);
-    witness_log_delta(log, &run->before, &run->missing_to, &whole);
+    measure(log, run->missing_from, run->missing_to, &missing);
+    measure(log, run->before, run->missing_to, &whole);
     bool out = kvm && take_switchover_out(log, run, &missing);
     bool whole_out = kvm && take_switchover_out(log, run, &whole);
     put_baseline(json, log, run, missing.ms);

@@ -16,11 +16,13 @@
 
 #include "tests/bench/bench-run.h"
 
-/* The newest beat of one side; false if it has printed none. */
-bool bench_guest_now(VmQemu *vm, WitnessBeat *beat, GError **error);
+/* The number of the newest beat of one side; false if it has printed none. */
+bool bench_guest_now(VmQemu *vm, uint64_t *line, GError **error);
 
-/* Waits for the first beat that began after this call. */
-bool bench_guest_next(VmPair *pair, WitnessBeat *beat, GError **error);
+/* Waits for the first beat that was printed after this call, and what it says
+ * of wrong words. */
+bool bench_guest_next(VmPair *pair, uint64_t *line, uint64_t *wrong,
+                      GError **error);
 
 /* Adds the members baseline, whole, missing to the open object of JSON, and
  * prints "missing" as a line for a person into LINE. */

@@ -108,21 +108,17 @@ move(const BenchPlan *plan, VmPair *pair, BenchRun *run, GError **error)
 static bool
 look_after(const BenchPlan *plan, VmPair *pair, BenchRun *run, GError **error)
 {
-    if (!bench_guest_next(pair, &run->missing_to, error) ||
+    uint64_t last;
+    if (!bench_guest_next(pair, &run->missing_to, &run->wrong_words, error) ||
         !bench_guest_now(pair->source, &run->missing_from, error) ||
         !vm_look_huge(pair->destination, &run->huge_bytes, &run->rss_bytes,
                       error)) {
         return false;
     }
     g_usleep((gulong)plan->after_ms * 1000);
-    WitnessBeat last;
-    if (!vm_look_huge(pair->destination, &run->huge_after_bytes,
-                      &run->rss_after_bytes, error) ||
-        !bench_guest_next(pair, &last, error)) {
-        return false;
-    }
-    run->wrong_words = last.wrong;
-    return true;
+    return vm_look_huge(pair->destination, &run->huge_after_bytes,
+                        &run->rss_after_bytes, error) &&
+           bench_guest_next(pair, &last, &run->wrong_words, error);
 }
 
 static void

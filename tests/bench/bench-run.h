@@ -50,9 +50,10 @@ typedef struct {
     JsonNode *sent, *received;            /* postlude's reports, or NULL */
     JsonNode *native;                     /* query-migrate at the source */
 
-    WitnessBeat baseline_to; /* the guest alone until here */
-    WitnessBeat before;      /* the last beat before the command */
-    WitnessBeat missing_from, missing_to;
+    /* Numbers of the witness's lines. */
+    uint64_t baseline_to; /* the guest alone until here */
+    uint64_t before;      /* the last before the command */
+    uint64_t missing_from, missing_to;
     uint64_t wrong_words;    /* at the very end */
     uint64_t huge_bytes, rss_bytes;             /* when it was over */
     uint64_t huge_after_bytes, rss_after_bytes; /* after_ms later */

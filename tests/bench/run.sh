@@ -150,7 +150,8 @@ move() {
     case $? in
     0) ;;
     77) exit 77 ;;
-    *) failures=$((failures + 1)) ;;
+    # QEMU's own failures are in the table; they are not ours.
+    *) [ "$way" != postlude ] || failures=$((failures + 1)) ;;
     esac
 }
 
@@ -186,6 +187,6 @@ if [ -z "$only" ]; then
     python3 "$top/tests/bench/table.py" "$runs" "$floors" "$out" || exit 1
 fi
 if [ $failures != 0 ]; then
-    say "$failures of the runs failed, see above"
+    say "$failures of the runs of postlude failed, see above"
     exit 1
 fi

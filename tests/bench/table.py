@@ -267,6 +267,11 @@ def main():
     print(f"\nAll runs: {sys.argv[3]}")
     bad = [run for run in runs if run["way"] == "postlude" and
            ("failed" in run or run["wrong_words"] > 0)]
+    for run in runs:
+        if run["way"] != "postlude" and ("failed" in run or
+                                         run["wrong_words"] > 0):
+            print(f"QEMU's own ({run['way']} {run['ram']}, {run['qemu']}): "
+                  f"{run.get('failed', 'wrong words in the guest')}")
     for run in bad:
         print(f"FAILED: postlude, QEMU {run['qemu']}: "
               f"{run.get('failed', 'wrong words in the guest')}")
