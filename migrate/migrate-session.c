@@ -68,7 +68,9 @@ migrate_session_new(const MigrateOptions *options)
     migrate_alarm_init(&session->alarm, NULL);
     session->sources[0] = g_unix_signal_add(SIGINT, on_signal, session);
     session->sources[1] = g_unix_signal_add(SIGTERM, on_signal, session);
-    session->sources[2] = g_unix_signal_add(SIGUSR1, on_go, session);
+    /* A terminal that goes away must not take the guest's memory with it. */
+    session->sources[2] = g_unix_signal_add(SIGHUP, on_signal, session);
+    session->sources[3] = g_unix_signal_add(SIGUSR1, on_go, session);
     return session;
 }
 

@@ -119,7 +119,7 @@ typedef struct MigrateSession {
     /* the operator */
     bool interrupted;
     bool go; /* SIGUSR1 */
-    guint sources[3];
+    guint sources[4];
     guint watch_qmp, watch_control; /* 0: none */
 } MigrateSession;
 
