@@ -84,6 +84,10 @@ run(const char *verb, const MigrateOptions *options)
     log_set_before_line(NULL);
     if (result != MIGRATE_EXIT_DONE) {
         cli_fail(verb, why->message, result);
+        if (result != MIGRATE_EXIT_GIVEN_UP && !session->qemu_gone) {
+            fprintf(stderr, "postlude %s: nothing has moved; the guest stays "
+                            "on the source\n", verb);
+        }
     } else {
         g_autofree char *text = migrate_report_to_text(&session->report);
         printf("%s", text);

@@ -238,7 +238,7 @@ start_guest(MigrateSession *session, GError **error)
 {
     g_autoptr(GError) why = NULL;
     if (!session->destination.start_guest || session->options.paused) {
-        session->past_no_return = true;
+        migrate_session_commit(session);
         return true;
     }
     if (!qmp_qemu_cont(session->qmp, &why)) {
@@ -251,7 +251,7 @@ start_guest(MigrateSession *session, GError **error)
                   why->message);
         g_clear_error(&why);
     }
-    session->past_no_return = true;
+    migrate_session_commit(session);
     if (!migrate_session_wait(session, runs_now, START_MS,
                               "the guest to start", &why)) {
         g_warning("%s", why->message);

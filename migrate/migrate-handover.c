@@ -243,7 +243,7 @@ tell_to_run(MigrateSession *session, GError **error)
 {
     g_autoptr(GByteArray) payload = g_byte_array_new();
     wire_run_encode(session->guest_ran, payload);
-    session->past_no_return = true;
+    migrate_session_commit(session);
     if (!migrate_session_tell(session, WIRE_FRAME_RUN, payload, error)) {
         /* Not a byte of it may have left: but some may. */
         g_warning("the word to run could not be sent completely");

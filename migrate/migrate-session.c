@@ -4,10 +4,13 @@
  */
 #include "migrate/migrate-session.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <glib-unix.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -101,6 +104,19 @@ close_links(MigrateSession *session)
     g_clear_pointer(&session->device, wire_link_free);
     g_clear_pointer(&session->control, wire_link_free);
     fd_clear(&session->listener);
+}
+
+void
+migrate_session_commit(MigrateSession *session)
+{
+    session->past_no_return = true;
+    /* Lowering it takes CAP_SYS_RESOURCE; without, we are as likely as any. */
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd >= 0 && write(fd, "-1000", 5) < 0) {
+        g_debug("the OOM killer may take this process: %s",
+                g_strerror(errno));
+    }
+    fd_clear(&fd);
 }
 
 static gboolean

@@ -131,6 +131,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(MigrateSession, migrate_session_free)
 
 const char *migrate_stage_id_name(MigrateStageId stage);
 
+/* The point of no return: from here on this process holds what the guest needs
+ * to live, so signals do not end it, nor does the OOM killer if we may ask. */
+void migrate_session_commit(MigrateSession *session);
+
 /* Wakes the main loop when FD is readable, until its other end is closed;
  * the id is for g_source_remove(). */
 guint migrate_session_watch(MigrateSession *session, int fd);
