@@ -26,15 +26,16 @@ struct MigrateRelay {
     uint8_t chunk[CHUNK];
 };
 
-/* LOCAL -> DEVICE. False when this direction has ended. */
+/* LOCAL -> DEVICE. False when this direction has ended; however it did, the
+ * other side must hear of it, or its QEMU would wait for the rest. */
 static bool
 carry_out(MigrateRelay *relay)
 {
     ssize_t n = recv(relay->local, relay->chunk, CHUNK, MSG_DONTWAIT);
-    if (n < 0) {
-        return errno == EAGAIN || errno == EINTR;
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return true;
     }
-    if (n == 0) {
+    if (n <= 0) {
         wire_link_shutdown_write(relay->device);
         return false;
     }

@@ -229,43 +229,68 @@ migrate_status_query_all(void)
     return all;
 }
 
+/* json-glib's own getters crash or warn at a member of another type. */
+static const char *
+text_member(JsonObject *o, const char *name, const char *fallback)
+{
+    JsonNode *node = json_object_get_member(o, name);
+    bool is_text = node && JSON_NODE_HOLDS_VALUE(node) &&
+                   json_node_get_value_type(node) == G_TYPE_STRING;
+    return is_text ? json_node_get_string(node) : fallback;
+}
+
+static uint64_t
+count_member(JsonObject *o, const char *name)
+{
+    JsonNode *node = json_object_get_member(o, name);
+    bool is_int = node && JSON_NODE_HOLDS_VALUE(node) &&
+                  json_node_get_value_type(node) == G_TYPE_INT64;
+    return is_int ? (uint64_t)MAX(json_node_get_int(node), 0) : 0;
+}
+
+static bool
+true_member(JsonObject *o, const char *name)
+{
+    JsonNode *node = json_object_get_member(o, name);
+    return node && JSON_NODE_HOLDS_VALUE(node) &&
+           json_node_get_value_type(node) == G_TYPE_BOOLEAN &&
+           json_node_get_boolean(node);
+}
+
+static uint64_t
+pages_to_mib(uint64_t pages)
+{
+    return pages / 256;
+}
+
 char *
 migrate_status_describe(const char *json)
 {
     g_autoptr(JsonParser) parser = json_parser_new();
     if (!json_parser_load_from_data(parser, json, -1, NULL) ||
+        !json_parser_get_root(parser) ||
         !JSON_NODE_HOLDS_OBJECT(json_parser_get_root(parser))) {
         return NULL;
     }
     JsonObject *o = json_node_get_object(json_parser_get_root(parser));
-    const char *role = json_object_get_string_member_with_default(o, "role",
-                                                                  "?");
-    const char *vm =
-        json_object_get_string_member_with_default(o, "vm", "");
-    gint64 total =
-        json_object_get_int_member_with_default(o, "total_pages", 0);
-    gint64 present =
-        json_object_get_int_member_with_default(o, "present_pages", 0);
-    bool lost =
-        json_object_get_boolean_member_with_default(o, "peer_lost", false);
-    bool past = json_object_get_boolean_member_with_default(
-        o, "past_no_return", false);
+    const char *role = text_member(o, "role", "?");
+    const char *vm = text_member(o, "vm", "");
+    uint64_t total = count_member(o, "total_pages");
+    uint64_t present = MIN(count_member(o, "present_pages"), total);
     GString *text = g_string_new(NULL);
     g_string_append_printf(
-        text, "%-8s %-20s pid %" PRId64 "  %-10s %" PRId64 " of %" PRId64
-        " MiB, %" PRId64 " faults, peer %s",
-        role, *vm ? vm : "(unnamed)",
-        json_object_get_int_member_with_default(o, "pid", 0),
-        json_object_get_string_member_with_default(o, "stage", "?"),
-        present * 4 / 1024, total * 4 / 1024,
-        json_object_get_int_member_with_default(o, "faults", 0),
-        json_object_get_string_member_with_default(o, "peer", "?"));
-    if (past && g_str_equal(role, "send")) {
+        text, "%-8s %-20s pid %" PRIu64 "  %-10s %" PRIu64 " of %" PRIu64
+        " MiB, %" PRIu64 " faults, peer %s",
+        role, *vm ? vm : "(unnamed)", count_member(o, "pid"),
+        text_member(o, "stage", "?"), pages_to_mib(present),
+        pages_to_mib(total), count_member(o, "faults"),
+        text_member(o, "peer", "?"));
+    if (true_member(o, "past_no_return") && g_str_equal(role, "send")) {
         g_string_append_printf(text,
-                               "; STILL NEEDED there: %" PRId64 " MiB",
-                               (total - present) * 4 / 1024);
+                               "; STILL NEEDED there: %" PRIu64 " MiB",
+                               pages_to_mib(total - present + 255));
     }
-    if (lost) {
+    if (true_member(o, "peer_lost")) {
         g_string_append(text, "; CONNECTION LOST");
     }
     return g_string_free(text, false);
