@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * One line about a running helper, whatever it answered.
+ */
+#include "migrate/migrate-status.h"
+
+#include <string.h>
+
+static void
+described(void)
+{
+    g_autofree char *text = migrate_status_describe(
+        "{\"role\":\"send\",\"vm\":\"web1\",\"pid\":4711,\"stage\":\"postcopy\","
+        "\"total_pages\":262144,\"present_pages\":262143,\"faults\":12,"
+        "\"peer\":\"10.0.0.2:4444\",\"past_no_return\":true,"
+        "\"peer_lost\":true}");
+    g_assert_cmpstr(text, ==,
+                    "send     web1                 pid 4711  postcopy   1023 "
+                    "of 1024 MiB, 12 faults, peer 10.0.0.2:4444; STILL NEEDED "
+                    "there: 1 MiB; CONNECTION LOST");
+    g_autofree char *quiet = migrate_status_describe(
+        "{\"role\":\"receive\",\"past_no_return\":true,\"peer_lost\":false}");
+    g_assert_null(strstr(quiet, "NEEDED"));
+    g_assert_null(strstr(quiet, "LOST"));
+    g_assert_nonnull(strstr(quiet, "(unnamed)"));
+}
+
+static void
+no_status_at_all(void)
+{
+    static const char *const cases[] = {"", " ", "{", "[]", "7", "null",
+                                        "\"text\"", "{]", "\xff\xfe"};
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_assert_null(migrate_status_describe(cases[i]));
+    }
+}
+
+/* Members of the wrong type, numbers past the end: a line, and no crash. */
+static void
+odd_members(void)
+{
+    static const char *const cases[] = {
+        "{}",
+        "{\"role\":5,\"vm\":[],\"stage\":{},\"peer\":null,"
+        "\"past_no_return\":\"yes\",\"peer_lost\":3}",
+        "{\"role\":null,\"past_no_return\":true}",
+        "{\"role\":\"send\",\"past_no_return\":true,"
+        "\"total_pages\":9223372036854775807,\"present_pages\":-5}",
+        "{\"total_pages\":1,\"present_pages\":9223372036854775807,"
+        "\"pid\":1e300,\"faults\":\"many\"}",
+    };
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *text = migrate_status_describe(cases[i]);
+        g_assert_nonnull(text);
+        g_assert_nonnull(strstr(text, "(unnamed)"));
+    }
+}
+
+static void
+mutations(void)
+{
+    static const char good[] =
+        "{\"role\":\"send\",\"vm\":\"a\",\"total_pages\":5,\"peer_lost\":true}";
+    GRand *rand = g_rand_new_with_seed(31);
+    for (unsigned i = 0; i < 20000; i++) {
+        g_autofree char *text = g_strdup(good);
+        for (int n = g_rand_int_range(rand, 1, 6); n > 0; n--) {
+            text[g_rand_int(rand) % (sizeof good - 1)] =
+                "{}[]\",:0129eE+-.tfn\\u \x01\xc3"[g_rand_int(rand) % 25];
+        }
+        g_autofree char *line = migrate_status_describe(text);
+    }
+    g_rand_free(rand);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/status/described", described);
+    g_test_add_func("/status/none", no_status_at_all);
+    g_test_add_func("/status/odd", odd_members);
+    g_test_add_func("/status/mutations", mutations);
+    return g_test_run();
+}
