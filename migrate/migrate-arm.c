@@ -63,6 +63,50 @@ close_leftovers(MigrateSession *session, GError **error)
     return old != NULL;
 }
 
+/* The cgroup's limit (EBUSY: mm/khugepaged.c, a charge that fails) or a full
+ * tmpfs, and not just the want of a huge page. */
+static bool
+is_at_limit(const CollapseErrors *errors)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(errors->kinds); i++) {
+        if (errors->kinds[i].count > 0 && (errors->kinds[i].errnum == EBUSY ||
+                                           errors->kinds[i].errnum == ENOSPC)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What was laid up to the limit leaves no room for the small pages of the
+ * other extents: the kernel would kill QEMU for want of it, when the guest
+ * already runs here. In small pages the guest takes what it took at the
+ * source, and nobody knows of more that would fit. */
+static void
+give_back(MigrateSession *session, uint8_t **laid, CollapseLayResult *result)
+{
+    empty_files(session, NULL);
+    for (unsigned i = 0; i < session->ram->n_blocks; i++) {
+        memset(laid[i], 0, session->ram->blocks[i].extents);
+    }
+    result->laid_extents = 0;
+}
+
+static void
+warn_of_small(MigrateSession *session, const CollapseLayResult *result)
+{
+    g_warning("no huge page for %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+              " extents (%s): %s",
+              result->failed_extents,
+              result->failed_extents + result->laid_extents,
+              error_errno_name(result->errors.kinds[0].errnum),
+              is_at_limit(&result->errors)
+                  ? "the limit of QEMU's memory cgroup, or of the tmpfs, is too "
+                    "low for the guest in huge pages, so all of it arrives in "
+                    "small ones; raise the limit above the size of its RAM, "
+                    "then run 'postlude collapse'"
+                  : "they arrive in small pages and are swept at the end");
+}
+
 /* Huge pages need an aligned mapping; without one the folios would only cost
  * memory, so such a block takes the path of small extents. */
 static bool
@@ -89,17 +133,16 @@ lay(MigrateSession *session, uint8_t **laid, GError **error)
                                   error)) {
         return false;
     }
-    session->report.huge.laid_extents = result.laid_extents;
     session->report.huge.lay_ns = result.ns;
     collapse_errors_merge(&session->report.huge.failed, &result.errors);
     if (result.failed_extents > 0) {
-        g_warning("no huge page for %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
-                  " extents (%s): they arrive in small pages and are swept at "
-                  "the end",
-                  result.failed_extents,
-                  result.failed_extents + result.laid_extents,
-                  error_errno_name(result.errors.kinds[0].errnum));
+        warn_of_small(session, &result);
     }
+    if (is_at_limit(&result.errors)) {
+        session->destination.at_limit = true;
+        give_back(session, laid, &result);
+    }
+    session->report.huge.laid_extents = result.laid_extents;
     return true;
 }
 

@@ -112,6 +112,7 @@ typedef struct MigrateSession {
         MigrateFault *fault;
         MigrateFill *fill[WIRE_MAX_STREAMS];
         MigrateTally tally; /* of threads that have ended */
+        bool at_limit; /* no room for huge pages: do not sweep either */
         bool start_guest;
         bool said_done;
     } destination;

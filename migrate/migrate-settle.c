@@ -123,7 +123,9 @@ sweep_rest(MigrateSession *session)
             if (!migrate_pages_is_laid(session->destination.pages, i, e)) {
                 session->report.huge.small_extents++;
             }
-            if (!migrate_huge_is(session->destination.huge, i, e)) {
+            /* At the limit, a sweep would take what QEMU needs to live. */
+            if (!session->destination.at_limit &&
+                !migrate_huge_is(session->destination.huge, i, e)) {
                 sweep_extent(session, block->hva + e * EXTENT_BYTES);
             }
         }
