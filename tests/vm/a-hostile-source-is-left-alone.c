@@ -40,7 +40,7 @@ static const Greeting greetings[] = {
      "control connection to 127.0.0.1:"},
     {"ssh", "SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n",
      "control connection to 127.0.0.1:"},
-    {"silence", NULL, "the peer fell silent for 10 s"},
+    {"silence", NULL, "the peer fell silent for 10"},
 };
 
 static void

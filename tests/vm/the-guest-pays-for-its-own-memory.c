@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Memory is charged to who touches it first: the folios that the helper lays
+ * are charged to the cgroup of the QEMU they are for, not to the helper's. If
+ * its limit leaves no room for huge pages, the guest arrives in small ones,
+ * whole, and the operator is told.
+ */
+#include <string.h>
+
+#include "tests/kernel/support/kernel-cgroup.h"
+#include "tests/support/vm-expect.h"
+
+static bool
+init_cgroup(KernelCgroup *cgroup)
+{
+    const char *reason = NULL;
+    return !vm_qemu_skip(vm_qemu_why_not(VM_QEMU_HOST, false)) &&
+           (kernel_cgroup_init(cgroup, &reason) ||
+            !vm_qemu_skip(g_strdup(reason)));
+}
+
+static double
+number(JsonNode *report, const char *path)
+{
+    g_autoptr(GError) error = NULL;
+    double value = 0;
+    vm_tool_number(report, path, &value, &error);
+    g_assert_no_error(error);
+    return value;
+}
+
+static void
+test_charged_to_qemu(void)
+{
+    g_auto(KernelCgroup) cgroup = {0};
+    if (!init_cgroup(&cgroup)) {
+        return;
+    }
+    VmQemuOptions options = vm_expect_options(160);
+    options.append = "mib=128 scan=1 stride=1024 report=50";
+    g_autoptr(VmPair) pair = vm_expect_pair_of(&options, &options);
+    kernel_cgroup_enter(&cgroup, vm_qemu_pid(pair->destination));
+    uint64_t before = kernel_cgroup_usage_bytes(&cgroup);
+    vm_expect_moves(pair);
+    uint64_t after = kernel_cgroup_usage_bytes(&cgroup);
+    g_autoptr(GError) error = NULL;
+    uint64_t huge, rss;
+    vm_look_huge(pair->destination, &huge, &rss, &error);
+    g_assert_no_error(error);
+    g_test_message("charged %" G_GUINT64_FORMAT " MiB for %" G_GUINT64_FORMAT
+                   " MiB of RAM", (after - before) >> 20, rss >> 20);
+    g_assert_cmpuint(huge, ==, rss);
+    g_assert_cmpuint(rss, >=, 128 << 20);
+    g_assert_cmpuint(after - before, >=, rss - (2 << 20));
+    /* A second copy would be seen. */
+    g_assert_cmpuint(after - before, <=, rss + (48 << 20));
+}
+
+/* One page in 16 holds data: small pages fit where huge ones do not. */
+static void
+test_no_room_for_huge_pages(void)
+{
+    g_auto(KernelCgroup) cgroup = {0};
+    if (!init_cgroup(&cgroup)) {
+        return;
+    }
+    VmQemuOptions options = vm_expect_options(160);
+    options.append = "mib=128 sparse=16 scan=1 stride=64 report=50";
+    g_autoptr(VmPair) pair = vm_expect_pair_of(&options, &options);
+    kernel_cgroup_enter(&cgroup, vm_qemu_pid(pair->destination));
+    kernel_cgroup_limit(&cgroup,
+                        kernel_cgroup_usage_bytes(&cgroup) + (64 << 20));
+    g_autoptr(VmTool) send = vm_expect_send(pair, NULL);
+    g_autoptr(VmTool) receive = vm_expect_receive(pair, NULL);
+    vm_expect_arrives(pair, send, receive);
+
+    g_autofree char *said = vm_tool_stderr(receive);
+    g_test_message("%s", said);
+    g_assert_nonnull(strstr(said, "no huge page for"));
+    g_assert_nonnull(strstr(said, "raise the limit above the size of its"));
+    g_autoptr(GError) error = NULL;
+    g_autoptr(JsonNode) report = vm_tool_report(receive, &error);
+    g_assert_no_error(error);
+    g_assert_cmpfloat(number(report, "$.huge.small_extents"), >, 10);
+    g_assert_cmpfloat(number(report, "$.huge.laid_extents"), ==, 0);
+    g_assert_cmpfloat(number(report, "$.huge.after_bytes"), ==, 0);
+    vm_expect_beats(pair->destination);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/the-guest-pays/charged-to-qemu", test_charged_to_qemu);
+    g_test_add_func("/the-guest-pays/no-room-for-huge-pages",
+                    test_no_room_for_huge_pages);
+    return g_test_run();
+}
