@@ -7,7 +7,7 @@
 void
 migrate_alarm_init(MigrateAlarm *alarm, GMainContext *context)
 {
-    g_mutex_init(&alarm->lock);
+    pthread_mutex_init(&alarm->lock, NULL);
     alarm->first = NULL;
     alarm->context = context;
 }
@@ -16,17 +16,17 @@ void
 migrate_alarm_clear(MigrateAlarm *alarm)
 {
     g_clear_error(&alarm->first);
-    g_mutex_clear(&alarm->lock);
+    pthread_mutex_destroy(&alarm->lock);
 }
 
 void
 migrate_alarm_raise(MigrateAlarm *alarm, GError *error)
 {
-    g_mutex_lock(&alarm->lock);
+    pthread_mutex_lock(&alarm->lock);
     if (error && !alarm->first) {
         alarm->first = g_steal_pointer(&error);
     }
-    g_mutex_unlock(&alarm->lock);
+    pthread_mutex_unlock(&alarm->lock);
     g_clear_error(&error);
     g_main_context_wakeup(alarm->context);
 }
@@ -34,9 +34,9 @@ migrate_alarm_raise(MigrateAlarm *alarm, GError *error)
 bool
 migrate_alarm_take(MigrateAlarm *alarm, GError **error)
 {
-    g_mutex_lock(&alarm->lock);
+    pthread_mutex_lock(&alarm->lock);
     GError *taken = g_steal_pointer(&alarm->first);
-    g_mutex_unlock(&alarm->lock);
+    pthread_mutex_unlock(&alarm->lock);
     if (!taken) {
         return true;
     }

@@ -7,10 +7,11 @@
 #pragma once
 
 #include <glib.h>
+#include <pthread.h>
 #include <stdbool.h>
 
 typedef struct {
-    GMutex lock;
+    pthread_mutex_t lock; /* not GMutex: the thread sanitizer sees this one */
     GError *first;
     GMainContext *context; /* not owned; NULL is the default one */
 } MigrateAlarm;

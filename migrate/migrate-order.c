@@ -10,6 +10,8 @@
  */
 #include "migrate/migrate-order.h"
 
+#include <pthread.h>
+
 enum {
     EXTENT_OUT = 0, /* not offered, or handed out */
     EXTENT_COLD = 1,
@@ -22,7 +24,8 @@ typedef struct {
 } Place;
 
 struct MigrateOrder {
-    GMutex lock;
+    /* Not GMutex: a lock that the thread sanitizer can see. */
+    pthread_mutex_t lock;
     unsigned n_blocks;
     uint32_t *extents;
     uint8_t **state; /* per block, per extent */
@@ -36,7 +39,7 @@ MigrateOrder *
 migrate_order_new(const uint32_t *extents_per_block, unsigned n)
 {
     MigrateOrder *order = g_new0(MigrateOrder, 1);
-    g_mutex_init(&order->lock);
+    pthread_mutex_init(&order->lock, NULL);
     order->n_blocks = n;
     order->extents = g_memdup2(extents_per_block, n * sizeof(uint32_t));
     order->state = g_new0(uint8_t *, n);
@@ -57,14 +60,14 @@ migrate_order_free(MigrateOrder *order)
     g_free(order->state);
     g_free(order->extents);
     g_free(order->hot);
-    g_mutex_clear(&order->lock);
+    pthread_mutex_destroy(&order->lock);
     g_free(order);
 }
 
 void
 migrate_order_offer(MigrateOrder *order, unsigned block, uint32_t extent)
 {
-    g_mutex_lock(&order->lock);
+    pthread_mutex_lock(&order->lock);
     uint8_t *state = &order->state[block][extent];
     if (*state == EXTENT_OUT) {
         *state = EXTENT_COLD;
@@ -75,13 +78,13 @@ migrate_order_offer(MigrateOrder *order, unsigned block, uint32_t extent)
             *at = (Place){.block = block, .extent = extent};
         }
     }
-    g_mutex_unlock(&order->lock);
+    pthread_mutex_unlock(&order->lock);
 }
 
 void
 migrate_order_heat(MigrateOrder *order, unsigned block, uint32_t extent)
 {
-    g_mutex_lock(&order->lock);
+    pthread_mutex_lock(&order->lock);
     uint8_t *state = &order->state[block][extent];
     if (*state == EXTENT_COLD) {
         *state = EXTENT_HOT;
@@ -89,7 +92,7 @@ migrate_order_heat(MigrateOrder *order, unsigned block, uint32_t extent)
         order->hot[tail] = (Place){.block = block, .extent = extent};
         order->hot_count++;
     }
-    g_mutex_unlock(&order->lock);
+    pthread_mutex_unlock(&order->lock);
 }
 
 static bool
@@ -112,7 +115,7 @@ migrate_order_next(MigrateOrder *order, unsigned *block, uint32_t *extent)
 {
     Place place;
     bool found = true;
-    g_mutex_lock(&order->lock);
+    pthread_mutex_lock(&order->lock);
     if (order->hot_count > 0) {
         place = order->hot[order->hot_head];
         order->hot_head = (order->hot_head + 1) % order->hot_room;
@@ -126,15 +129,15 @@ migrate_order_next(MigrateOrder *order, unsigned *block, uint32_t *extent)
         *block = place.block;
         *extent = place.extent;
     }
-    g_mutex_unlock(&order->lock);
+    pthread_mutex_unlock(&order->lock);
     return found;
 }
 
 uint64_t
 migrate_order_left(MigrateOrder *order)
 {
-    g_mutex_lock(&order->lock);
+    pthread_mutex_lock(&order->lock);
     uint64_t left = order->left;
-    g_mutex_unlock(&order->lock);
+    pthread_mutex_unlock(&order->lock);
     return left;
 }
