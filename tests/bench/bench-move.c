@@ -58,6 +58,17 @@ start_pair(const BenchPlan *plan, const char *words, GError **error)
     return vm_pair_start(&options, plan->version, FILL_TIMEOUT_MS, error);
 }
 
+/* More than twice the guest for either way: its RAM, what lies in sockets, and
+ * as much again, because what is freed here is not all that is taken next. */
+static double
+warm(const BenchPlan *plan)
+{
+    uint64_t ram_bytes = (uint64_t)plan->ram_mib << 20;
+    return plan->way == BENCH_POSTLUDE
+               ? bench_warm(ram_bytes, ram_bytes / 4 * 5)
+               : bench_warm(ram_bytes / 4 * 9, 0);
+}
+
 /* The order matters: the guest must have been alone for a while for the
  * baseline, and no second may pass between warm memory and its use. */
 static bool
@@ -70,7 +81,7 @@ get_ready(const BenchPlan *plan, VmPair *pair, BenchRun *run, GError **error)
         !bench_watch_begin(pair, error)) {
         return false;
     }
-    run->warm_ms = bench_warm((uint64_t)plan->warm_mib << 20);
+    run->warm_ms = warm(plan);
     return bench_guest_now(pair->source, &run->before, error) &&
            bench_cpu_take(pair->source, &run->source_cpu, error) &&
            bench_cpu_take(pair->destination, &run->destination_cpu, error);
@@ -321,8 +332,6 @@ main(int argc, char **argv)
          "How long the guest runs alone before (2000)", "MS"},
         {"after", 0, 0, G_OPTION_ARG_INT, &plan.after_ms,
          "When coverage is looked at again (10000)", "MS"},
-        {"warm", 0, 0, G_OPTION_ARG_INT, &plan.warm_mib,
-         "Memory to touch and free right before (RAM and a quarter)", "MIB"},
         {"json", 0, 0, G_OPTION_ARG_FILENAME, &json_path,
          "Append the run as a line of JSON", "FILE"},
         {0}};
@@ -334,7 +343,6 @@ main(int argc, char **argv)
         fail(way, why);
         return 2;
     }
-    plan.warm_mib = plan.warm_mib ? plan.warm_mib : plan.ram_mib * 5 / 4;
     g_autofree char *lack = vm_qemu_why_not(plan.version, plan.kvm);
     if (lack) {
         fprintf(stderr, "bench-move: %s\n", lack);

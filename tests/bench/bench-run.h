@@ -20,7 +20,6 @@ typedef struct {
     gboolean private_ram; /* native only: anonymous memory */
     int ram_mib;
     int streams;          /* postlude only; 0: its choice */
-    int warm_mib;         /* touched and freed right before */
     int undisturbed_ms;   /* how long the guest runs alone before */
     int after_ms;         /* when coverage is looked at again */
 } BenchPlan;

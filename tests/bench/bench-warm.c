@@ -9,21 +9,32 @@
 #include "base/fd.h"
 #include "base/range.h"
 
-double
-bench_warm(uint64_t bytes)
+static char *
+take(uint64_t bytes, int advice)
 {
-    uint64_t start = fd_now_ns();
     char *room = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (room == MAP_FAILED) {
-        return 0;
+        return NULL;
     }
-    /* In huge pages: they are freed as whole blocks, from which huge as well
-     * as small pages can be had. */
-    madvise(room, bytes, MADV_HUGEPAGE);
+    madvise(room, bytes, advice);
     for (uint64_t at = 0; at < bytes; at += PAGE_BYTES) {
         *(volatile char *)(room + at) = 1;
     }
-    munmap(room, bytes);
+    return room;
+}
+
+double
+bench_warm(uint64_t small_bytes, uint64_t huge_bytes)
+{
+    uint64_t start = fd_now_ns();
+    char *huge = huge_bytes ? take(huge_bytes, MADV_HUGEPAGE) : NULL;
+    char *small = small_bytes ? take(small_bytes, MADV_NOHUGEPAGE) : NULL;
+    if (small) {
+        munmap(small, small_bytes);
+    }
+    if (huge) {
+        munmap(huge, huge_bytes);
+    }
     return (double)(fd_now_ns() - start) / 1e6;
 }

@@ -6,9 +6,12 @@
  */
 #pragma once
 
-#include <stdbool.h>
 #include <stdint.h>
 
-/* Touches and frees BYTES, so that the kernel has them at hand for a second or
- * two. Returns how long it took in ms. */
-double bench_warm(uint64_t bytes);
+/* Touches and frees, so that the kernel has both at hand for a second or two:
+ * bytes in small pages, and bytes in huge ones, which is what laying takes.
+ * They are not the same: the kernel gives away its smallest free blocks first,
+ * and after huge pages were freed those are still the ones that have been free
+ * for long (seen: QEMU's postcopy into a file took three times as long).
+ * Returns how long it took in ms. */
+double bench_warm(uint64_t small_bytes, uint64_t huge_bytes);
