@@ -277,12 +277,21 @@ take_final_state(MigrateSession *session, GError **error)
                                   error);
 }
 
+/* The source's operator may take any time to say go; the guest runs there. */
+bool
+migrate_destination_wait(MigrateSession *session, GError **error)
+{
+    uint64_t before = fd_now_ns();
+    g_autoptr(GByteArray) go =
+        migrate_session_expect(session, WIRE_FRAME_SWITCHOVER, -1, error);
+    session->report.waited_ns = fd_now_ns() - before;
+    return go != NULL;
+}
+
 bool
 migrate_destination_switchover(MigrateSession *session, GError **error)
 {
-    g_autoptr(GByteArray) go =
-        migrate_session_expect(session, WIRE_FRAME_SWITCHOVER, -1, error);
-    if (!go || !open_qemu(session, error) ||
+    if (!open_qemu(session, error) ||
         !migrate_session_tell(session, WIRE_FRAME_READY, NULL, error)) {
         return false;
     }

@@ -9,6 +9,7 @@
 bool migrate_destination_connect(MigrateSession *session, GError **error);
 bool migrate_destination_agree(MigrateSession *session, GError **error);
 bool migrate_destination_prepare(MigrateSession *session, GError **error);
+bool migrate_destination_wait(MigrateSession *session, GError **error);
 bool migrate_destination_switchover(MigrateSession *session, GError **error);
 bool migrate_destination_postcopy(MigrateSession *session, GError **error);
 

@@ -16,7 +16,7 @@ typedef struct {
 
 static const Case destination_cases[] = {
     {"stage agree", true},           {"stage prepare", true},
-    {"stage switchover", true},      {"peer: SWITCHOVER", false},
+    {"stage wait", true},      {"peer: SWITCHOVER", false},
     {"QEMU: MIGRATION setup", false}, {"QEMU: MIGRATION active", false},
     {"peer: STOPPED", false},
 };

@@ -19,7 +19,7 @@ typedef struct {
 static const Case cases[] = {
     {"stage agree", true, false, true, "the control connection is lost"},
     {"stage prepare", true, false, true, "the control connection is lost"},
-    {"stage switchover", true, true, true, "the control connection is lost"},
+    {"stage wait", true, true, true, "the control connection is lost"},
     {"peer: SWITCHOVER", false, false, false, "postlude send: switchover: "},
     {"QEMU: MIGRATION setup", false, false, false,
      "postlude send: switchover: "},

@@ -82,7 +82,7 @@ test_status(void)
     vm_expect_says(send, "send SIGUSR1");
     g_autoptr(JsonNode) all = status_json();
     assert_entry(all, send, pair->source, "send", "wait");
-    assert_entry(all, receive, pair->destination, "receive", "switchover");
+    assert_entry(all, receive, pair->destination, "receive", "wait");
     g_autofree char *text = stdout_of("status", NULL, 0);
     g_autofree char *pid = g_strdup_printf(
         "pid %d  wait", vm_child_pid(vm_tool_child(send)));
