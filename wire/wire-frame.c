@@ -295,13 +295,14 @@ wire_accept_decode(const GByteArray *in, unsigned *streams, GError **error)
         return false;
     }
     memcpy(&bytes, in->data, sizeof bytes);
-    *streams = GUINT16_FROM_LE(bytes.streams);
-    if (*streams == 0 || *streams > WIRE_MAX_STREAMS) {
+    unsigned wanted = GUINT16_FROM_LE(bytes.streams);
+    if (wanted == 0 || wanted > WIRE_MAX_STREAMS) {
         return error_set(error, ERROR_PROTOCOL,
                          "the source wants %u bulk connections (1 to %u "
                          "allowed)",
-                         *streams, WIRE_MAX_STREAMS);
+                         wanted, WIRE_MAX_STREAMS);
     }
+    *streams = wanted; /* only now: the caller counts its links by it */
     return true;
 }
 
