@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/bits.h"
@@ -31,18 +32,36 @@ struct MigratePush {
     _Atomic uint64_t zero_pages;
 };
 
-/* Which pages of the extent the file holds; the rest are holes, and must not
- * even be read through the view, which would fill them. Asked page by page,
- * because SEEK_HOLE walks to the end of the data however far behind the extent
- * that lies: over a guest of small pages that is quadratic. */
+/* Every page of the extent is in the page cache: the everyday case, found out
+ * by one call. Anything else (holes, swapped pages) is looked up page by page.
+ * Who may not write the file is told "yes" (mm/mincore.c, can_do_mincore): its
+ * holes are then filled at the source and sent as the zeros they are. */
 static bool
-find_data(const MigrateBlock *block, uint32_t extent, uint64_t data[8],
-          GError **error)
+is_all_data(const MigrateBlock *block, uint32_t extent)
+{
+    unsigned n = migrate_ram_extent_pages(block, extent);
+    uint8_t *view = block->view + extent * EXTENT_BYTES;
+    unsigned char resident[PAGES_PER_EXTENT];
+    if (mincore(view, n * PAGE_BYTES, resident) < 0) {
+        return false;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        if (!(resident[i] & 1)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Not SEEK_HOLE, which walks to the end of the data however far behind the
+ * extent that lies: over a guest of small pages that is quadratic. */
+static bool
+find_data_by_page(const MigrateBlock *block, uint32_t extent, uint64_t data[8],
+                  GError **error)
 {
     uint64_t start = block->file_offset + extent * EXTENT_BYTES;
     uint64_t end =
         start + migrate_ram_extent_pages(block, extent) * PAGE_BYTES;
-    memset(data, 0, 8 * sizeof *data);
     for (uint64_t at = start; at < end; at += PAGE_BYTES) {
         off_t found = lseek(block->file, (off_t)at, SEEK_DATA);
         if (found < 0 && errno != ENXIO) {
@@ -56,6 +75,24 @@ find_data(const MigrateBlock *block, uint32_t extent, uint64_t data[8],
         bits_set(data, (unsigned)((at - start) / PAGE_BYTES));
     }
     return true;
+}
+
+/* Which pages of the extent the file holds; the rest are holes, and must not
+ * even be read through the view, which would fill them. */
+static bool
+find_data(const MigrateBlock *block, uint32_t extent, uint64_t data[8],
+          GError **error)
+{
+    if (is_all_data(block, extent)) {
+        memset(data, 0xff, 8 * sizeof *data);
+        /* One walk instead of a fault per 16 pages; it may fail. */
+        madvise(block->view + extent * EXTENT_BYTES,
+                migrate_ram_extent_pages(block, extent) * PAGE_BYTES,
+                MADV_POPULATE_READ);
+        return true;
+    }
+    memset(data, 0, 8 * sizeof *data);
+    return find_data_by_page(block, extent, data, error);
 }
 
 /* Fills in HEAD: of the pages that are ours to send (TAKEN), those with bytes

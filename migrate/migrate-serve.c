@@ -5,7 +5,6 @@
 #include "migrate/migrate-serve.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
@@ -98,7 +97,7 @@ take_question(MigrateServe *serve, const uint8_t *at, GError **error)
 static bool
 read_questions(MigrateServe *serve, GError **error)
 {
-    ssize_t n = wire_link_read_some(serve->urgent,
+    ssize_t n = wire_link_read_next(serve->urgent,
                                     serve->questions + serve->held,
                                     sizeof serve->questions - serve->held,
                                     error);
@@ -124,11 +123,8 @@ run(gpointer data)
     MigrateServe *serve = data;
     GError *why = NULL;
     migrate_priority_urgent("urgent");
-    do {
-        struct pollfd p = {.fd = wire_link_fd(serve->urgent),
-                           .events = POLLIN};
-        poll(&p, 1, -1);
-    } while (read_questions(serve, &why));
+    while (read_questions(serve, &why)) {
+    }
     if (!serve->stopping) {
         g_prefix_error(&why, "the urgent connection is lost: ");
         migrate_alarm_raise(serve->alarm, why);

@@ -192,10 +192,10 @@ wire_link_read(WireLink *link, void *buffer, size_t bytes, GError **error)
     return true;
 }
 
-ssize_t
-wire_link_read_some(WireLink *link, void *buffer, size_t bytes, GError **error)
+static ssize_t
+receive(WireLink *link, void *buffer, size_t bytes, int flags, GError **error)
 {
-    ssize_t n = recv(link->fd, buffer, bytes, MSG_DONTWAIT);
+    ssize_t n = recv(link->fd, buffer, bytes, flags);
     if (n > 0) {
         atomic_fetch_add_explicit(&link->received, (uint64_t)n,
                                   memory_order_relaxed);
@@ -211,6 +211,18 @@ wire_link_read_some(WireLink *link, void *buffer, size_t bytes, GError **error)
         error_set_errno(error, errno, "read from the peer");
     }
     return -1;
+}
+
+ssize_t
+wire_link_read_some(WireLink *link, void *buffer, size_t bytes, GError **error)
+{
+    return receive(link, buffer, bytes, MSG_DONTWAIT, error);
+}
+
+ssize_t
+wire_link_read_next(WireLink *link, void *buffer, size_t bytes, GError **error)
+{
+    return receive(link, buffer, bytes, 0, error);
 }
 
 bool

@@ -50,6 +50,9 @@ bool wire_link_read(WireLink *link, void *buffer, size_t bytes,
  * (PEER_GONE at the end of the stream). */
 ssize_t wire_link_read_some(WireLink *link, void *buffer, size_t bytes,
                             GError **error);
+/* The same, but waits for the first byte (0 after a signal). */
+ssize_t wire_link_read_next(WireLink *link, void *buffer, size_t bytes,
+                            GError **error);
 bool wire_link_write(WireLink *link, const void *buffer, size_t bytes,
                      GError **error);
 /* As write, but more follows at once: the kernel may hold it back. */
