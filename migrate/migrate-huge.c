@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <semaphore.h>
+#include <time.h>
 
 #include "base/fd.h"
 #include "base/range.h"
@@ -38,6 +39,7 @@ struct MigrateHuge {
     GThread *thread;
     _Atomic uint64_t extents;
     _Atomic uint64_t ns;
+    uint64_t cpu_ns; /* of the whole thread; set when it ends */
 };
 
 static void
@@ -115,18 +117,16 @@ take(MigrateHuge *huge, unsigned block, uint32_t extent)
     collapse_run(huge, block, first, n);
 }
 
-static gpointer
-run(gpointer data)
+static void
+serve_list(MigrateHuge *huge)
 {
-    MigrateHuge *huge = data;
-    migrate_priority_bulk("huge");
     for (;;) {
         if (sem_wait(&huge->posted) < 0) {
             continue;
         }
         if (huge->head == atomic_load(&huge->tail)) {
             if (huge->finishing) {
-                return NULL;
+                return;
             }
             continue;
         }
@@ -138,6 +138,18 @@ run(gpointer data)
         huge->head++;
         take(huge, (unsigned)((entry - 1) >> 32), (uint32_t)(entry - 1));
     }
+}
+
+static gpointer
+run(gpointer data)
+{
+    MigrateHuge *huge = data;
+    struct timespec cpu;
+    migrate_priority_bulk("huge");
+    serve_list(huge);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
+    huge->cpu_ns = (uint64_t)cpu.tv_sec * 1000000000u + (uint64_t)cpu.tv_nsec;
+    return NULL;
 }
 
 MigrateHuge *
@@ -193,6 +205,12 @@ uint64_t
 migrate_huge_extents(const MigrateHuge *huge)
 {
     return atomic_load_explicit(&huge->extents, memory_order_relaxed);
+}
+
+uint64_t
+migrate_huge_cpu_ns(const MigrateHuge *huge)
+{
+    return huge->thread ? 0 : huge->cpu_ns;
 }
 
 uint64_t

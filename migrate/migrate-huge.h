@@ -25,3 +25,7 @@ bool migrate_huge_is(const MigrateHuge *huge, unsigned block, uint32_t extent);
 /* Extents made huge so far, and the time spent in the calls; any thread. */
 uint64_t migrate_huge_extents(const MigrateHuge *huge);
 uint64_t migrate_huge_ns(const MigrateHuge *huge);
+
+/* CPU time of the thread, once it is finished: the rest of migrate_huge_ns()
+ * was waiting for other CPUs. */
+uint64_t migrate_huge_cpu_ns(const MigrateHuge *huge);

@@ -140,6 +140,8 @@ put_huge(JsonBuilder *json, const MigrateReport *report)
     put_int(json, "small_extents", report->huge.small_extents);
     put_number(json, "lay_ms", (double)report->huge.lay_ns / 1e6);
     put_number(json, "sweep_ms", (double)report->huge.sweep_ns / 1e6);
+    put_number(json, "sweep_cpu_ms",
+               (double)report->huge.sweep_cpu_ns / 1e6);
     begin(json, "failed");
     for (unsigned i = 0; i < G_N_ELEMENTS(report->huge.failed.kinds); i++) {
         if (report->huge.failed.kinds[i].count > 0) {

@@ -32,7 +32,8 @@ typedef struct {
     struct {
         uint64_t eligible_bytes, before_bytes, after_bytes;
         uint64_t laid_extents, small_extents;
-        uint64_t sweep_ns;
+        uint64_t sweep_ns;     /* in the calls, waiting included */
+        uint64_t sweep_cpu_ns; /* of it computing, while pages arrived */
         uint64_t lay_ns;
         CollapseErrors failed;
     } huge;

@@ -144,6 +144,8 @@ count(MigrateSession *session)
     report->pages.duplicate = tally->duplicates;
     report->fault_latency = tally->latency;
     report->huge.sweep_ns += migrate_huge_ns(session->destination.huge);
+    report->huge.sweep_cpu_ns =
+        migrate_huge_cpu_ns(session->destination.huge);
     for (unsigned i = 0; i < session->n_streams; i++) {
         report->bytes_received += wire_link_bytes_received(session->bulk[i]);
     }
