@@ -24,8 +24,8 @@ usage: sudo tests/bench/run.sh [OPTION]...
   --build DIR           a build directory other than ./build
   --out FILE            JSON elsewhere than in build/bench.json
 
-Needs root, two cores, 5 GiB of free memory. A full run takes about ten
-minutes; "-n 1 --qemu 7.2 --no-floor" is a smoke test of one minute.
+Needs root, two cores, 6 GiB of free memory. A full run takes about ten
+minutes; "-n 1 --qemu 7.2 --ram file --no-floor" is a smoke test of a minute.
 END
 }
 
