@@ -16,7 +16,25 @@
 #define BYE_MS 5000
 #define TRIES 20
 
-/* BYE carries what only the source could measure; its absence is no harm. */
+/* BYE carries what only the source could measure; its absence is no harm. The
+ * source leaves behind it, and a connection that this breaks may be heard of
+ * first: that says nothing about BYE. */
+static GByteArray *
+wait_for_bye(MigrateSession *session)
+{
+    uint64_t deadline = fd_deadline_ns(BYE_MS);
+    GByteArray *bye = NULL;
+    while (!bye && !session->control_lost && !session->qemu_gone &&
+           fd_now_ns() < deadline) {
+        g_autoptr(GError) why = NULL;
+        bye = migrate_session_expect(session, WIRE_FRAME_BYE, BYE_MS, &why);
+        if (!bye) {
+            g_debug("%s", why->message);
+        }
+    }
+    return bye;
+}
+
 static void
 say_done(MigrateSession *session)
 {
@@ -27,8 +45,7 @@ say_done(MigrateSession *session)
                   why->message);
         return;
     }
-    g_autoptr(GByteArray) bye =
-        migrate_session_expect(session, WIRE_FRAME_BYE, BYE_MS, &why);
+    g_autoptr(GByteArray) bye = wait_for_bye(session);
     if (bye && wire_bye_decode(bye, &downtime_us, NULL)) {
         session->report.downtime_ms = (double)downtime_us / 1000.0;
     }
