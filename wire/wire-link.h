@@ -58,7 +58,9 @@ bool wire_link_write(WireLink *link, const void *buffer, size_t bytes,
 /* As write, but more follows at once: the kernel may hold it back. */
 bool wire_link_write_more(WireLink *link, const void *buffer, size_t bytes,
                           GError **error);
-/* Sends BYTES of FILE from OFFSET without copying them through us. */
+/* Sends BYTES of FILE from OFFSET without copying them through us. sendfile()
+ * has no MSG_NOSIGNAL: the process must ignore SIGPIPE, as ours does from
+ * main() on. */
 bool wire_link_send_file(WireLink *link, int file, uint64_t offset,
                          size_t bytes, GError **error);
 void wire_link_shutdown(WireLink *link);

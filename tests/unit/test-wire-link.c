@@ -6,6 +6,7 @@
 #include "wire/wire-link.h"
 
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -172,6 +173,25 @@ a_file_is_sent(void)
     g_assert_nonnull(strstr(early->message, "6 bytes early"));
 }
 
+/* Every way to send, to a peer that has gone: an error, and we live. */
+static void
+the_peer_has_gone(void)
+{
+    g_auto(Pair) p = pair();
+    g_autoptr(GError) file_error = NULL, more = NULL, frame = NULL;
+    autofd file = memfd_create("sent", MFD_CLOEXEC);
+    g_assert_no_errno(ftruncate(file, 4096));
+    g_clear_pointer(&p.b, wire_link_free);
+    g_assert_false(wire_link_write_more(p.a, "x", 1, &more));
+    g_assert_true(error_is(more, ERROR_PEER_GONE));
+    g_assert_false(wire_link_send_frame(p.a, WIRE_FRAME_DONE, NULL, &frame));
+    g_assert_true(error_is(frame, ERROR_PEER_GONE));
+    g_assert_true(g_str_has_prefix(frame->message, "sending DONE: "));
+    signal(SIGPIPE, SIG_IGN);
+    g_assert_false(wire_link_send_file(p.a, file, 0, 4096, &file_error));
+    g_assert_true(error_is(file_error, ERROR_PEER_GONE));
+}
+
 typedef struct {
     int listener;
     WireStatus status;
@@ -269,6 +289,7 @@ main(int argc, char **argv)
     g_test_add_func("/link/shutdown", shutdown_ends_a_read_that_waits);
     g_test_add_func("/link/some", what_is_there);
     g_test_add_func("/link/file", a_file_is_sent);
+    g_test_add_func("/link/gone", the_peer_has_gone);
     g_test_add_func("/link/greetings", greetings);
     g_test_add_func("/link/strangers", strangers_are_turned_away);
     return g_test_run();
