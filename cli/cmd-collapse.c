@@ -135,7 +135,7 @@ cmd_collapse(int argc, char **argv)
         {"json", 0, 0, G_OPTION_ARG_NONE, &o.json, "Report as JSON", NULL},
         {0}};
     int status;
-    if (!cli_parse(argc, argv, "collapse --pid N|--qmp PATH|--domain NAME",
+    if (!cli_parse(argc, argv, "--pid N|--qmp PATH|--domain NAME",
                    "Makes the memory of a running guest huge again, 2 MiB at "
                    "a time, with pauses that leave\nthe guest its pace. Exit "
                    "status: 0 all was tried or the time was over; 1 nothing "
