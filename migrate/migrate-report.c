@@ -5,11 +5,11 @@
 #include "migrate/migrate-report.h"
 
 #include <inttypes.h>
-#include <json-glib/json-glib.h>
 #include <string.h>
 #include <sys/resource.h>
 
 #include "base/error.h"
+#include "migrate/migrate-json.h"
 
 void
 migrate_report_clear(MigrateReport *report)
@@ -80,36 +80,6 @@ helper_now(void)
 }
 
 static void
-put_int(JsonBuilder *json, const char *name, uint64_t value)
-{
-    json_builder_set_member_name(json, name);
-    json_builder_add_int_value(json, (gint64)value);
-}
-
-/* Three digits behind the point: what a microsecond is to a millisecond. */
-static void
-put_number(JsonBuilder *json, const char *name, double value)
-{
-    json_builder_set_member_name(json, name);
-    json_builder_add_double_value(json,
-                                  (double)(gint64)(value * 1000 + 0.5) / 1000);
-}
-
-static void
-put_text(JsonBuilder *json, const char *name, const char *value)
-{
-    json_builder_set_member_name(json, name);
-    json_builder_add_string_value(json, value ? value : "");
-}
-
-static void
-begin(JsonBuilder *json, const char *name)
-{
-    json_builder_set_member_name(json, name);
-    json_builder_begin_object(json);
-}
-
-static void
 put_latency(JsonBuilder *json, const Histogram *h)
 {
     static const struct {
@@ -117,72 +87,64 @@ put_latency(JsonBuilder *json, const Histogram *h)
         double fraction;
     } quantiles[] = {
         {"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p999", 0.999}};
-    begin(json, "fault_latency_us");
-    put_int(json, "count", h->count);
-    put_number(json, "mean", (double)histogram_mean_ns(h) / 1000);
+    migrate_json_begin(json, "fault_latency_us");
+    migrate_json_int(json, "count", h->count);
+    migrate_json_number(json, "mean", (double)histogram_mean_ns(h) / 1000);
     for (unsigned i = 0; i < G_N_ELEMENTS(quantiles); i++) {
-        put_number(json, quantiles[i].name,
+        migrate_json_number(json, quantiles[i].name,
                    (double)histogram_quantile_ns(h, quantiles[i].fraction) /
                        1000);
     }
-    put_number(json, "max", (double)h->max_ns / 1000);
+    migrate_json_number(json, "max", (double)h->max_ns / 1000);
     json_builder_end_object(json);
 }
 
 static void
 put_huge(JsonBuilder *json, const MigrateReport *report)
 {
-    begin(json, "huge");
-    put_int(json, "eligible_bytes", report->huge.eligible_bytes);
-    put_int(json, "before_bytes", report->huge.before_bytes);
-    put_int(json, "after_bytes", report->huge.after_bytes);
-    put_int(json, "laid_extents", report->huge.laid_extents);
-    put_int(json, "small_extents", report->huge.small_extents);
-    put_number(json, "lay_ms", (double)report->huge.lay_ns / 1e6);
-    put_number(json, "sweep_ms", (double)report->huge.sweep_ns / 1e6);
-    put_number(json, "sweep_cpu_ms",
+    migrate_json_begin(json, "huge");
+    migrate_json_int(json, "eligible_bytes", report->huge.eligible_bytes);
+    migrate_json_int(json, "before_bytes", report->huge.before_bytes);
+    migrate_json_int(json, "after_bytes", report->huge.after_bytes);
+    migrate_json_int(json, "laid_extents", report->huge.laid_extents);
+    migrate_json_int(json, "small_extents", report->huge.small_extents);
+    migrate_json_number(json, "lay_ms", (double)report->huge.lay_ns / 1e6);
+    migrate_json_number(json, "sweep_ms", (double)report->huge.sweep_ns / 1e6);
+    migrate_json_number(json, "sweep_cpu_ms",
                (double)report->huge.sweep_cpu_ns / 1e6);
-    begin(json, "failed");
-    for (unsigned i = 0; i < G_N_ELEMENTS(report->huge.failed.kinds); i++) {
-        if (report->huge.failed.kinds[i].count > 0) {
-            put_int(json,
-                    error_errno_name(report->huge.failed.kinds[i].errnum),
-                    report->huge.failed.kinds[i].count);
-        }
-    }
-    json_builder_end_object(json);
+    migrate_json_errors(json, "failed", &report->huge.failed);
     json_builder_end_object(json);
 }
 
 static void
 put_head(JsonBuilder *json, const MigrateReport *report)
 {
-    put_int(json, "schema", MIGRATE_REPORT_SCHEMA);
-    put_text(json, "role", report->role);
-    put_text(json, "outcome", report->outcome);
+    migrate_json_int(json, "schema", MIGRATE_REPORT_SCHEMA);
+    migrate_json_text(json, "role", report->role);
+    migrate_json_text(json, "outcome", report->outcome);
     if (report->reason) {
-        put_text(json, "reason", report->reason);
+        migrate_json_text(json, "reason", report->reason);
     }
-    begin(json, "vm");
-    put_text(json, "name", report->vm_name);
-    put_text(json, "uuid", report->vm_uuid);
-    put_int(json, "ram_bytes", report->ram_bytes);
+    migrate_json_begin(json, "vm");
+    migrate_json_text(json, "name", report->vm_name);
+    migrate_json_text(json, "uuid", report->vm_uuid);
+    migrate_json_int(json, "ram_bytes", report->ram_bytes);
     json_builder_end_object(json);
-    put_number(json, "downtime_ms", report->downtime_ms);
-    put_number(json, "prepare_ms", prepare_ms(report));
-    put_number(json, "postcopy_ms", postcopy_ms(report));
-    put_number(json, "total_ms", total_ms(report));
+    migrate_json_number(json, "downtime_ms", report->downtime_ms);
+    migrate_json_number(json, "prepare_ms", prepare_ms(report));
+    migrate_json_number(json, "postcopy_ms", postcopy_ms(report));
+    migrate_json_number(json, "total_ms", total_ms(report));
 }
 
 static void
 put_pages(JsonBuilder *json, const MigrateReport *report)
 {
-    begin(json, "pages");
-    put_int(json, "total", report->pages.total);
-    put_int(json, "demand", report->pages.demand);
-    put_int(json, "pushed", report->pages.pushed);
-    put_int(json, "zero", report->pages.zero);
-    put_int(json, "duplicate", report->pages.duplicate);
+    migrate_json_begin(json, "pages");
+    migrate_json_int(json, "total", report->pages.total);
+    migrate_json_int(json, "demand", report->pages.demand);
+    migrate_json_int(json, "pushed", report->pages.pushed);
+    migrate_json_int(json, "zero", report->pages.zero);
+    migrate_json_int(json, "duplicate", report->pages.duplicate);
     json_builder_end_object(json);
 }
 
@@ -195,23 +157,18 @@ migrate_report_to_json(const MigrateReport *report)
     put_head(json, report);
     put_pages(json, report);
     put_latency(json, &report->fault_latency);
-    put_int(json, "bytes_received", report->bytes_received);
-    put_int(json, "bytes_sent", report->bytes_sent);
-    put_int(json, "device_bytes", report->device_bytes);
-    put_int(json, "throughput_bytes_per_s", (uint64_t)throughput(report));
+    migrate_json_int(json, "bytes_received", report->bytes_received);
+    migrate_json_int(json, "bytes_sent", report->bytes_sent);
+    migrate_json_int(json, "device_bytes", report->device_bytes);
+    migrate_json_int(json, "throughput_bytes_per_s",
+                     (uint64_t)throughput(report));
     put_huge(json, report);
-    begin(json, "helper");
-    put_number(json, "cpu_ms", helper.cpu_ms);
-    put_int(json, "max_rss_kib", helper.max_rss_kib);
+    migrate_json_begin(json, "helper");
+    migrate_json_number(json, "cpu_ms", helper.cpu_ms);
+    migrate_json_int(json, "max_rss_kib", helper.max_rss_kib);
     json_builder_end_object(json);
     json_builder_end_object(json);
-
-    g_autoptr(JsonNode) root = json_builder_get_root(json);
-    g_autoptr(JsonGenerator) generator = json_generator_new();
-    json_generator_set_pretty(generator, true);
-    json_generator_set_root(generator, root);
-    g_autofree char *text = json_generator_to_data(generator, NULL);
-    return g_strconcat(text, "\n", NULL);
+    return migrate_json_finish(json, true);
 }
 
 static void

@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "migrate/migrate-figures.h"
+#include "migrate/migrate-json.h"
 
 #define ANSWER_MS 2000
 #define ANSWER_MAX 65536
@@ -54,20 +55,6 @@ check_directory(const char *path, GError **error)
     return true;
 }
 
-static void
-put_text(JsonBuilder *json, const char *name, const char *value)
-{
-    json_builder_set_member_name(json, name);
-    json_builder_add_string_value(json, value ? value : "");
-}
-
-static void
-put_int(JsonBuilder *json, const char *name, uint64_t value)
-{
-    json_builder_set_member_name(json, name);
-    json_builder_add_int_value(json, (gint64)value);
-}
-
 char *
 migrate_status_to_json(const MigrateSession *session)
 {
@@ -75,27 +62,24 @@ migrate_status_to_json(const MigrateSession *session)
     migrate_figures_take(session, &figures);
     g_autoptr(JsonBuilder) json = json_builder_new();
     json_builder_begin_object(json);
-    put_int(json, "schema", 1);
-    put_text(json, "role",
+    migrate_json_int(json, "schema", 1);
+    migrate_json_text(json, "role",
              session->options.role == MIGRATE_SEND ? "send" : "receive");
-    put_int(json, "pid", (uint64_t)getpid());
-    put_int(json, "qemu_pid", (uint64_t)session->pid);
-    put_text(json, "vm", session->identity.name);
-    put_text(json, "uuid", session->identity.uuid);
-    put_text(json, "peer", session->options.address);
-    put_text(json, "stage", migrate_stage_id_name(session->stage));
-    json_builder_set_member_name(json, "past_no_return");
-    json_builder_add_boolean_value(json, session->past_no_return);
-    json_builder_set_member_name(json, "peer_lost");
-    json_builder_add_boolean_value(json, session->control_lost);
-    put_int(json, "total_pages", figures.total_pages);
-    put_int(json, "present_pages", figures.present_pages);
-    put_int(json, "faults", figures.faults);
-    put_int(json, "bytes", figures.bytes);
-    put_int(json, "huge_extents", figures.huge_extents);
+    migrate_json_int(json, "pid", (uint64_t)getpid());
+    migrate_json_int(json, "qemu_pid", (uint64_t)session->pid);
+    migrate_json_text(json, "vm", session->identity.name);
+    migrate_json_text(json, "uuid", session->identity.uuid);
+    migrate_json_text(json, "peer", session->options.address);
+    migrate_json_text(json, "stage", migrate_stage_id_name(session->stage));
+    migrate_json_bool(json, "past_no_return", session->past_no_return);
+    migrate_json_bool(json, "peer_lost", session->control_lost);
+    migrate_json_int(json, "total_pages", figures.total_pages);
+    migrate_json_int(json, "present_pages", figures.present_pages);
+    migrate_json_int(json, "faults", figures.faults);
+    migrate_json_int(json, "bytes", figures.bytes);
+    migrate_json_int(json, "huge_extents", figures.huge_extents);
     json_builder_end_object(json);
-    g_autoptr(JsonNode) root = json_builder_get_root(json);
-    return json_to_string(root, false);
+    return migrate_json_finish(json, false);
 }
 
 static bool

@@ -5,10 +5,10 @@
 #include "migrate/migrate-sweep-report.h"
 
 #include <inttypes.h>
-#include <json-glib/json-glib.h>
 
 #include "base/error.h"
 #include "base/range.h"
+#include "migrate/migrate-json.h"
 
 #define SCHEMA 1
 /* What a copy takes on today's hosts; only for the guess of a dry run. */
@@ -143,58 +143,21 @@ migrate_sweep_report_to_text(const MigrateSweepReport *report)
 }
 
 static void
-put_int(JsonBuilder *json, const char *name, uint64_t value)
-{
-    json_builder_set_member_name(json, name);
-    json_builder_add_int_value(json, (gint64)value);
-}
-
-static void
-put_ms(JsonBuilder *json, const char *name, uint64_t ns)
-{
-    json_builder_set_member_name(json, name);
-    json_builder_add_double_value(json, (double)(ns / 1000) / 1000);
-}
-
-static void
-put_text(JsonBuilder *json, const char *name, const char *value)
-{
-    json_builder_set_member_name(json, name);
-    json_builder_add_string_value(json, value ? value : "");
-}
-
-static void
 put_count(JsonBuilder *json, const char *name, const CollapseCount *count)
 {
-    json_builder_set_member_name(json, name);
-    json_builder_begin_object(json);
-    put_int(json, "eligible_bytes", count->extents * EXTENT_BYTES);
-    put_int(json, "populated_bytes", count->populated * EXTENT_BYTES);
-    put_int(json, "huge_bytes", count->huge * EXTENT_BYTES);
+    migrate_json_begin(json, name);
+    migrate_json_int(json, "eligible_bytes", count->extents * EXTENT_BYTES);
+    migrate_json_int(json, "populated_bytes", count->populated * EXTENT_BYTES);
+    migrate_json_int(json, "huge_bytes", count->huge * EXTENT_BYTES);
     json_builder_end_object(json);
 }
 
 static void
 put_outcomes(JsonBuilder *json, const uint64_t by_outcome[COLLAPSE_OUTCOMES])
 {
-    json_builder_set_member_name(json, "extents");
-    json_builder_begin_object(json);
+    migrate_json_begin(json, "extents");
     for (unsigned i = 0; i < COLLAPSE_OUTCOMES; i++) {
-        put_int(json, collapse_outcome_name(i), by_outcome[i]);
-    }
-    json_builder_end_object(json);
-}
-
-static void
-put_errors(JsonBuilder *json, const CollapseErrors *errors)
-{
-    json_builder_set_member_name(json, "errors");
-    json_builder_begin_object(json);
-    for (unsigned i = 0; i < G_N_ELEMENTS(errors->kinds); i++) {
-        if (errors->kinds[i].count) {
-            put_int(json, error_errno_name(errors->kinds[i].errnum),
-                    errors->kinds[i].count);
-        }
+        migrate_json_int(json, collapse_outcome_name(i), by_outcome[i]);
     }
     json_builder_end_object(json);
 }
@@ -208,10 +171,10 @@ put_mappers(JsonBuilder *json, const GArray *mappers)
         const MigrateSweepMapper *m =
             &g_array_index(mappers, MigrateSweepMapper, i);
         json_builder_begin_object(json);
-        put_int(json, "pid", (uint64_t)m->pid);
-        put_text(json, "comm", m->comm);
-        put_int(json, "mapped_bytes", m->extents * EXTENT_BYTES);
-        put_int(json, "huge_bytes", m->huge * EXTENT_BYTES);
+        migrate_json_int(json, "pid", (uint64_t)m->pid);
+        migrate_json_text(json, "comm", m->comm);
+        migrate_json_int(json, "mapped_bytes", m->extents * EXTENT_BYTES);
+        migrate_json_int(json, "huge_bytes", m->huge * EXTENT_BYTES);
         put_outcomes(json, m->by_outcome);
         json_builder_end_object(json);
     }
@@ -222,25 +185,25 @@ static void
 put_all(JsonBuilder *json, const MigrateSweepReport *report)
 {
     const CollapseResult *result = &report->result;
-    put_int(json, "schema", SCHEMA);
-    put_text(json, "verb", "collapse");
-    put_text(json, "outcome", report->how);
-    put_text(json, "reason", report->words);
-    put_int(json, "pid", (uint64_t)report->pid);
-    put_text(json, "vm", report->vm_name);
+    migrate_json_int(json, "schema", SCHEMA);
+    migrate_json_text(json, "verb", "collapse");
+    migrate_json_text(json, "outcome", report->how);
+    migrate_json_text(json, "reason", report->words);
+    migrate_json_int(json, "pid", (uint64_t)report->pid);
+    migrate_json_text(json, "vm", report->vm_name);
     json_builder_set_member_name(json, "duty");
     json_builder_add_double_value(json, report->duty);
     put_count(json, "before", &report->before);
     put_count(json, "after", &report->after);
     put_outcomes(json, report->by_outcome);
-    put_errors(json, &result->errors);
-    put_ms(json, "waited_ms", report->waited_ns);
-    put_ms(json, "sweep_ms", result->elapsed_ns);
-    put_ms(json, "call_ms", result->call_ns);
-    put_ms(json, "longest_call_ms", result->longest_call_ns);
-    put_int(json, "calls", result->calls);
-    json_builder_set_member_name(json, "compacted");
-    json_builder_add_boolean_value(json, result->compacted);
+    migrate_json_errors(json, "errors", &result->errors);
+    migrate_json_number(json, "waited_ms", (double)report->waited_ns / 1e6);
+    migrate_json_number(json, "sweep_ms", (double)result->elapsed_ns / 1e6);
+    migrate_json_number(json, "call_ms", (double)result->call_ns / 1e6);
+    migrate_json_number(json, "longest_call_ms",
+                        (double)result->longest_call_ns / 1e6);
+    migrate_json_int(json, "calls", result->calls);
+    migrate_json_bool(json, "compacted", result->compacted);
     put_mappers(json, report->mappers);
 }
 
@@ -251,10 +214,5 @@ migrate_sweep_report_to_json(const MigrateSweepReport *report)
     json_builder_begin_object(json);
     put_all(json, report);
     json_builder_end_object(json);
-    g_autoptr(JsonNode) root = json_builder_get_root(json);
-    g_autoptr(JsonGenerator) generator = json_generator_new();
-    json_generator_set_pretty(generator, true);
-    json_generator_set_root(generator, root);
-    g_autofree char *text = json_generator_to_data(generator, NULL);
-    return g_strconcat(text, "\n", NULL);
+    return migrate_json_finish(json, true);
 }

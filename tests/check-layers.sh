@@ -71,9 +71,9 @@ check_third_parties() {
     only_in '<linux/userfaultfd.h> belongs in uffd/ and attach/' \
         '^ *# *include <linux/userfaultfd.h>' \
         'uffd/|attach/|tests/kernel/|tests/host/|tests/bench/'
-    only_in 'JSON is for qmp/, the reports and the status' \
+    only_in 'JSON is for qmp/, migrate-json and the status' \
         '^ *# *include <json-glib/' \
-        'qmp/|migrate/migrate-[a-z-]*report\.c|migrate/migrate-status\.c|tests/'
+        'qmp/|migrate/migrate-json\.[ch]|migrate/migrate-status\.c|tests/'
     only_in 'TLS is for wire/wire-tls.c alone' \
         '^ *# *include <(gnutls|openssl)/' 'wire/wire-tls\.'
     only_in 'libvirt is for libvirt/ alone' \
