@@ -305,7 +305,11 @@ wait_until_qemu_settled(MigrateSession *session)
             g_str_equal(status, "cancelled")) {
             return;
         }
-        qmp_qemu_migrate_cancel(session->qmp, NULL);
+        if (g_str_equal(status, "cancelling")) {
+            qmp_qemu_migrate_cancel_again(session->qmp, NULL);
+        } else {
+            qmp_qemu_migrate_cancel(session->qmp, NULL);
+        }
         struct timespec pause = {.tv_nsec = 10000000};
         nanosleep(&pause, NULL);
     }

@@ -217,15 +217,15 @@ qmp_qemu_migrate_incoming(QmpClient *client, const char *uri, GError **error)
                qmp_message_arguments("uri", uri, NULL), error);
 }
 
-bool
-qmp_qemu_migrate_continue(QmpClient *client, GError **error)
+static bool
+continue_from(QmpClient *client, const char *state, GError **error)
 {
     g_autoptr(GError) why = NULL;
     if (run(client, "migrate-continue",
-            qmp_message_arguments("state", "pre-switchover", NULL), &why)) {
+            qmp_message_arguments("state", state, NULL), &why)) {
         return true;
     }
-    /* The argument is always the same, so a refusal is about the moment. */
+    /* The argument is a known state, so a refusal is about the moment. */
     if (error_is(why, ERROR_FAILED)) {
         why->code = ERROR_STATE;
     }
@@ -234,9 +234,25 @@ qmp_qemu_migrate_continue(QmpClient *client, GError **error)
 }
 
 bool
+qmp_qemu_migrate_continue(QmpClient *client, GError **error)
+{
+    return continue_from(client, "pre-switchover", error);
+}
+
+bool
 qmp_qemu_migrate_cancel(QmpClient *client, GError **error)
 {
     return run(client, "migrate_cancel", NULL, error);
+}
+
+/* migration_maybe_pause() (migration/migration.c, 7.2) does not look whether
+ * the state that it could not change to pre-switchover is cancelling by now,
+ * and migrate_cancel posts its semaphore in pre-switchover only. This command
+ * posts it in whatever state it is told, if that is the right one. */
+bool
+qmp_qemu_migrate_cancel_again(QmpClient *client, GError **error)
+{
+    return continue_from(client, "cancelling", error);
 }
 
 bool

@@ -49,6 +49,10 @@ bool qmp_qemu_migrate_incoming(QmpClient *client, const char *uri,
 /* From pre-switchover only; STATE at any other moment. */
 bool qmp_qemu_migrate_continue(QmpClient *client, GError **error);
 bool qmp_qemu_migrate_cancel(QmpClient *client, GError **error);
+/* Wakes a migration that is "cancelling" and does not know it: QEMU (seen in
+ * 7.2) waits for migrate-continue for ever if the cancel came between its STOP
+ * and its pre-switchover. STATE if it is not cancelling. */
+bool qmp_qemu_migrate_cancel_again(QmpClient *client, GError **error);
 /* While "inmigrate", this decides that the guest will be paused, not running,
  * when it has arrived; the run state and the events say nothing of it. */
 bool qmp_qemu_stop(QmpClient *client, GError **error);
