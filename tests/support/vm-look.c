@@ -33,7 +33,10 @@ is_ram(const ProcMapping *mapping, const VmQemuOptions *options)
 GArray *
 vm_look_ram(const VmQemu *vm, GError **error)
 {
+    static const VmQemuOptions ordinary = {
+        .memory = {{.kind = VM_MEMORY_RAM, .mib = VM_QEMU_ORDINARY_MIB}}};
     const VmQemuOptions *options = vm_qemu_options(vm);
+    options = options->memory[0].mib ? options : &ordinary;
     g_autoptr(GArray) all = proc_maps_read(vm_qemu_pid(vm), true, error);
     if (!all) {
         return NULL;

@@ -9,8 +9,9 @@
 #include "base/proc-maps.h"
 #include "tests/support/vm-qemu.h"
 
-/* The mappings of the memory backends, with the values of smaps: GArray of
- * ProcMapping. STATE error if there are fewer than the options say. */
+/* The mappings of the memory backends, or of the ordinary RAM if there is
+ * none, with the values of smaps: GArray of ProcMapping. STATE error if there
+ * are fewer than the options say. */
 GArray *vm_look_ram(const VmQemu *vm, GError **error);
 
 /* Bytes of guest RAM mapped by huge pages, and bytes resident. */

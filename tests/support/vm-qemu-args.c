@@ -108,7 +108,7 @@ add_memory(GPtrArray *args, const VmQemuOptions *options)
     add(args, "%s%s", options->machine ? options->machine : "pc",
         n == 1 ? ",memory-backend=m0" : "");
     add(args, "-m");
-    add(args, "%uM", n ? mib : 256);
+    add(args, "%uM", n ? mib : VM_QEMU_ORDINARY_MIB);
 }
 
 static void

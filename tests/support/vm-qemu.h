@@ -40,6 +40,8 @@ typedef struct {
 } VmMemory;
 
 #define VM_QEMU_MAX_MEMORY 4
+/* Of a QEMU without a memory backend: ordinary, anonymous RAM. */
+#define VM_QEMU_ORDINARY_MIB 256
 
 typedef struct {
     VmQemuVersion version;
@@ -48,7 +50,8 @@ typedef struct {
     const char *name;    /* "guest" if NULL */
     const char *uuid;    /* a fixed one if NULL */
     unsigned vcpus;      /* 0: 1 */
-    VmMemory memory[VM_QEMU_MAX_MEMORY]; /* more than one: NUMA nodes */
+    VmMemory memory[VM_QEMU_MAX_MEMORY]; /* more than one: NUMA nodes; none:
+                                            VM_QEMU_ORDINARY_MIB */
     bool incoming;       /* -incoming defer */
     const char *kernel;  /* NULL: the witness; "": none */
     const char *initrd;

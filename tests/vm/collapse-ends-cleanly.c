@@ -11,10 +11,10 @@
 #include "base/fd.h"
 #include "base/range.h"
 #include "tests/support/vm-expect.h"
+#include "tests/support/vm-sweep.h"
 
 #define RAM_MIB 160
 #define FILLED_BYTES (UINT64_C(128) << 20)
-#define END_MS 30000
 /* One extent in a tenth of a second or more: slow enough to be caught at it. */
 #define SLOWLY "--duty", "1"
 
@@ -67,46 +67,6 @@ start_small(void)
     return g_steal_pointer(&vm);
 }
 
-static VmTool *
-start_sweep(VmQemu *vm, const char *const *more)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GPtrArray) args = g_ptr_array_new();
-    g_ptr_array_add(args, (char *)"--qmp");
-    g_ptr_array_add(args, (char *)vm_qemu_tool_socket(vm));
-    for (; *more; more++) {
-        g_ptr_array_add(args, (char *)*more);
-    }
-    g_ptr_array_add(args, NULL);
-    VmTool *tool = vm_tool_start("collapse", (const char *const *)args->pdata,
-                                 false, &error);
-    g_assert_no_error(error);
-    return tool;
-}
-
-/* TOOL ends by itself with CODE, and its report has all of TEXTS. */
-static void
-expect_report(VmTool *tool, int code, const char *const *texts)
-{
-    vm_expect_end(tool, END_MS, code, "");
-    g_autofree char *said = vm_tool_stdout(tool);
-    for (; *texts; texts++) {
-        if (!strstr(said, *texts)) {
-            g_error("the report lacks \"%s\": %s", *texts, said);
-        }
-    }
-}
-
-static void
-wait_until_some_are_huge(VmQemu *vm)
-{
-    uint64_t deadline = fd_deadline_ns(END_MS);
-    while (huge_bytes(vm) < 2 * EXTENT_BYTES) {
-        g_assert_cmpuint(fd_now_ns(), <, deadline);
-        g_usleep(5000);
-    }
-}
-
 static void
 test_stopped(void)
 {
@@ -121,20 +81,20 @@ test_stopped(void)
     if (!vm) {
         return;
     }
-    g_autoptr(VmTool) tool = start_sweep(vm, slowly);
-    wait_until_some_are_huge(vm);
+    g_autoptr(VmTool) tool = vm_sweep_start(vm, slowly);
+    vm_sweep_wait_huge(vm, 2 * EXTENT_BYTES);
     uint64_t huge = huge_bytes(vm);
     uint64_t signalled = fd_now_ns();
     vm_child_kill(vm_tool_child(tool), SIGINT);
-    expect_report(tool, 3, words);
+    vm_sweep_expect(tool, 3, words);
     g_test_message("ended %" G_GUINT64_FORMAT " ms after SIGINT",
                    (fd_now_ns() - signalled) / 1000000);
     /* The one it was at, and one for the time between our look and the
      * signal. */
     g_assert_cmpuint(huge_bytes(vm), <=, huge + 2 * EXTENT_BYTES);
     vm_expect_beats(vm);
-    g_autoptr(VmTool) again = start_sweep(vm, all);
-    expect_report(again, 0, rest);
+    g_autoptr(VmTool) again = vm_sweep_start(vm, all);
+    vm_sweep_expect(again, 0, rest);
     g_assert_cmpuint(huge_bytes(vm), >=, FILLED_BYTES);
     vm_expect_beats(vm);
 }
@@ -148,10 +108,10 @@ test_guest_killed(void)
     if (!vm) {
         return;
     }
-    g_autoptr(VmTool) tool = start_sweep(vm, slowly);
-    wait_until_some_are_huge(vm);
+    g_autoptr(VmTool) tool = vm_sweep_start(vm, slowly);
+    vm_sweep_wait_huge(vm, 2 * EXTENT_BYTES);
     vm_child_kill(vm_qemu_child(vm), SIGKILL);
-    expect_report(tool, 3, words);
+    vm_sweep_expect(tool, 3, words);
 }
 
 static void
@@ -170,8 +130,8 @@ test_disabled(void)
     if (!vm) {
         return;
     }
-    g_autoptr(VmTool) tool = start_sweep(vm, fast);
-    expect_report(tool, 0, words);
+    g_autoptr(VmTool) tool = vm_sweep_start(vm, fast);
+    vm_sweep_expect(tool, 0, words);
     g_assert_cmpuint(huge_bytes(vm), ==, 0);
     vm_expect_beats(vm);
 }
@@ -204,8 +164,8 @@ test_misaligned(void)
         }
     }
     g_assert_true(is_misaligned(vm));
-    g_autoptr(VmTool) tool = start_sweep(vm, fast);
-    expect_report(tool, 0, words);
+    g_autoptr(VmTool) tool = vm_sweep_start(vm, fast);
+    vm_sweep_expect(tool, 0, words);
     g_assert_cmpuint(huge_bytes(vm), ==, 0);
     vm_expect_beats(vm);
 }
@@ -220,8 +180,8 @@ test_dry_run(void)
     if (!vm) {
         return;
     }
-    g_autoptr(VmTool) tool = start_sweep(vm, dry);
-    expect_report(tool, 0, words);
+    g_autoptr(VmTool) tool = vm_sweep_start(vm, dry);
+    vm_sweep_expect(tool, 0, words);
     g_assert_cmpuint(huge_bytes(vm), ==, 0);
     vm_expect_beats(vm);
 }
