@@ -26,8 +26,9 @@ static const Entry table[] = {
          "and run it again"},
     [COLLAPSE_OUTCOME_CGROUP] =
         {"cgroup-limit", "the guest's memory cgroup is at its limit (EBUSY)",
-         "raise memory.max of QEMU's cgroup (virsh memtune --hard-limit) by a "
-         "few MiB: a copy needs 2 MiB beside what it replaces"},
+         "raise memory.max of QEMU's cgroup (cgroup v1: memory.limit_in_bytes; "
+         "virsh memtune --hard-limit) by a few MiB: a copy needs 2 MiB beside "
+         "what it replaces"},
     [COLLAPSE_OUTCOME_USERFAULTFD] =
         {"userfaultfd", "guarded by a userfaultfd: a postcopy is under way",
          "wait for its end: --after-migration does"},

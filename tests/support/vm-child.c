@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -36,7 +37,22 @@ static char paths[MAX_PATHS][MAX_PATH];
 static pid_t owner; /* a fork of the test must not clean up after it */
 static bool keep;
 
-/* Async-signal-safe: kill, waitpid, fork, execv. */
+/* A directory of a cgroup is removed as a whole and not file by file; it counts
+ * a process for a moment after it was reaped. */
+static bool
+remove_as_cgroup(const char *path)
+{
+    const struct timespec moment = {.tv_nsec = 10000000};
+    for (int i = 0; i < 300 && rmdir(path) < 0; i++) {
+        if (errno != EBUSY) {
+            return false;
+        }
+        nanosleep(&moment, NULL);
+    }
+    return true;
+}
+
+/* Async-signal-safe: kill, waitpid, rmdir, nanosleep, fork, execv. */
 static void
 clean_up(void)
 {
@@ -51,7 +67,7 @@ clean_up(void)
         }
     }
     for (int i = 0; i < MAX_PATHS && !keep; i++) {
-        if (!paths[i][0]) {
+        if (!paths[i][0] || remove_as_cgroup(paths[i])) {
             continue;
         }
         pid_t pid = fork();
