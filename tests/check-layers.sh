@@ -78,6 +78,8 @@ check_third_parties() {
         '^ *# *include <(gnutls|openssl)/' 'wire/wire-tls\.'
     only_in 'libvirt is for libvirt/ alone' \
         '^ *# *include <libvirt/' 'libvirt/|tests/libvirt/'
+    only_in 'XML trees are for libvirt/ alone' \
+        '^ *# *include <libxml/' 'libvirt/|tests/libvirt/'
     only_in 'exit() is for cli/; return an error' \
         '(^|[^_a-zA-Z."])exit\(' 'cli/|tests/|examples/'
 }
@@ -148,6 +150,7 @@ plant_all() {
     echo '#include <json-glib/json-glib.h>' | plant migrate/json.c
     echo '#include <gnutls/gnutls.h>' | plant wire/tls.c
     echo '#include <libvirt/libvirt.h>' | plant cli/virt.c
+    echo '#include <libxml/tree.h>' | plant migrate/tree.c
     echo '    exit(1);' | plant qmp/leaves.c
     yes '/* long */' | head -n 700 | plant base/file.c
     { echo 'f(void)'; echo '{'; yes '    g();' | head -n 81; echo '}'; } |
@@ -174,7 +177,7 @@ prove() {
     bad=0
     for name in base/up.c wire/sideways.c migrate/to-cli.c base/unrooted.c \
         migrate/tracer.c cli/calls.c migrate/faults.c migrate/json.c \
-        wire/tls.c cli/virt.c qmp/leaves.c base/file.c base/function.c \
+        wire/tls.c cli/virt.c migrate/tree.c qmp/leaves.c base/file.c base/function.c \
         base/wide.c base/free.c twice.c; do
         n=$(printf '%s\n' "$found" | grep -c "^$name:")
         [ "$n" -eq 1 ] || { echo "$name: found $n times, not once"; bad=1; }
