@@ -4,19 +4,16 @@
  */
 #include "libvirt/libvirt-metadata.h"
 
-#include <libxml/parser.h>
-#include <libxml/tree.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "libvirt/libvirt-xml.h"
 
 #define GUEST "guest"
 #define RECEIVE "receive"
 #define COLLAPSE "collapse"
 #define TOKEN_DIGITS 32
 #define ADDRESS_MAX_BYTES 300
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlDoc, xmlFreeDoc)
 
 void
 libvirt_metadata_clear(LibvirtMetadata *metadata)
@@ -26,69 +23,11 @@ libvirt_metadata_clear(LibvirtMetadata *metadata)
     *metadata = (LibvirtMetadata){0};
 }
 
-static const char *
-name_of(const xmlNode *node)
-{
-    return (const char *)node->name;
-}
-
 static bool
 is_in_our_namespace(const xmlNode *node)
 {
     return node->ns && node->ns->href &&
            strcmp((const char *)node->ns->href, LIBVIRT_METADATA_URI) == 0;
-}
-
-/* Whoever declares a document type wants entities, and no domain has any. */
-static xmlDoc *
-parse(const char *xml, GError **error)
-{
-    size_t bytes = strlen(xml);
-    if (bytes > LIBVIRT_METADATA_MAX_BYTES) {
-        error_set(error, ERROR_PROTOCOL,
-                  "the domain's XML has %zu bytes, and more than %u are not "
-                  "read",
-                  bytes, LIBVIRT_METADATA_MAX_BYTES);
-        return NULL;
-    }
-    xmlParserCtxt *context = xmlNewParserCtxt();
-    g_autoptr(xmlDoc) doc = xmlCtxtReadMemory(
-        context, xml, (int)bytes, NULL, NULL,
-        XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
-    if (!doc || !xmlDocGetRootElement(doc) || doc->intSubset) {
-        const xmlError *why = xmlCtxtGetLastError(context);
-        g_autofree char *text =
-            g_strdup(why && why->message ? why->message : "not a domain");
-        error_set(error, ERROR_PROTOCOL, "the domain's XML cannot be read: %s",
-                  g_strstrip(text));
-        g_clear_pointer(&doc, xmlFreeDoc);
-    }
-    xmlFreeParserCtxt(context);
-    return g_steal_pointer(&doc);
-}
-
-static xmlNode *
-next_element(xmlNode *node)
-{
-    while (node && node->type != XML_ELEMENT_NODE) {
-        node = node->next;
-    }
-    return node;
-}
-
-#define EACH_CHILD(child, parent)                                             \
-    (xmlNode *child = next_element((parent)->children); child;                \
-     child = next_element(child->next))
-
-static xmlNode *
-child_named(xmlNode *parent, const char *name)
-{
-    for EACH_CHILD (child, parent) {
-        if (!child->ns && strcmp(name_of(child), name) == 0) {
-            return child;
-        }
-    }
-    return NULL;
 }
 
 /* Our element; *METADATA_NODE is what it stands in, or NULL. */
@@ -100,14 +39,15 @@ find_ours(xmlDoc *doc, xmlNode **ours, xmlNode **metadata_node,
     *ours = *metadata_node = NULL;
     if (is_in_our_namespace(root)) {
         *ours = root;
-    } else if (strcmp(name_of(root), "domain") != 0) {
+    } else if (strcmp(libvirt_xml_name(root), "domain") != 0) {
         return error_set(error, ERROR_PROTOCOL,
-                         "this is no libvirt domain, but <%s>", name_of(root));
+                         "this is no libvirt domain, but <%s>",
+                         libvirt_xml_name(root));
     } else {
-        *metadata_node = child_named(root, "metadata");
+        *metadata_node = libvirt_xml_child(root, "metadata");
     }
     if (*metadata_node) {
-        for EACH_CHILD (child, *metadata_node) {
+        for LIBVIRT_XML_EACH_CHILD (child, *metadata_node) {
             if (!is_in_our_namespace(child)) {
                 continue;
             }
@@ -120,11 +60,11 @@ find_ours(xmlDoc *doc, xmlNode **ours, xmlNode **metadata_node,
             *ours = child;
         }
     }
-    return !*ours || strcmp(name_of(*ours), GUEST) == 0 ||
+    return !*ours || strcmp(libvirt_xml_name(*ours), GUEST) == 0 ||
            error_set(error, ERROR_PROTOCOL,
                      "the domain's metadata has <%s> of %s where <" GUEST
                      "> is expected",
-                     name_of(*ours), LIBVIRT_METADATA_URI);
+                     libvirt_xml_name(*ours), LIBVIRT_METADATA_URI);
 }
 
 static bool
@@ -171,7 +111,7 @@ take_element(xmlNode *node, LibvirtMetadata *metadata, GError **error)
     for (const xmlAttr *a = node->properties; a; a = a->next) {
         xmlChar *value = xmlNodeListGetString(node->doc, a->children, 1);
         const char *name = a->ns ? "(foreign)" : (const char *)a->name;
-        bool ok = take_attribute(name_of(node), name,
+        bool ok = take_attribute(libvirt_xml_name(node), name,
                                  value ? (const char *)value : "", metadata,
                                  error);
         xmlFree(value);
@@ -227,16 +167,16 @@ static bool
 take_children(xmlNode *ours, LibvirtMetadata *metadata, GError **error)
 {
     bool seen_receive = false, seen_collapse = false;
-    for EACH_CHILD (child, ours) {
-        bool receive = strcmp(name_of(child), RECEIVE) == 0;
-        bool collapse = strcmp(name_of(child), COLLAPSE) == 0;
+    for LIBVIRT_XML_EACH_CHILD (child, ours) {
+        bool receive = strcmp(libvirt_xml_name(child), RECEIVE) == 0;
+        bool collapse = strcmp(libvirt_xml_name(child), COLLAPSE) == 0;
         bool known = (!child->ns || is_in_our_namespace(child)) &&
                      (receive || collapse);
         if (!known || (receive ? seen_receive : seen_collapse)) {
             return error_set(error, ERROR_PROTOCOL,
                              "<%s> is %s; install the same postlude on both "
                              "hosts",
-                             name_of(child),
+                             libvirt_xml_name(child),
                              known ? "there twice"
                                    : "not known to this version");
         }
@@ -275,7 +215,7 @@ libvirt_metadata_decode(const char *xml, LibvirtMetadata *metadata,
                         GError **error)
 {
     *metadata = (LibvirtMetadata){0};
-    g_autoptr(xmlDoc) doc = parse(xml, error);
+    g_autoptr(xmlDoc) doc = libvirt_xml_parse(xml, error);
     return doc && decode(doc, metadata, error);
 }
 
@@ -316,29 +256,6 @@ make_element(const LibvirtMetadata *metadata)
     return ours;
 }
 
-/* With the white space in front of it, which was there for its sake. */
-static void
-remove_node(xmlNode *node)
-{
-    xmlNode *before = node->prev;
-    if (before && xmlIsBlankNode(before)) {
-        xmlUnlinkNode(before);
-        xmlFreeNode(before);
-    }
-    xmlUnlinkNode(node);
-    xmlFreeNode(node);
-}
-
-static char *
-to_text(xmlDoc *doc, xmlNode *node)
-{
-    xmlBuffer *buffer = xmlBufferCreate();
-    xmlNodeDump(buffer, doc, node, 0, 0);
-    char *text = g_strdup((const char *)xmlBufferContent(buffer));
-    xmlBufferFree(buffer);
-    return text;
-}
-
 /* libvirt's schema takes its elements in any order; it writes metadata behind
  * the names, and so do we: <name> is there in every domain. */
 static xmlNode *
@@ -349,7 +266,7 @@ make_metadata_node(xmlNode *root)
     static const char *const names[] = {"name", "uuid", "genid", "title",
                                         "description"};
     for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
-        xmlNode *found = child_named(root, names[i]);
+        xmlNode *found = libvirt_xml_child(root, names[i]);
         behind = found ? found : behind;
     }
     if (behind) {
@@ -361,35 +278,6 @@ make_metadata_node(xmlNode *root)
     return node;
 }
 
-static xmlNode *
-blank(const char *text)
-{
-    return xmlNewText((const xmlChar *)text);
-}
-
-/* As the last element, on a line of its own: remove_node()'s counterpart. */
-static void
-append_element(xmlNode *node, xmlNode *ours)
-{
-    xmlNode *last = NULL;
-    for EACH_CHILD (child, node) {
-        last = child;
-    }
-    if (last) {
-        xmlAddNextSibling(last, ours);
-        xmlAddNextSibling(last, blank("\n    "));
-    } else {
-        while (node->children && xmlIsBlankNode(node->children)) {
-            xmlNode *old = node->children;
-            xmlUnlinkNode(old);
-            xmlFreeNode(old);
-        }
-        xmlAddChild(node, blank("\n    "));
-        xmlAddChild(node, ours);
-        xmlAddChild(node, blank("\n  "));
-    }
-}
-
 char *
 libvirt_metadata_encode(const char *domain, const LibvirtMetadata *metadata,
                         GError **error)
@@ -399,7 +287,7 @@ libvirt_metadata_encode(const char *domain, const LibvirtMetadata *metadata,
         error_set(error, ERROR_USAGE, "%s", wrong);
         return NULL;
     }
-    g_autoptr(xmlDoc) doc = parse(domain, error);
+    g_autoptr(xmlDoc) doc = libvirt_xml_parse(domain, error);
     xmlNode *ours, *node;
     if (!doc || !find_ours(doc, &ours, &node, error)) {
         return NULL;
@@ -410,15 +298,15 @@ libvirt_metadata_encode(const char *domain, const LibvirtMetadata *metadata,
         return NULL;
     }
     if (ours) {
-        remove_node(ours);
+        libvirt_xml_remove(ours);
     }
     if (!is_empty(metadata)) {
         node = node ? node : make_metadata_node(root);
-        append_element(node, make_element(metadata));
-    } else if (node && !next_element(node->children)) {
-        remove_node(node);
+        libvirt_xml_append(node, make_element(metadata), 2);
+    } else if (node && !libvirt_xml_next_element(node->children)) {
+        libvirt_xml_remove(node);
     }
-    return to_text(doc, root);
+    return libvirt_xml_to_text(doc, root);
 }
 
 char *
@@ -444,6 +332,6 @@ libvirt_metadata_element(const LibvirtMetadata *metadata, char **element,
     }
     g_autoptr(xmlDoc) doc = xmlNewDoc((const xmlChar *)"1.0");
     xmlDocSetRootElement(doc, make_element(metadata));
-    *element = to_text(doc, xmlDocGetRootElement(doc));
+    *element = libvirt_xml_to_text(doc, xmlDocGetRootElement(doc));
     return true;
 }

@@ -24,7 +24,6 @@
 
 #define LIBVIRT_METADATA_URI "https://postlude.org/libvirt/1"
 #define LIBVIRT_METADATA_KEY "postlude" /* the prefix, libvirt's "key" */
-#define LIBVIRT_METADATA_MAX_BYTES (4u << 20) /* of a domain's XML */
 
 typedef struct {
     char *address; /* where the sender listens; NULL: nothing is to be received */

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "libvirt/libvirt-metadata.h"
+#include "libvirt/libvirt-xml.h"
 
 #define TOKEN "00112233445566778899aabbccddeeff"
 #define ADDRESS "[fd00::1]:4711"
@@ -204,7 +205,7 @@ static void
 test_too_large(void)
 {
     g_autoptr(GString) text = g_string_new("<domain><name>");
-    while (text->len <= LIBVIRT_METADATA_MAX_BYTES) {
+    while (text->len <= LIBVIRT_XML_MAX_BYTES) {
         g_string_append(text, "0123456789012345678901234567890123456789");
     }
     g_string_append(text, "</name></domain>");
