@@ -123,11 +123,14 @@ proc_mapping_has_flag(const ProcMapping *mapping, const char *flag)
     return false;
 }
 
-/* "memory,cpu" has "memory". */
+/* "memory,cpu" has "memory"; only the unified hierarchy's empty list has "". */
 static bool
 list_has(const char *list, size_t length, const char *word)
 {
     size_t n = strlen(word);
+    if (n == 0) {
+        return length == 0;
+    }
     const char *end = list + length;
     while (list <= end) {
         const char *comma = memchr(list, ',', (size_t)(end - list));

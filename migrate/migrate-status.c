@@ -247,6 +247,20 @@ pages_to_mib(uint64_t pages)
     return pages / 256;
 }
 
+/* A VM may be named anything, and some terminals obey what is in a name. */
+static char *
+make_printable(GString *line)
+{
+    g_autofree char *raw = g_string_free(line, false);
+    char *text = g_utf8_make_valid(raw, -1);
+    for (char *at = text; *at; at = g_utf8_next_char(at)) {
+        if (g_unichar_iscntrl(g_utf8_get_char(at))) {
+            memset(at, ' ', (size_t)(g_utf8_next_char(at) - at));
+        }
+    }
+    return text;
+}
+
 char *
 migrate_status_describe(const char *json)
 {
@@ -277,5 +291,5 @@ migrate_status_describe(const char *json)
     if (true_member(o, "peer_lost")) {
         g_string_append(text, "; CONNECTION LOST");
     }
-    return g_string_free(text, false);
+    return make_printable(text);
 }

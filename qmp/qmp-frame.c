@@ -95,6 +95,16 @@ drop_front(QmpFrame *frame, gsize bytes)
     frame->scanned = 0;
 }
 
+/* All of it, also behind a NUL, which whoever parses it has to see. */
+static char *
+copy(const QmpFrame *frame, gsize start, gsize bytes)
+{
+    char *text = g_malloc(bytes + 1);
+    memcpy(text, frame->bytes->data + start, bytes);
+    text[bytes] = '\0';
+    return text;
+}
+
 bool
 qmp_frame_next(QmpFrame *frame, char **text, gsize *bytes, GError **error)
 {
@@ -110,7 +120,7 @@ qmp_frame_next(QmpFrame *frame, char **text, gsize *bytes, GError **error)
             start = at;
         } else if (!outside && frame->depth == 0) {
             *bytes = at + 1 - start;
-            *text = g_strndup((char *)frame->bytes->data + start, *bytes);
+            *text = copy(frame, start, *bytes);
             drop_front(frame, at + 1);
             return true;
         }

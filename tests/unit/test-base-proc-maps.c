@@ -179,6 +179,8 @@ cgroups(void)
     for (unsigned i = 0; i < G_N_ELEMENTS(no_cgroup); i++) {
         g_assert_null(proc_cgroup_parse(no_cgroup[i], "memory"));
     }
+    /* An empty name in a list of names is not the unified hierarchy. */
+    g_assert_null(proc_cgroup_parse("3:cpu,:/slow\n2:,:/b\n", ""));
 }
 
 static void

@@ -56,6 +56,28 @@ odd_members(void)
     }
 }
 
+/* QEMU takes any name; a terminal must not obey it. */
+static void
+names_that_are_commands(void)
+{
+    g_autofree char *text = migrate_status_describe(
+        "{\"vm\":\"a\\u001b[2Jb\",\"peer\":\"c\\u009bd\\n\"}");
+    g_assert_nonnull(strstr(text, " a [2Jb "));
+    g_assert_nonnull(strstr(text, "peer c  d "));
+}
+
+/* As deep as an answer can be: the parser of json-glib recurses. */
+static void
+deep(void)
+{
+    g_autofree char *nested = g_strnfill(65535, '[');
+    g_assert_null(migrate_status_describe(nested));
+    for (unsigned i = 0; i < 65530; i += 5) {
+        memcpy(nested + i, "{\"a\":", 5);
+    }
+    g_assert_null(migrate_status_describe(nested));
+}
+
 static void
 mutations(void)
 {
@@ -80,6 +102,8 @@ main(int argc, char **argv)
     g_test_add_func("/status/described", described);
     g_test_add_func("/status/none", no_status_at_all);
     g_test_add_func("/status/odd", odd_members);
+    g_test_add_func("/status/commands", names_that_are_commands);
+    g_test_add_func("/status/deep", deep);
     g_test_add_func("/status/mutations", mutations);
     return g_test_run();
 }

@@ -113,6 +113,21 @@ test_what_is_not_qmp_is_refused(void)
     assert_refused("QEMU 7.2 monitor", 16, "QEMU 7.2 monitor");
 }
 
+/* JSON forbids it; but to refuse it one has to see it. */
+static void
+test_a_nul_hides_nothing(void)
+{
+    static const char message[] = "{\"a\": \"x\0y\"}";
+    QmpFrame frame;
+    g_autofree char *text = NULL;
+    gsize bytes;
+    qmp_frame_init(&frame);
+    qmp_frame_append(&frame, message, sizeof message - 1);
+    g_assert_true(qmp_frame_next(&frame, &text, &bytes, NULL));
+    g_assert_cmpmem(text, bytes + 1, message, sizeof message);
+    qmp_frame_clear(&frame);
+}
+
 static void
 test_depth_is_bounded(void)
 {
@@ -151,6 +166,7 @@ main(int argc, char **argv)
                     test_messages_come_whole_however_the_stream_is_cut);
     g_test_add_func("/qmp/frame/byte-by-byte", test_byte_by_byte);
     g_test_add_func("/qmp/frame/not-qmp", test_what_is_not_qmp_is_refused);
+    g_test_add_func("/qmp/frame/nul", test_a_nul_hides_nothing);
     g_test_add_func("/qmp/frame/depth", test_depth_is_bounded);
     g_test_add_func("/qmp/frame/length", test_length_is_bounded);
     return g_test_run();
