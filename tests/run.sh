@@ -11,7 +11,8 @@ usage() {
     cat <<'END'
 usage: tests/run.sh [--suite NAME]... [--long] [--sanitize] [--no-install]
 
-  --suite NAME   only this suite: unit, kernel, host, vm (may be repeated)
+  --suite NAME   only this suite (may be repeated): unit, kernel, host, vm;
+                 fuzz (each parser against libFuzzer, in ./build-fuzz)
   --long         long campaigns too
   --sanitize     build with address and undefined-behaviour sanitizers
   --no-install   do not install packages
@@ -19,7 +20,8 @@ usage: tests/run.sh [--suite NAME]... [--long] [--sanitize] [--no-install]
 Suites kernel, host and vm need root. With TESTS_MUST_RUN=1 a skipped test is a
 failed one. The build is in ./build (./build-sanitize); what is downloaded stays
 in $POSTLUDE_TEST_CACHE (as root /var/cache/postlude-tests) and in
-$POSTLUDE_QEMU10_ROOT (/opt/postlude-trixie).
+$POSTLUDE_QEMU10_ROOT (/opt/postlude-trixie). POSTLUDE_FUZZ_SECONDS is the time
+for each parser (default 30; with --long 120), two at a time.
 END
 }
 
@@ -37,6 +39,7 @@ while [ $# -gt 0 ]; do
         ;;
     --long)
         export POSTLUDE_TEST_LONG=1
+        export POSTLUDE_FUZZ_SECONDS="${POSTLUDE_FUZZ_SECONDS:-120}"
         multiplier=20
         ;;
     --sanitize)
@@ -55,8 +58,12 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-suites=${suites:- unit kernel host vm}
-[ "$build" = "$top/build" ] || multiplier=$((multiplier * 3))
+if [ "$build" = "$top/build" ]; then
+    suites=${suites:- unit kernel host vm fuzz}
+else
+    suites=${suites:- unit kernel host vm}
+    multiplier=$((multiplier * 3))
+fi
 
 has_suite() {
     case " $suites " in *" $1 "*) return 0 ;; esac
@@ -77,12 +84,17 @@ get_guests() {
         say "going on without the Linux guest: its tests will be skipped"
 }
 
+# DIRECTORY [SETUP_OPTION...]
+set_up() {
+    directory=$1
+    shift
+    [ -f "$directory/build.ninja" ] ||
+        meson setup -Dtests=enabled "$@" "$directory" "$top"
+}
+
 build_all() {
-    if [ ! -f "$build/build.ninja" ]; then
-        # shellcheck disable=SC2086
-        meson setup -Dtests=enabled $setup_options "$build" "$top" || return 1
-    fi
-    meson compile -C "$build"
+    # shellcheck disable=SC2086
+    set_up "$build" $setup_options && meson compile -C "$build"
 }
 
 # Everything the tests make goes below a directory of this run, and every
@@ -95,19 +107,49 @@ prepare_run() {
     mark=$(basename "$scratch")
     "$top/tests/support/left-behind.sh" snapshot >"$scratch/before"
     mkdir "$scratch/tmp"
+    : >"$scratch/log"
+    : >"$scratch/failures"
     # QEMUs that run as somebody else work below it.
     chmod 755 "$scratch"
     chmod 1777 "$scratch/tmp"
 }
 
+# BUILD ARGUMENT...: what of that build, added to the run's log.
 run_tests() {
+    directory=$1
+    shift
+    rm -f "$directory/meson-logs/testlog.json"
+    TMPDIR=$scratch/tmp POSTLUDE_TEST_RUN=$mark meson test -C "$directory" \
+        --no-rebuild "$@"
+    cat "$directory/meson-logs/testlog.json" >>"$scratch/log"
+}
+
+run_suites() {
     set --
     for suite in $suites; do
-        set -- "$@" --suite "$suite"
+        [ "$suite" = fuzz ] || set -- "$@" --suite "$suite"
     done
-    rm -f "$build/meson-logs/testlog.json"
-    TMPDIR=$scratch/tmp POSTLUDE_TEST_RUN=$mark meson test -C "$build" \
-        --no-rebuild --timeout-multiplier "$multiplier" "$@"
+    [ $# -eq 0 ] ||
+        run_tests "$build" --timeout-multiplier "$multiplier" "$@"
+}
+
+# Says what went wrong outside of a test; each line counts as one failure.
+fail() {
+    say "$*"
+    printf '%s\n' "$*" >>"$scratch/failures"
+}
+
+run_fuzz() {
+    has_suite fuzz || return 0
+    if ! command -v clang >/dev/null 2>&1; then
+        fail "suite fuzz needs clang and libclang-rt-dev"
+    elif ! CC=clang set_up "$top/build-fuzz" -Dfuzz=enabled \
+        -Db_sanitize=address,undefined -Db_lundef=false ||
+        ! meson compile -C "$top/build-fuzz" fuzz-programs; then
+        fail "the fuzzers do not build"
+    else
+        run_tests "$top/build-fuzz" --suite fuzz --num-processes 2
+    fi
 }
 
 # Prints a line for each thing the run has left behind.
@@ -130,7 +172,8 @@ if ! build_all; then
     exit 1
 fi
 prepare_run
-run_tests
+run_suites
+run_fuzz
 # Others on this host come and go; what is ours stays.
 left=$(left_behind)
 if [ -n "$left" ]; then
@@ -138,8 +181,11 @@ if [ -n "$left" ]; then
     left=$(left_behind)
 fi
 set --
+while read -r failure; do
+    set -- "$@" "$failure"
+done <"$scratch/failures"
 if [ -n "$left" ]; then
     printf '%s\n' "$left"
-    set -- "left behind: $(printf '%s\n' "$left" | wc -l) things, see above"
+    set -- "$@" "left behind: $(printf '%s\n' "$left" | wc -l) things, see above"
 fi
-python3 "$top/tests/support/sum-up.py" "$build/meson-logs/testlog.json" "$@"
+python3 "$top/tests/support/sum-up.py" "$scratch/log" "$@"

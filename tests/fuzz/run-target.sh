@@ -1,0 +1,38 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# run-target.sh PROGRAM CORPUS: one libFuzzer target for POSTLUDE_FUZZ_SECONDS
+# (30). What it learns goes into a directory that is removed; with
+# POSTLUDE_FUZZ_KEEP=DIR into DIR/TARGET, and the next run goes on from there.
+# An input that fails is written to DIR, or to the current directory.
+set -eu
+program=$1
+corpus=$2
+name=$(basename "$program")
+seconds=${POSTLUDE_FUZZ_SECONDS:-30}
+if [ -n "${POSTLUDE_FUZZ_KEEP:-}" ]; then
+    learned=$POSTLUDE_FUZZ_KEEP/$name
+    artifacts=$POSTLUDE_FUZZ_KEEP/
+    mkdir -p "$learned"
+else
+    learned=$(mktemp -d "${TMPDIR:-/tmp}/$name.XXXXXX")
+    artifacts=./
+    trap 'rm -rf "$learned"' EXIT
+    trap 'exit 130' INT TERM HUP
+fi
+set -- -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 \
+    -artifact_prefix="$artifacts$name-" -print_final_stats=1
+dictionary=$(dirname "$0")/dictionaries/${name#fuzz-}.dict
+if [ -f "$dictionary" ]; then
+    set -- "$@" -dict="$dictionary"
+fi
+# Not libFuzzer's own 77, which means "skipped" to whoever reads ours.
+status=0
+"$program" "$@" "$learned" "$corpus" >"$learned.log" 2>&1 || status=$?
+if [ $status -ne 0 ]; then
+    cat "$learned.log"
+else
+    grep -E '^stat::(number_of_executed|average_exec)|DONE' "$learned.log" || :
+fi
+rm -f "$learned.log"
+[ $status -eq 0 ] || exit 1
