@@ -19,6 +19,7 @@ typedef struct {
     uint32_t area;    /* index in the array of areas */
     uint16_t pages;   /* that hold data: in the page tables or swapped out */
     uint8_t outcome;  /* CollapseOutcome: WAITING, ALREADY, EMPTY or why not */
+    uint8_t errnum;   /* of the last refusal, 0: none */
 } CollapseExtent;
 
 typedef struct {

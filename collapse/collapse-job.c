@@ -125,6 +125,7 @@ take_refusal(Job *job, guint index, int errnum)
 {
     uint64_t now_ns = job->seam->now_ns(job->seam->data);
     uint64_t hva = extent_at(job, index)->hva;
+    extent_at(job, index)->errnum = (uint8_t)errnum;
     bool patience = errnum != ENOMEM || suffer_no_memory(job, now_ns);
     if (patience &&
         collapse_plan_again(job->plan, &job->options->retry, errnum, now_ns)) {

@@ -74,7 +74,7 @@ typedef struct {
 } CollapseProgress;
 
 /* Works through EXTENTS (of collapse_extents_look) whose outcome is WAITING,
- * and writes their outcomes. PROGRESS may be NULL. */
+ * and writes their outcomes and errnums. PROGRESS may be NULL. */
 void collapse_job_run(GArray *extents, const CollapseJobOptions *options,
                       const CollapseSeam *seam, CollapseProgress *progress,
                       CollapseResult *result);

@@ -42,7 +42,7 @@ static gboolean
 on_signal(gpointer data)
 {
     MigrateSession *session = data;
-    if (session->past_no_return) {
+    if (session->past_no_return && !session->sweeping) {
         g_warning("not stopping: the guest runs on the destination and needs "
                   "this process until its last page has arrived");
     } else {

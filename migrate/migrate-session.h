@@ -119,6 +119,7 @@ typedef struct MigrateSession {
 
     /* the operator */
     bool interrupted;
+    bool sweeping; /* the last sweep: a signal may end it */
     bool go; /* SIGUSR1 */
     guint sources[4];
     guint watch_qmp, watch_control; /* 0: none */

@@ -4,17 +4,13 @@
  */
 #include "migrate/migrate-settle.h"
 
-#include <errno.h>
-#include <time.h>
-
 #include "base/error.h"
 #include "base/fd.h"
-#include "base/range.h"
 #include "collapse/collapse-account.h"
 #include "migrate/migrate-arm.h"
+#include "migrate/migrate-remainder.h"
 
 #define BYE_MS 5000
-#define TRIES 20
 
 /* BYE carries what only the source could measure; its absence is no harm. The
  * source leaves behind it, and a connection that this breaks may be heard of
@@ -80,75 +76,6 @@ huge_bytes_now(MigrateSession *session)
     return sum;
 }
 
-/* After a call that copied, nine times its length of peace: the guest keeps
- * nine tenths of its pace. Installing an entry takes microseconds: no pause. */
-static void
-pace(uint64_t call_ns)
-{
-    if (call_ns > 100000) {
-        uint64_t rest = MIN(call_ns * 9, UINT64_C(100000000));
-        struct timespec pause = {.tv_nsec = (long)rest};
-        nanosleep(&pause, NULL);
-    }
-}
-
-static void
-sweep_extent(MigrateSession *session, uint64_t hva)
-{
-    int failed = 0;
-    for (unsigned i = 0; i < TRIES; i++) {
-        uint64_t before = fd_now_ns();
-        failed = collapse_target_extent(session->destination.target, hva);
-        uint64_t took = fd_now_ns() - before;
-        session->report.huge.sweep_ns += took;
-        if (failed != EAGAIN) {
-            pace(took);
-            break;
-        }
-        struct timespec pause = {.tv_nsec = 5000000};
-        nanosleep(&pause, NULL);
-    }
-    if (failed) {
-        collapse_errors_add(&session->report.huge.failed, failed);
-    }
-}
-
-/* Extents that can be huge: whole, aligned, and with data now or when the
- * folios were laid (one of those may have been emptied before the stop). */
-static bool
-is_eligible(const MigrateSession *session, unsigned block, uint32_t extent)
-{
-    const MigrateBlock *b = &session->ram->blocks[block];
-    return b->aligned &&
-           migrate_ram_extent_pages(b, extent) == PAGES_PER_EXTENT &&
-           (session->destination.wanted[block][extent] ||
-            migrate_pages_is_laid(session->destination.pages, block, extent));
-}
-
-/* What is not huge yet: extents that were small, and those that a pinned page
- * kept from collapsing. */
-static void
-sweep_rest(MigrateSession *session)
-{
-    for (unsigned i = 0; i < session->ram->n_blocks; i++) {
-        const MigrateBlock *block = &session->ram->blocks[i];
-        for (uint32_t e = 0; e < block->extents; e++) {
-            if (!is_eligible(session, i, e)) {
-                continue;
-            }
-            session->report.huge.eligible_bytes += EXTENT_BYTES;
-            if (!migrate_pages_is_laid(session->destination.pages, i, e)) {
-                session->report.huge.small_extents++;
-            }
-            /* At the limit, a sweep would take what QEMU needs to live. */
-            if (!session->destination.at_limit &&
-                !migrate_huge_is(session->destination.huge, i, e)) {
-                sweep_extent(session, block->hva + e * EXTENT_BYTES);
-            }
-        }
-    }
-}
-
 static void
 count(MigrateSession *session)
 {
@@ -185,7 +112,7 @@ migrate_settle_destination(MigrateSession *session, GError **error)
     }
     /* Our view would keep the folios from being QEMU's alone. */
     migrate_ram_unmap(session->ram);
-    sweep_rest(session);
+    migrate_remainder_sweep(session);
     count(session);
     session->report.huge.after_bytes = huge_bytes_now(session);
     return true;

@@ -173,6 +173,9 @@ eagain_has_an_end(void)
     g_assert_cmpuint(count(extents, COLLAPSE_OUTCOME_PINNED), ==, 1);
     g_assert_cmpuint(count(extents, COLLAPSE_OUTCOME_DONE), ==, EXTENTS - 1);
     g_assert_cmpuint(s.asked[3], ==, 8);
+    g_assert_cmpuint(g_array_index(extents, CollapseExtent, 3).errnum, ==,
+                     EAGAIN);
+    g_assert_cmpuint(g_array_index(extents, CollapseExtent, 4).errnum, ==, 0);
     /* 50 + 100 + ... + 3200 ms between them. */
     g_assert_cmpuint(result.elapsed_ns, >, 6300 * MS);
     g_assert_cmpuint(result.elapsed_ns, <, 8000 * MS);

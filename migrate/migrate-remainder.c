@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The last sweep of an own migration: see migrate-remainder.h.
+ */
+#include "migrate/migrate-remainder.h"
+
+#include <inttypes.h>
+#include <sys/eventfd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/range.h"
+#include "collapse/collapse-kernel.h"
+
+/* Less patience than 'postlude collapse' has: somebody waits to be told that
+ * the guest has arrived, and can call that at leisure. */
+#define TRIES 6 /* 50 + 100 + ... + 800 ms between them */
+#define NO_MEMORY_NS UINT64_C(5000000000)
+
+typedef struct {
+    MigrateSession *session;
+    const CollapseSeam *kernel;
+    CollapseSeam seam;
+} Sweep;
+
+/* Extents that can be huge: whole, aligned, and with data now or when the
+ * folios were laid (one of those may have been emptied before the stop). */
+static bool
+is_eligible(const MigrateSession *session, unsigned block, uint32_t extent)
+{
+    const MigrateBlock *b = &session->ram->blocks[block];
+    return b->aligned &&
+           migrate_ram_extent_pages(b, extent) == PAGES_PER_EXTENT &&
+           (session->destination.wanted[block][extent] ||
+            migrate_pages_is_laid(session->destination.pages, block, extent));
+}
+
+static void
+look_at(MigrateSession *session, unsigned block, uint32_t extent,
+        GArray *extents)
+{
+    if (!is_eligible(session, block, extent)) {
+        return;
+    }
+    session->report.huge.eligible_bytes += EXTENT_BYTES;
+    if (!migrate_pages_is_laid(session->destination.pages, block, extent)) {
+        session->report.huge.small_extents++;
+    }
+    if (!migrate_huge_is(session->destination.huge, block, extent)) {
+        CollapseExtent e = {.hva = session->ram->blocks[block].hva +
+                                   extent * EXTENT_BYTES,
+                            .pages = PAGES_PER_EXTENT};
+        g_array_append_val(extents, e);
+    }
+}
+
+static GArray *
+list(MigrateSession *session)
+{
+    GArray *extents = g_array_new(false, true, sizeof(CollapseExtent));
+    for (unsigned i = 0; i < session->ram->n_blocks; i++) {
+        for (uint32_t e = 0; e < session->ram->blocks[i].extents; e++) {
+            look_at(session, i, e, extents);
+        }
+    }
+    return extents;
+}
+
+static int
+do_collapse(gpointer data, uint64_t hva, uint64_t extents)
+{
+    const CollapseSeam *kernel = ((Sweep *)data)->kernel;
+    return kernel->collapse(kernel->data, hva, extents);
+}
+
+static CollapseOutcome
+do_classify(gpointer data, uint64_t hva, int errnum)
+{
+    const CollapseSeam *kernel = ((Sweep *)data)->kernel;
+    return kernel->classify(kernel->data, hva, errnum);
+}
+
+/* To compact the memory of a whole host is felt by all of its guests:
+ * something to be asked for, not to happen because one has arrived. */
+static bool
+do_not_compact(gpointer data)
+{
+    return false;
+}
+
+static uint64_t
+do_now_ns(gpointer data)
+{
+    const CollapseSeam *kernel = ((Sweep *)data)->kernel;
+    return kernel->now_ns(kernel->data);
+}
+
+/* Signals come through the main context. One turn of it, not until it is
+ * quiet: a connection that the peer has closed stays readable for ever. */
+static bool
+do_rest(gpointer data, uint64_t ns)
+{
+    Sweep *sweep = data;
+    bool going = sweep->kernel->rest(sweep->kernel->data, ns);
+    g_main_context_iteration(NULL, false);
+    return going && !sweep->session->interrupted;
+}
+
+static void
+count_failures(MigrateSession *session, GArray *extents)
+{
+    for (guint i = 0; i < extents->len; i++) {
+        const CollapseExtent *e = &g_array_index(extents, CollapseExtent, i);
+        if (e->errnum && collapse_outcome_is_failure(e->outcome)) {
+            collapse_errors_add(&session->report.huge.failed, e->errnum);
+        }
+    }
+}
+
+static void
+sweep_extents(MigrateSession *session, GArray *extents, CollapseKernel *kernel)
+{
+    Sweep sweep = {.session = session,
+                   .kernel = collapse_kernel_seam(kernel),
+                   .seam = {do_collapse, do_classify, do_not_compact,
+                            do_now_ns, do_rest, &sweep}};
+    CollapseJobOptions options;
+    CollapseResult result;
+    collapse_job_options_init(&options, false);
+    options.retry.tries = TRIES;
+    options.no_memory_ns = NO_MEMORY_NS;
+    collapse_job_run(extents, &options, &sweep.seam, NULL, &result);
+    session->report.huge.sweep_ns += result.call_ns;
+    count_failures(session, extents);
+    if (result.end != COLLAPSE_END_COMPLETED) {
+        g_warning("the guest is here, but not all of it in huge pages: %s; "
+                  "postlude collapse goes on with it later",
+                  collapse_end_words(result.end));
+    }
+}
+
+void
+migrate_remainder_sweep(MigrateSession *session)
+{
+    g_autoptr(GArray) extents = list(session);
+    g_autoptr(GError) why = NULL;
+    autofd never = eventfd(0, EFD_CLOEXEC);
+    /* At the limit, a sweep would take what QEMU needs to live. */
+    if (extents->len == 0 || session->destination.at_limit) {
+        return;
+    }
+    g_autoptr(CollapseKernel) kernel =
+        collapse_kernel_open(session->pid, never, &why);
+    if (!kernel) {
+        g_warning("%u MiB stay in small pages: %s", extents->len * 2,
+                  why->message);
+        return;
+    }
+    g_debug("sweeping %u extents", extents->len);
+    session->sweeping = true;
+    sweep_extents(session, extents, kernel);
+    session->sweeping = false;
+}
