@@ -52,7 +52,25 @@ remove_as_cgroup(const char *path)
     return true;
 }
 
-/* Async-signal-safe: kill, waitpid, rmdir, nanosleep, fork, execv. */
+/* What a child has started may die a moment after it, and write until then. */
+static void
+remove_path(const char *path)
+{
+    const struct timespec pause = {.tv_nsec = 50000000};
+    for (int tries = 0; tries < 40 && access(path, F_OK) == 0; tries++) {
+        if (tries > 0) {
+            nanosleep(&pause, NULL);
+        }
+        pid_t pid = fork();
+        if (pid == 0) {
+            execl("/bin/rm", "rm", "-rf", "--", path, (char *)NULL);
+            _exit(127);
+        }
+        waitpid(pid, NULL, 0);
+    }
+}
+
+/* Async-signal-safe: kill, waitpid, access, rmdir, nanosleep, fork, execv. */
 static void
 clean_up(void)
 {
@@ -67,16 +85,9 @@ clean_up(void)
         }
     }
     for (int i = 0; i < MAX_PATHS && !keep; i++) {
-        if (!paths[i][0] || remove_as_cgroup(paths[i])) {
-            continue;
+        if (paths[i][0] && !remove_as_cgroup(paths[i])) {
+            remove_path(paths[i]);
         }
-        pid_t pid = fork();
-        if (pid == 0) {
-            execl("/bin/rm", "rm", "-rf", "--", paths[i], (char *)NULL);
-            _exit(127);
-        }
-        waitpid(pid, NULL, 0);
-        paths[i][0] = '\0';
     }
 }
 
@@ -326,4 +337,13 @@ vm_child_remove_directory(const char *path)
         unlink(file);
     }
     rmdir(path);
+}
+
+void
+vm_child_remove_tree(const char *path)
+{
+    vm_child_forget(path);
+    if (!keep) {
+        remove_path(path);
+    }
 }

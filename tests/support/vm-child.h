@@ -51,6 +51,9 @@ bool vm_child_wait(VmChild *child, int timeout_ms, int *status);
 char *vm_child_make_directory(const char *prefix, GError **error);
 void vm_child_remove_directory(const char *path);
 
+/* The same with all that lies below it. */
+void vm_child_remove_tree(const char *path);
+
 /* Has PATH (a file or a directory) removed at the end of the test, should
  * nobody have done it by then; vm_child_forget() takes that back. */
 bool vm_child_remember(const char *path, GError **error);

@@ -59,14 +59,9 @@ vm_look_ram(const VmQemu *vm, GError **error)
     return g_steal_pointer(&all);
 }
 
-bool
-vm_look_huge(const VmQemu *vm, uint64_t *huge_bytes, uint64_t *rss_bytes,
-             GError **error)
+void
+vm_look_huge_of(const GArray *ram, uint64_t *huge_bytes, uint64_t *rss_bytes)
 {
-    g_autoptr(GArray) ram = vm_look_ram(vm, error);
-    if (!ram) {
-        return false;
-    }
     *huge_bytes = 0;
     *rss_bytes = 0;
     for (guint i = 0; i < ram->len; i++) {
@@ -75,13 +70,23 @@ vm_look_huge(const VmQemu *vm, uint64_t *huge_bytes, uint64_t *rss_bytes,
                        m->file_huge_bytes;
         *rss_bytes += m->rss_bytes;
     }
-    return true;
 }
 
-int
-vm_look_userfaultfds(const VmQemu *vm)
+bool
+vm_look_huge(const VmQemu *vm, uint64_t *huge_bytes, uint64_t *rss_bytes,
+             GError **error)
 {
-    g_autofree char *path = g_strdup_printf("/proc/%d/fd", vm_qemu_pid(vm));
+    g_autoptr(GArray) ram = vm_look_ram(vm, error);
+    if (ram) {
+        vm_look_huge_of(ram, huge_bytes, rss_bytes);
+    }
+    return ram != NULL;
+}
+
+static int
+userfaultfds(pid_t pid)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/fd", pid);
     g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
     if (!dir) {
         return -1;
@@ -96,48 +101,64 @@ vm_look_userfaultfds(const VmQemu *vm)
     return n;
 }
 
-bool
-vm_look_is_released(const VmQemu *vm, GError **error)
+int
+vm_look_userfaultfds(const VmQemu *vm)
 {
-    int n = vm_look_userfaultfds(vm);
+    return userfaultfds(vm_qemu_pid(vm));
+}
+
+bool
+vm_look_is_released_of(const GArray *ram, pid_t pid, GError **error)
+{
+    int n = userfaultfds(pid);
     if (n != 0) {
         return error_set(error, ERROR_STATE,
                          "QEMU %d holds %d userfaultfds (-1: unknown), not 0",
-                         vm_qemu_pid(vm), n);
+                         pid, n);
     }
-    g_autoptr(GArray) ram = vm_look_ram(vm, error);
-    for (guint i = 0; ram && i < ram->len; i++) {
+    for (guint i = 0; i < ram->len; i++) {
         const ProcMapping *m = &g_array_index(ram, ProcMapping, i);
         if (proc_mapping_has_flag(m, "um") || proc_mapping_has_flag(m, "uw") ||
             proc_mapping_has_flag(m, "ui")) {
             return error_set(error, ERROR_STATE,
                              "RAM of QEMU %d is still registered with a "
-                             "userfaultfd: VmFlags %s", vm_qemu_pid(vm),
-                             m->vm_flags);
+                             "userfaultfd: VmFlags %s", pid, m->vm_flags);
         }
     }
-    return ram != NULL;
+    return true;
+}
+
+bool
+vm_look_is_released(const VmQemu *vm, GError **error)
+{
+    g_autoptr(GArray) ram = vm_look_ram(vm, error);
+    return ram && vm_look_is_released_of(ram, vm_qemu_pid(vm), error);
+}
+
+bool
+vm_look_is_only_mapper_of(const GArray *ram, pid_t pid, GError **error)
+{
+    for (guint i = 0; i < ram->len; i++) {
+        const ProcMapping *m = &g_array_index(ram, ProcMapping, i);
+        if (m->inode == 0) {
+            continue;
+        }
+        g_autoptr(GArray) others = proc_maps_find_mappers(
+            m->dev_major, m->dev_minor, m->inode, pid);
+        if (others->len != 0) {
+            return error_set(error, ERROR_STATE,
+                             "process %d also maps the RAM file %s of QEMU %d",
+                             g_array_index(others, pid_t, 0), m->path, pid);
+        }
+    }
+    return true;
 }
 
 bool
 vm_look_is_only_mapper(const VmQemu *vm, GError **error)
 {
     g_autoptr(GArray) ram = vm_look_ram(vm, error);
-    for (guint i = 0; ram && i < ram->len; i++) {
-        const ProcMapping *m = &g_array_index(ram, ProcMapping, i);
-        if (m->inode == 0) {
-            continue;
-        }
-        g_autoptr(GArray) others = proc_maps_find_mappers(
-            m->dev_major, m->dev_minor, m->inode, vm_qemu_pid(vm));
-        if (others->len != 0) {
-            return error_set(error, ERROR_STATE,
-                             "process %d also maps the RAM file %s of QEMU %d",
-                             g_array_index(others, pid_t, 0), m->path,
-                             vm_qemu_pid(vm));
-        }
-    }
-    return ram != NULL;
+    return ram && vm_look_is_only_mapper_of(ram, vm_qemu_pid(vm), error);
 }
 
 bool

@@ -29,3 +29,9 @@ bool vm_look_is_released(const VmQemu *vm, GError **error);
 bool vm_look_is_only_mapper(const VmQemu *vm, GError **error);
 /* the migration capability NAME is off. */
 bool vm_look_is_capability_off(VmQemu *vm, const char *name, GError **error);
+
+/* The same of mappings RAM of process PID, which need not be a VmQemu. */
+void vm_look_huge_of(const GArray *ram, uint64_t *huge_bytes,
+                     uint64_t *rss_bytes);
+bool vm_look_is_released_of(const GArray *ram, pid_t pid, GError **error);
+bool vm_look_is_only_mapper_of(const GArray *ram, pid_t pid, GError **error);

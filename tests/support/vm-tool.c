@@ -12,7 +12,7 @@
 
 struct VmTool {
     VmChild *child;
-    char *verb;
+    char *name; /* "postlude send" */
     char *directory;
     char *out, *err, *report;
 };
@@ -27,12 +27,11 @@ vm_tool_path(void)
     return path ? path : "postlude";
 }
 
-VmTool *
-vm_tool_start(const char *verb, const char *const *args, bool report,
-              GError **error)
+static VmTool *
+make(const char *name, GError **error)
 {
     g_autoptr(VmTool) tool = g_new0(VmTool, 1);
-    tool->verb = g_strdup(verb);
+    tool->name = g_strdup(name);
     tool->directory = vm_child_make_directory("postlude-tool", error);
     if (!tool->directory) {
         return NULL;
@@ -40,6 +39,36 @@ vm_tool_start(const char *verb, const char *const *args, bool report,
     tool->out = g_build_filename(tool->directory, "stdout", NULL);
     tool->err = g_build_filename(tool->directory, "stderr", NULL);
     tool->report = g_build_filename(tool->directory, "report.json", NULL);
+    return g_steal_pointer(&tool);
+}
+
+static bool
+run(VmTool *tool, const char *const *argv, GError **error)
+{
+    VmChildOptions options = {.argv = argv,
+                              .stdout_path = tool->out,
+                              .stderr_path = tool->err};
+    tool->child = vm_child_start(&options, error);
+    return tool->child != NULL;
+}
+
+VmTool *
+vm_tool_start_program(const char *name, const char *const *argv,
+                      GError **error)
+{
+    g_autoptr(VmTool) tool = make(name, error);
+    return tool && run(tool, argv, error) ? g_steal_pointer(&tool) : NULL;
+}
+
+VmTool *
+vm_tool_start(const char *verb, const char *const *args, bool report,
+              GError **error)
+{
+    g_autofree char *name = g_strdup_printf("postlude %s", verb);
+    g_autoptr(VmTool) tool = make(name, error);
+    if (!tool) {
+        return NULL;
+    }
     g_autoptr(GPtrArray) argv = g_ptr_array_new();
     g_ptr_array_add(argv, (char *)vm_tool_path());
     g_ptr_array_add(argv, (char *)verb);
@@ -51,11 +80,9 @@ vm_tool_start(const char *verb, const char *const *args, bool report,
         g_ptr_array_add(argv, tool->report);
     }
     g_ptr_array_add(argv, NULL);
-    VmChildOptions options = {.argv = (const char *const *)argv->pdata,
-                              .stdout_path = tool->out,
-                              .stderr_path = tool->err};
-    tool->child = vm_child_start(&options, error);
-    return tool->child ? g_steal_pointer(&tool) : NULL;
+    return run(tool, (const char *const *)argv->pdata, error)
+               ? g_steal_pointer(&tool)
+               : NULL;
 }
 
 void
@@ -68,7 +95,7 @@ vm_tool_free(VmTool *tool)
     if (tool->directory) {
         vm_child_remove_directory(tool->directory);
     }
-    g_free(tool->verb);
+    g_free(tool->name);
     g_free(tool->directory);
     g_free(tool->out);
     g_free(tool->err);
@@ -108,14 +135,14 @@ vm_tool_wait(VmTool *tool, int timeout_ms, int *code, GError **error)
     if (!vm_child_wait(tool->child, timeout_ms, &status)) {
         g_autofree char *text = vm_tool_stderr(tool);
         return error_set(error, ERROR_RETRY,
-                         "postlude %s did not end within %d ms; it said: %s",
-                         tool->verb, timeout_ms, text);
+                         "%s did not end within %d ms; it said: %s",
+                         tool->name, timeout_ms, text);
     }
     if (!WIFEXITED(status)) {
         g_autofree char *text = vm_tool_stderr(tool);
         return error_set(error, ERROR_FAILED,
-                         "postlude %s was ended by signal %d; it said: %s",
-                         tool->verb, WTERMSIG(status), text);
+                         "%s was ended by signal %d; it said: %s",
+                         tool->name, WTERMSIG(status), text);
     }
     *code = WEXITSTATUS(status);
     return true;
@@ -134,8 +161,8 @@ vm_tool_wait_stderr(VmTool *tool, const char *text, int timeout_ms,
         }
         if (ended || fd_now_ns() > deadline) {
             return error_set(error, ended ? ERROR_FAILED : ERROR_RETRY,
-                             "postlude %s %s without saying \"%s\"; it said: "
-                             "%s", tool->verb, ended ? "ended" : "still runs",
+                             "%s %s without saying \"%s\"; it said: "
+                             "%s", tool->name, ended ? "ended" : "still runs",
                              text, said);
         }
         g_usleep(300); /* tests kill at what it says: be quick */
@@ -147,13 +174,13 @@ vm_tool_report(VmTool *tool, GError **error)
 {
     g_autofree char *text = NULL;
     if (!g_file_get_contents(tool->report, &text, NULL, error)) {
-        g_prefix_error(error, "postlude %s left no report: ", tool->verb);
+        g_prefix_error(error, "%s left no report: ", tool->name);
         return NULL;
     }
     g_autoptr(JsonNode) node = json_from_string(text, error);
     if (!node || !JSON_NODE_HOLDS_OBJECT(node)) {
-        g_prefix_error(error, "postlude %s: the report is not a JSON object: ",
-                       tool->verb);
+        g_prefix_error(error, "%s: the report is not a JSON object: ",
+                       tool->name);
         if (error && !*error) {
             error_set(error, ERROR_PROTOCOL, "%s", text);
         }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The postlude program run by a test: a child with its stderr and its report
- * kept. Main thread only.
+ * kept; or another program, kept likewise. Main thread only.
  */
 #pragma once
 
@@ -17,6 +17,10 @@ const char *vm_tool_path(void);
 /* Runs "postlude VERB ARGS...", and "--report FILE" if REPORT. */
 VmTool *vm_tool_start(const char *verb, const char *const *args, bool report,
                       GError **error);
+
+/* Runs ARGV as it is; NAME is what messages call it. No report. */
+VmTool *vm_tool_start_program(const char *name, const char *const *argv,
+                              GError **error);
 
 /* Kills it if it still runs. */
 void vm_tool_free(VmTool *tool);
