@@ -11,13 +11,13 @@ usage() {
     cat <<'END'
 usage: tests/run.sh [--suite NAME]... [--long] [--sanitize] [--no-install]
 
-  --suite NAME   only this suite (may be repeated): unit, kernel, host, vm;
-                 fuzz (each parser against libFuzzer, in ./build-fuzz)
+  --suite NAME   only this suite (may be repeated): unit, kernel, host, vm,
+                 libvirt; fuzz (each parser against libFuzzer, in ./build-fuzz)
   --long         long campaigns too
   --sanitize     build with address and undefined-behaviour sanitizers
   --no-install   do not install packages
 
-Suites kernel, host and vm need root. With TESTS_MUST_RUN=1 a skipped test is a
+All suites but unit need root. With TESTS_MUST_RUN=1 a skipped test is a
 failed one. The build is in ./build (./build-sanitize); what is downloaded stays
 in $POSTLUDE_TEST_CACHE (as root /var/cache/postlude-tests) and in
 $POSTLUDE_QEMU10_ROOT (/opt/postlude-trixie). POSTLUDE_FUZZ_SECONDS is the time
@@ -59,9 +59,9 @@ while [ $# -gt 0 ]; do
     shift
 done
 if [ "$build" = "$top/build" ]; then
-    suites=${suites:- unit kernel host vm fuzz}
+    suites=${suites:- unit kernel host vm libvirt fuzz}
 else
-    suites=${suites:- unit kernel host vm}
+    suites=${suites:- unit kernel host vm libvirt}
     multiplier=$((multiplier * 3))
 fi
 
@@ -72,7 +72,7 @@ has_suite() {
 
 # What the VM tests need beside packages. Without it they skip, and say why.
 get_guests() {
-    has_suite vm || has_suite host || return 0
+    has_suite vm || has_suite host || has_suite libvirt || return 0
     # On a host whose own QEMU is a 10 there is nothing to fetch.
     if [ -z "${POSTLUDE_QEMU10_ROOT:-}" ] &&
         qemu-system-x86_64 --version 2>/dev/null | grep -q 'version 10\.'; then

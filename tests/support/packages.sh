@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2034,SC2086
+# shellcheck shell=sh disable=SC2016,SC2034,SC2086
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Sourced: what a fresh Debian 12 or 13 needs to build Postlude and to test or
@@ -8,7 +8,20 @@ BUILD_PACKAGES="gcc libc6-dev linux-libc-dev meson ninja-build pkg-config
 libglib2.0-dev libjson-glib-dev libxml2-dev"
 DEMO_PACKAGES="$BUILD_PACKAGES qemu-system-x86"
 TEST_PACKAGES="$DEMO_PACKAGES python3 busybox-static debootstrap
-clang libclang-rt-dev"
+clang libclang-rt-dev
+libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients iproute2"
+
+# A package may bring a daemon that is wanted in a namespace of a test only:
+# Debian asks this file whether it may start it.
+APT_INSTALL='
+guard=/usr/sbin/policy-rc.d
+if [ ! -e $guard ]; then
+    trap "rm -f $guard" EXIT
+    trap "exit 1" INT TERM HUP
+    printf "#!/bin/sh\nexit 101\n" >$guard && chmod 755 $guard
+fi
+apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -qy install \
+    --no-install-recommends "$@"'
 
 # Those of the arguments that are not installed.
 missing_packages() {
@@ -31,9 +44,6 @@ the like of these yourself and use --no-install: $*"
         as_root=sudo
     fi
     say "installing by apt: $lacking"
-    if ! $as_root apt-get -q update ||
-        ! $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qy install \
-            --no-install-recommends $lacking; then
+    $as_root sh -c "$APT_INSTALL" sh $lacking ||
         die "apt could not install: $lacking (no network? see above)"
-    fi
 }

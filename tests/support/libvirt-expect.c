@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Claims about domains on two hosts: see libvirt-expect.h.
+ */
+#include "tests/support/libvirt-expect.h"
+
+#include <string.h>
+
+#include "tests/support/vm-qemu.h"
+
+#define ROUNDS_MS 120000
+#define RUN_MS 60000
+
+LibvirtRig *
+libvirt_expect_rig(void)
+{
+    g_autoptr(GError) error = NULL;
+    char *why = libvirt_rig_why_not();
+    if (vm_qemu_skip(why ? why : vm_qemu_why_not(VM_QEMU_HOST, false))) {
+        return NULL;
+    }
+    LibvirtRig *rig = libvirt_rig_start(&error);
+    g_assert_no_error(error);
+    return rig;
+}
+
+LibvirtDomain *
+libvirt_expect_domain(LibvirtRig *rig, const LibvirtDomainOptions *options)
+{
+    g_autoptr(GError) error = NULL;
+    LibvirtDomain *domain = libvirt_domain_start(rig, "a", options, &error);
+    g_assert_no_error(error);
+    return domain;
+}
+
+void
+libvirt_expect_plain_move(LibvirtDomain *domain, const char *from,
+                          const char *const *flags)
+{
+    g_autoptr(GError) error = NULL;
+    libvirt_domain_migrate(domain, from, flags, &error);
+    g_assert_no_error(error);
+    libvirt_expect_runs(domain, libvirt_rig_other(from));
+}
+
+void
+libvirt_expect_postcopy(LibvirtDomain *domain, const char *from)
+{
+    g_autoptr(GError) error = NULL;
+    libvirt_domain_migrate_postcopy(domain, from, &error);
+    g_assert_no_error(error);
+    libvirt_expect_runs(domain, libvirt_rig_other(from));
+}
+
+void
+libvirt_expect_runs(LibvirtDomain *domain, const char *host)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *here = libvirt_domain_state(domain, host);
+    g_assert_cmpstr(here, ==, "running");
+    const char *other = libvirt_rig_other(host);
+    g_autofree char *there = libvirt_domain_state(domain, other);
+    if (there) {
+        g_assert_cmpstr(there, ==, "shut off");
+    }
+    g_assert_cmpint(libvirt_domain_pid(domain, other), ==, 0);
+    libvirt_domain_wait_rounds(domain, 2, ROUNDS_MS, &error);
+    g_assert_no_error(error);
+}
+
+void
+libvirt_expect_clean(LibvirtDomain *domain, const char *host)
+{
+    g_autoptr(GError) error = NULL;
+    libvirt_domain_is_clean(domain, host, &error);
+    g_assert_no_error(error);
+}
+
+void
+libvirt_expect_huge(LibvirtDomain *domain, const char *host, double percent)
+{
+    g_autoptr(GError) error = NULL;
+    uint64_t huge = 0, rss = 0;
+    libvirt_domain_huge(domain, host, &huge, &rss, &error);
+    g_assert_no_error(error);
+    g_test_message("host %s: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+                   " KiB are huge", host, huge >> 10, rss >> 10);
+    g_assert_cmpuint(rss, >, 0);
+    g_assert_cmpfloat((double)huge, >=, (double)rss * percent / 100);
+}
+
+char *
+libvirt_expect_run(LibvirtRig *rig, const char *host, const char *const *argv)
+{
+    g_autoptr(GError) error = NULL;
+    char *output = NULL;
+    libvirt_rig_run(rig, host, argv, RUN_MS, &output, &error);
+    g_assert_no_error(error);
+    return output;
+}
