@@ -14,6 +14,7 @@
 #include "migrate/migrate-status.h"
 
 #define PEER_TIMEOUT_S 60
+#define LINK_TIMEOUT_S 10
 
 static const char *
 what_is_missing(const MigrateOptions *options)
@@ -30,6 +31,9 @@ what_is_missing(const MigrateOptions *options)
     }
     if (options->peer_timeout_s < 1 || options->peer_timeout_s > 86400) {
         return "--peer-timeout takes 1 to 86400 seconds";
+    }
+    if (options->link_timeout_s < 1 || options->link_timeout_s > 3600) {
+        return "--link-timeout takes 1 to 3600 seconds";
     }
     return options->pid < 0 ? "--pid takes a process number" : NULL;
 }
@@ -60,6 +64,9 @@ parse(const CliMigrate *verb, MigrateOptions *options,
          verb->streams_help, "N"},
         {"peer-timeout", 0, 0, G_OPTION_ARG_INT, &options->peer_timeout_s,
          verb->peer_help, "SECONDS"},
+        {"link-timeout", 0, 0, G_OPTION_ARG_INT, &options->link_timeout_s,
+         "Silence after which connections count as lost (default 10)",
+         "SECONDS"},
         *flag,
         {"report", 0, 0, G_OPTION_ARG_FILENAME, &options->report_path,
          "Write the report as JSON", "FILE"},
@@ -68,6 +75,7 @@ parse(const CliMigrate *verb, MigrateOptions *options,
         {0}};
     options->role = verb->role;
     options->peer_timeout_s = PEER_TIMEOUT_S;
+    options->link_timeout_s = LINK_TIMEOUT_S;
     return cli_parse(argc, argv, verb->usage, verb->summary, entries, status);
 }
 

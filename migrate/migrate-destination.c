@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "migrate/migrate-arm.h"
 #include "migrate/migrate-lobby.h"
+#include "migrate/migrate-rejoin.h"
 #include "migrate/migrate-socket.h"
 
 #define AGREE_MS 30000
@@ -67,22 +68,28 @@ migrate_destination_connect(MigrateSession *session, GError **error)
 static WireLink *
 dial(MigrateSession *session, WireRole role, unsigned index, GError **error)
 {
-    return wire_link_dial(session->address, role, index, session->session,
+    return wire_link_dial(session->address, role, index, session->ticket,
                           error);
 }
 
-static bool
-dial_others(MigrateSession *session, GError **error)
+bool
+migrate_destination_dial_pages(MigrateSession *session, GError **error)
 {
-    session->device = dial(session, WIRE_ROLE_DEVICE, 0, error);
-    session->urgent =
-        session->device ? dial(session, WIRE_ROLE_URGENT, 0, error) : NULL;
+    session->urgent = dial(session, WIRE_ROLE_URGENT, 0, error);
     bool ok = session->urgent != NULL;
     for (unsigned i = 0; ok && i < session->n_streams; i++) {
         session->bulk[i] = dial(session, WIRE_ROLE_BULK, i, error);
         ok = session->bulk[i] != NULL;
     }
     return ok;
+}
+
+static bool
+dial_others(MigrateSession *session, GError **error)
+{
+    memcpy(session->ticket, session->session, sizeof session->ticket);
+    session->device = dial(session, WIRE_ROLE_DEVICE, 0, error);
+    return session->device && migrate_destination_dial_pages(session, error);
 }
 
 bool
@@ -133,8 +140,8 @@ take_extents(MigrateSession *session, const GByteArray *payload, bool final,
     return true;
 }
 
-static bool
-receive_extents(MigrateSession *session, bool final, GError **error)
+bool
+migrate_destination_hear_extents(MigrateSession *session, bool final, GError **error)
 {
     for (bool last = false; !last;) {
         g_autoptr(GByteArray) payload =
@@ -157,7 +164,7 @@ migrate_destination_prepare(MigrateSession *session, GError **error)
         session->destination.wanted[i] =
             g_malloc0(session->ram->blocks[i].extents);
     }
-    if (!receive_extents(session, false, error) ||
+    if (!migrate_destination_hear_extents(session, false, error) ||
         !migrate_arm(session, error) ||
         !migrate_session_tell(session, WIRE_FRAME_ARMED, NULL, error)) {
         return false;
@@ -203,8 +210,8 @@ mark_holes(MigrateSession *session)
     }
 }
 
-static void
-start_filling(MigrateSession *session)
+void
+migrate_destination_start_filling(MigrateSession *session)
 {
     for (unsigned i = 0; i < session->n_streams; i++) {
         session->destination.fill[i] =
@@ -259,10 +266,32 @@ start_guest(MigrateSession *session, GError **error)
     return true;
 }
 
+/* Lost at this moment, RUN may have been said: then the source does not start
+ * the guest again by itself, and must be found. One that gave up instead is
+ * not there any more. */
+static bool
+hear_run(MigrateSession *session, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+    g_autoptr(GByteArray) run = migrate_session_expect(
+        session, WIRE_FRAME_RUN, SWITCHOVER_MS, &why);
+    if (run) {
+        bool ok = wire_run_decode(run, &session->destination.start_guest,
+                                  error);
+        migrate_rejoin_begin(session);
+        return ok;
+    }
+    if (!session->peer_aborted && error_is(why, ERROR_PEER_GONE)) {
+        return migrate_rejoin(session, why, error);
+    }
+    g_propagate_error(error, g_steal_pointer(&why));
+    return false;
+}
+
 static bool
 take_final_state(MigrateSession *session, GError **error)
 {
-    if (!receive_extents(session, true, error)) {
+    if (!migrate_destination_hear_extents(session, true, error)) {
         return false;
     }
     g_autoptr(GByteArray) stopped = migrate_session_expect(
@@ -271,10 +300,7 @@ take_final_state(MigrateSession *session, GError **error)
         return false;
     }
     session->report.switched_ns = fd_now_ns();
-    g_autoptr(GByteArray) run = migrate_session_expect(
-        session, WIRE_FRAME_RUN, SWITCHOVER_MS, error);
-    return run && wire_run_decode(run, &session->destination.start_guest,
-                                  error);
+    return hear_run(session, error);
 }
 
 /* The source's operator may take any time to say go; the guest runs there. */
@@ -295,7 +321,7 @@ migrate_destination_switchover(MigrateSession *session, GError **error)
         !migrate_session_tell(session, WIRE_FRAME_READY, NULL, error)) {
         return false;
     }
-    start_filling(session);
+    migrate_destination_start_filling(session);
     return take_final_state(session, error) && start_guest(session, error);
 }
 
@@ -354,26 +380,36 @@ tell_progress(MigrateSession *session)
 /* After the point of no return there is no giving up by ourselves: only when
  * QEMU is gone is there nobody left to wait for. */
 static bool
-survive(MigrateSession *session, GError *why, GError **error)
+survive(MigrateSession *session, const GError *why, GError **error)
 {
-    if (error_is(why, ERROR_RETRY)) {
-        g_error_free(why);
-        return true;
+    if (!error_is(why, ERROR_VM_GONE) && !session->qemu_gone) {
+        g_autoptr(GError) failed = NULL;
+        if (migrate_rejoin(session, why, &failed)) {
+            mark_holes(session);
+            return true;
+        }
+        g_propagate_error(error, g_steal_pointer(&failed));
+    } else {
+        g_propagate_error(error, g_error_copy(why));
     }
-    if (error_is(why, ERROR_VM_GONE) || session->qemu_gone) {
-        g_propagate_prefixed_error(
-            error, why, "the guest ended here before all of its memory had "
-                        "arrived: ");
+    g_prefix_error(error, "the guest ended here before all of its memory had "
+                          "arrived: ");
+    return false;
+}
+
+/* False if the connections are lost, or QEMU is. */
+static bool
+wait_a_little(MigrateSession *session, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+    if (!migrate_session_wait(session, all_here, PROGRESS_MS, "the last page",
+                              &why) &&
+        !error_is(why, ERROR_RETRY)) {
+        g_propagate_error(error, g_steal_pointer(&why));
         return false;
     }
-    g_warning("%s; the guest waits where it needs a missing page: %"
-              G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " pages are here; the "
-              "source must stay as it is",
-              why->message,
-              migrate_pages_present(session->destination.pages),
-              session->ram->pages);
-    g_error_free(why);
-    return true;
+    tell_progress(session);
+    return all_here(session) || !migrate_rejoin_is_silent(session, error);
 }
 
 bool
@@ -386,16 +422,12 @@ migrate_destination_postcopy(MigrateSession *session, GError **error)
      * the source answers for the holes. */
     mark_holes(session);
     restore_capability(session);
-    for (;;) {
-        GError *why = NULL;
-        if (migrate_session_wait(session, all_here, PROGRESS_MS,
-                                 "the last page", &why)) {
-            break;
-        }
-        if (!survive(session, why, error)) {
+    migrate_rejoin_begin(session);
+    while (!all_here(session)) {
+        g_autoptr(GError) why = NULL;
+        if (!wait_a_little(session, &why) && !survive(session, why, error)) {
             return false;
         }
-        tell_progress(session);
     }
     session->report.arrived_ns = fd_now_ns();
     return true;

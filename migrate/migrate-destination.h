@@ -13,5 +13,12 @@ bool migrate_destination_wait(MigrateSession *session, GError **error);
 bool migrate_destination_switchover(MigrateSession *session, GError **error);
 bool migrate_destination_postcopy(MigrateSession *session, GError **error);
 
+/* The pieces that a destination which comes back needs as well: the source's
+ * series of EXTENTS; the urgent and the bulk connections; their threads. */
+bool migrate_destination_hear_extents(MigrateSession *session, bool final,
+                                      GError **error);
+bool migrate_destination_dial_pages(MigrateSession *session, GError **error);
+void migrate_destination_start_filling(MigrateSession *session);
+
 void migrate_destination_unprepare(MigrateSession *session);
 void migrate_destination_unswitch(MigrateSession *session);

@@ -28,6 +28,8 @@ struct MigrateFault {
     GThread *thread;
     MigrateTally tally;
     _Atomic uint64_t demanded;
+    uint64_t unanswered; /* questions */
+    _Atomic uint64_t waits_since;
     size_t held; /* bytes of answers not yet understood */
     UffdEvent events[UFFD_READER_BATCH];
     WireFetchBytes questions[UFFD_READER_BATCH];
@@ -87,13 +89,17 @@ static void
 ask(MigrateFault *fault, unsigned n_questions)
 {
     GError *why = NULL;
-    if (n_questions == 0) {
-        return;
+    if (n_questions == 0 || !fault->urgent) {
+        return; /* they are noted, and asked when there is a connection */
     }
     atomic_fetch_add_explicit(&fault->demanded, n_questions,
                               memory_order_relaxed);
-    if (fault->urgent &&
-        !wire_link_write(fault->urgent, fault->questions,
+    if (fault->unanswered == 0) {
+        atomic_store_explicit(&fault->waits_since, fd_now_ns(),
+                              memory_order_relaxed);
+    }
+    fault->unanswered += n_questions;
+    if (!wire_link_write(fault->urgent, fault->questions,
                          n_questions * sizeof fault->questions[0], &why)) {
         lose_urgent(fault, why);
     }
@@ -205,9 +211,15 @@ read_answers(MigrateFault *fault, GError **error)
     while ((used = take_answer(fault, fault->answers + done,
                                fault->held - done, error)) > 0) {
         done += (size_t)used;
+        fault->unanswered -= fault->unanswered > 0;
     }
     fault->held -= done;
     memmove(fault->answers, fault->answers + done, fault->held);
+    if (done > 0) {
+        atomic_store_explicit(&fault->waits_since,
+                              fault->unanswered > 0 ? fd_now_ns() : 0,
+                              memory_order_relaxed);
+    }
     return used == 0;
 }
 
@@ -269,6 +281,12 @@ migrate_fault_stop(MigrateFault *fault, MigrateTally *tally)
     }
     fd_clear(&fault->stop);
     g_free(fault);
+}
+
+uint64_t
+migrate_fault_waits_since(const MigrateFault *fault)
+{
+    return atomic_load_explicit(&fault->waits_since, memory_order_relaxed);
 }
 
 uint64_t

@@ -24,7 +24,10 @@ migrate_figures_take(const MigrateSession *session, MigrateFigures *figures)
     }
     figures->total_pages = session->ram->pages;
     figures->extents = session->ram->extents;
-    figures->bytes = bytes_of(session, session->urgent) +
+    figures->bytes = (session->options.role == MIGRATE_SEND
+                          ? session->past.bytes_sent
+                          : session->past.bytes_received) +
+                     bytes_of(session, session->urgent) +
                      bytes_of(session, session->device);
     for (unsigned i = 0; i < session->n_streams; i++) {
         figures->bytes += bytes_of(session, session->bulk[i]);
@@ -37,9 +40,10 @@ migrate_figures_take(const MigrateSession *session, MigrateFigures *figures)
             migrate_pages_present(session->destination.pages);
         figures->huge_extents =
             migrate_huge_extents(session->destination.huge);
-        figures->faults =
-            session->destination.fault
-                ? migrate_fault_demanded(session->destination.fault)
-                : session->destination.tally.demand_pages;
+        figures->faults = session->destination.tally.demand_pages;
+        if (session->destination.fault) {
+            figures->faults +=
+                migrate_fault_demanded(session->destination.fault);
+        }
     }
 }

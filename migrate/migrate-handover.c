@@ -24,6 +24,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "migrate/migrate-readmit.h"
 #include "migrate/migrate-socket.h"
 
 #define READY_MS 60000
@@ -65,9 +66,11 @@ migrate_handover_tell_extents(MigrateSession *session, bool final,
 }
 
 /* The order and the pages' bits must exist before the urgent thread does. */
-static void
-make_order(MigrateSession *session)
+void
+migrate_handover_make_order(MigrateSession *session)
 {
+    g_clear_pointer(&session->source.order, migrate_order_free);
+    g_clear_pointer(&session->source.sent, migrate_sent_free);
     g_autofree uint32_t *extents = g_new0(uint32_t, session->ram->n_blocks);
     for (unsigned i = 0; i < session->ram->n_blocks; i++) {
         extents[i] = session->ram->blocks[i].extents;
@@ -80,7 +83,7 @@ make_order(MigrateSession *session)
 static bool
 prepare_both(MigrateSession *session, GError **error)
 {
-    make_order(session);
+    migrate_handover_make_order(session);
     if (!migrate_ram_map(session->ram, false, error)) {
         return false;
     }
@@ -159,6 +162,14 @@ wait_for_switchover(MigrateSession *session, GError **error)
                      "QEMU went past the switchover without waiting for us");
 }
 
+void
+migrate_handover_start_serving(MigrateSession *session)
+{
+    session->source.serve = migrate_serve_start(
+        session->urgent, session->ram, session->source.sent,
+        session->source.order, &session->alarm);
+}
+
 /* The guest stands still and block I/O is drained: RAM is final. Faults are
  * answered before QEMU is let go, because loading the device state there can
  * already need RAM; which extents hold data is worked out while the device
@@ -167,9 +178,7 @@ static bool
 start_serving(MigrateSession *session, GError **error)
 {
     session->report.switched_ns = fd_now_ns();
-    session->source.serve = migrate_serve_start(
-        session->urgent, session->ram, session->source.sent,
-        session->source.order, &session->alarm);
+    migrate_handover_start_serving(session);
     if (!qmp_qemu_migrate_continue(session->qmp, error) ||
         !migrate_handover_tell_extents(session, true, error) ||
         !migrate_session_tell(session, WIRE_FRAME_STOPPED, NULL, error)) {
@@ -178,8 +187,8 @@ start_serving(MigrateSession *session, GError **error)
     return true;
 }
 
-static void
-start_pushing(MigrateSession *session)
+void
+migrate_handover_start_pushing(MigrateSession *session)
 {
     for (unsigned i = 0; i < session->n_streams; i++) {
         session->source.push[i] = migrate_push_start(
@@ -206,10 +215,11 @@ downtime_us(const MigrateSession *session)
     return session->stopped_us ? g_get_real_time() - session->stopped_us : 0;
 }
 
+/* RUNNING itself, or a destination that came back and said so. */
 static bool
 has_answer(MigrateSession *session)
 {
-    return !g_queue_is_empty(&session->frames);
+    return session->source.running || !g_queue_is_empty(&session->frames);
 }
 
 /* RUN is out: the guest may run there. Only the destination's own word that it
@@ -217,25 +227,18 @@ has_answer(MigrateSession *session)
 static bool
 wait_for_running(MigrateSession *session, GError **error)
 {
-    for (;;) {
-        GError *why = NULL;
-        if (migrate_session_wait(session, has_answer, -1,
-                                 "the guest to run on the destination",
-                                 &why)) {
-            g_autoptr(GByteArray) running = migrate_session_expect(
-                session, WIRE_FRAME_RUNNING, 0, error);
-            return running != NULL;
-        }
-        if (session->peer_aborted) {
+    migrate_readmit_begin(session);
+    while (!session->source.running) {
+        if (!migrate_readmit_wait(session, has_answer,
+                                  "the guest to run on the destination",
+                                  error)) {
             session->past_no_return = false;
-            g_propagate_error(error, why);
             return false;
         }
-        g_warning("%s; the guest may run on the destination already, so it "
-                  "stays stopped here; look there before you do anything",
-                  why->message);
-        g_error_free(why);
+        session->source.running |=
+            migrate_readmit_heard(session, WIRE_FRAME_RUNNING);
     }
+    return true;
 }
 
 static bool
@@ -276,7 +279,9 @@ migrate_handover_run(MigrateSession *session, GError **error)
         return false;
     }
     session->report.downtime_ms = (double)downtime_us(session) / 1000.0;
-    start_pushing(session);
+    if (!session->source.push[0] && session->linked) {
+        migrate_handover_start_pushing(session);
+    }
     restore_capability(session);
     return true;
 }

@@ -12,6 +12,14 @@
 bool migrate_handover_tell_extents(MigrateSession *session, bool final,
                                    GError **error);
 
+/* What the threads that send need: nothing sent, nothing offered yet. Replaces
+ * what was there; no such thread may live. */
+void migrate_handover_make_order(MigrateSession *session);
+
+/* Starts the thread that answers, and those that push. */
+void migrate_handover_start_serving(MigrateSession *session);
+void migrate_handover_start_pushing(MigrateSession *session);
+
 /* From capabilities on to RUNNING. */
 bool migrate_handover_run(MigrateSession *session, GError **error);
 

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "migrate/migrate-outage.h"
 
 bool
 migrate_lobby_check_address(const WireAddress *address, bool insecure,
@@ -33,6 +34,13 @@ migrate_lobby_check_address(const WireAddress *address, bool insecure,
     return true;
 }
 
+static bool
+draw(uint8_t random[WIRE_SESSION_BYTES], GError **error)
+{
+    return getrandom(random, WIRE_SESSION_BYTES, 0) == WIRE_SESSION_BYTES ||
+           error_set_errno(error, errno, "random bytes for the session");
+}
+
 bool
 migrate_lobby_open(MigrateSession *session, GError **error)
 {
@@ -43,13 +51,10 @@ migrate_lobby_open(MigrateSession *session, GError **error)
         return false;
     }
     session->listener = wire_address_listen(session->address, error);
-    if (session->listener < 0) {
+    if (session->listener < 0 || !draw(session->session, error)) {
         return false;
     }
-    if (getrandom(session->session, sizeof session->session, 0) !=
-        sizeof session->session) {
-        return error_set_errno(error, errno, "random bytes for the session");
-    }
+    memcpy(session->ticket, session->session, sizeof session->ticket);
     g_message("listening on %s; now start 'postlude receive --connect' on "
               "the destination",
               wire_address_text(session->address));
@@ -58,11 +63,11 @@ migrate_lobby_open(MigrateSession *session, GError **error)
 
 /* In constant time: how long it takes tells a stranger nothing. */
 static bool
-is_our_session(const MigrateSession *session, const WireHello *hello)
+shows(const WireHello *hello, const uint8_t expected[WIRE_SESSION_BYTES])
 {
     unsigned difference = 0;
     for (unsigned i = 0; i < WIRE_SESSION_BYTES; i++) {
-        difference |= (unsigned)(session->session[i] ^ hello->session[i]);
+        difference |= (unsigned)(expected[i] ^ hello->session[i]);
     }
     return difference == 0;
 }
@@ -95,10 +100,30 @@ judge(MigrateSession *session, const WireHello *hello, WireLink ***place)
     if (hello->role == WIRE_ROLE_CONTROL) {
         return *place ? WIRE_STATUS_OK : WIRE_STATUS_BUSY;
     }
-    if (!session->control || !is_our_session(session, hello)) {
+    if (!session->control || !shows(hello, session->ticket)) {
         return WIRE_STATUS_SESSION;
     }
     return *place ? WIRE_STATUS_OK : WIRE_STATUS_ROLE;
+}
+
+/* After RUN only our destination is let in, and always: that it dials means
+ * that it has lost what we may still take for connected. */
+static WireStatus
+judge_again(MigrateSession *session, const WireHello *hello,
+            WireLink ***place, GError **error)
+{
+    bool control = hello->role == WIRE_ROLE_CONTROL;
+    if (control && !shows(hello, session->session)) {
+        return WIRE_STATUS_SESSION;
+    }
+    if (control) {
+        migrate_outage_source(session);
+        session->rejoins++;
+        if (!draw(session->ticket, error)) {
+            return WIRE_STATUS_BUSY;
+        }
+    }
+    return judge(session, hello, place);
 }
 
 static char *
@@ -124,23 +149,34 @@ receive_caller(MigrateSession *session, int fd)
         g_warning("turned a connection away: %s", why->message);
         return;
     }
-    WireLink **place;
-    WireStatus status = judge(session, &hello, &place);
+    WireLink **place = NULL;
+    WireStatus status = session->past_no_return
+                            ? judge_again(session, &hello, &place, &why)
+                            : judge(session, &hello, &place);
     if (status != WIRE_STATUS_OK) {
         g_autofree char *reason = explain(status, &hello);
         g_warning("turned a %s connection away: %s",
                   wire_role_name(hello.role), reason);
         wire_link_reject(link, status, reason);
-    } else if (wire_link_welcome(link, &hello, session->session, NULL)) {
+    } else if (wire_link_welcome(link, &hello, session->ticket, NULL)) {
         *place = g_steal_pointer(&link);
     }
 }
 
-static bool
-has_caller(MigrateSession *session)
+bool
+migrate_lobby_has_caller(MigrateSession *session)
 {
     struct pollfd p = {.fd = session->listener, .events = POLLIN};
     return poll(&p, 1, 0) > 0;
+}
+
+void
+migrate_lobby_admit(MigrateSession *session)
+{
+    int fd = accept4(session->listener, NULL, NULL, SOCK_CLOEXEC);
+    if (fd >= 0) {
+        receive_caller(session, fd);
+    }
 }
 
 static bool
@@ -150,16 +186,19 @@ wait_until(MigrateSession *session, bool (*done)(const MigrateSession *),
     uint64_t deadline =
         fd_deadline_ns(session->options.peer_timeout_s * 1000);
     guint watch = migrate_session_watch(session, session->listener);
+    unsigned rejoins = session->rejoins;
     bool ok = true;
     while (ok && !done(session)) {
         uint64_t now = fd_now_ns();
         int left_ms = now < deadline ? (int)((deadline - now) / 1000000) : 0;
-        ok = migrate_session_wait(session, has_caller, left_ms, what, error);
+        ok = migrate_session_wait(session, migrate_lobby_has_caller, left_ms,
+                                  what, error);
         if (ok) {
-            int fd = accept4(session->listener, NULL, NULL, SOCK_CLOEXEC);
-            if (fd >= 0) {
-                receive_caller(session, fd);
-            }
+            migrate_lobby_admit(session);
+        }
+        if (ok && session->rejoins != rejoins) {
+            ok = error_set(error, ERROR_RETRY,
+                           "the destination dialled once more");
         }
     }
     g_source_remove(watch);
@@ -192,15 +231,12 @@ has_others(const MigrateSession *session)
             return false;
         }
     }
-    return session->device && session->urgent;
+    return session->urgent && (session->device || session->past_no_return);
 }
 
 bool
 migrate_lobby_wait_others(MigrateSession *session, GError **error)
 {
-    bool ok = wait_until(session, has_others,
-                         "the destination's other connections", error);
-    fd_clear(&session->listener);
-    wire_address_unlink(session->address);
-    return ok;
+    return wait_until(session, has_others,
+                      "the destination's other connections", error);
 }

@@ -17,6 +17,15 @@ bool migrate_lobby_open(MigrateSession *session, GError **error);
 /* Until a destination's control connection is there. */
 bool migrate_lobby_wait_control(MigrateSession *session, GError **error);
 
-/* Until the device, the urgent and all bulk connections are there; then
- * nobody else is let in. */
+/* Somebody waits at the door. */
+bool migrate_lobby_has_caller(MigrateSession *session);
+
+/* Lets one caller in, or turns it away with a word. After the point of no
+ * return a control connection that shows our session ends the set of
+ * connections that was there (see migrate-outage.h). */
+void migrate_lobby_admit(MigrateSession *session);
+
+/* Until the device, the urgent and all bulk connections are there (after the
+ * point of no return the device is not needed). RETRY: a new control connection
+ * came meanwhile, which makes all others void. */
 bool migrate_lobby_wait_others(MigrateSession *session, GError **error);

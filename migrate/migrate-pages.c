@@ -33,6 +33,7 @@ struct MigratePages {
     void (*on_complete)(void *data, unsigned block, uint32_t extent);
     void *on_complete_data;
     _Atomic uint64_t present;
+    _Atomic bool hurry;
     MigrateWaiters waiters;
 };
 
@@ -273,6 +274,24 @@ migrate_pages_give_up(MigratePages *pages, unsigned block, uint64_t first,
     }
 }
 
+void
+migrate_pages_hurry(MigratePages *pages, bool on)
+{
+    atomic_store(&pages->hurry, on);
+}
+
+void
+migrate_pages_unask_all(MigratePages *pages)
+{
+    bool wanted = false;
+    for (uint64_t i = 0; i < pages->ram->pages; i++) {
+        wanted |= page_state_unask((PageState *)pages->state_bytes + i);
+    }
+    if (wanted) {
+        eventfd_write(pages->orphans, 1);
+    }
+}
+
 int
 migrate_pages_orphans_fd(const MigratePages *pages)
 {
@@ -326,8 +345,10 @@ copy_page_with_patience(MigratePages *pages, const MigrateBlock *block,
 {
     UffdOutcome outcome;
     unsigned tries = 0;
-    while ((outcome = copy_page(pages, block, page, bytes)) == UFFD_NO_ROOM ||
-           outcome == UFFD_AGAIN) {
+    while (((outcome = copy_page(pages, block, page, bytes)) ==
+                UFFD_NO_ROOM ||
+            outcome == UFFD_AGAIN) &&
+           !atomic_load(&pages->hurry)) {
         struct timespec pause = {.tv_nsec = tries < 10 ? 1000000 : 100000000};
         if (++tries == 10) {
             g_warning("no memory for RAM block '%s' on this host (%s): the "

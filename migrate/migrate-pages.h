@@ -96,6 +96,15 @@ int migrate_pages_orphans_fd(const MigratePages *pages);
 bool migrate_pages_map(MigratePages *pages, unsigned block, uint64_t page,
                        GError **error);
 
+/* While on, a call that finds no memory fails (and gives its pages up) instead
+ * of waiting for some: its thread is about to be ended. Any thread. */
+void migrate_pages_hurry(MigratePages *pages, bool on);
+
+/* After the connections were lost, and while no thread is at work on them:
+ * nothing counts as asked any more, and what is wanted will be asked for when
+ * the fault thread starts. */
+void migrate_pages_unask_all(MigratePages *pages);
+
 /* Pages PRESENT so far, of all blocks. */
 uint64_t migrate_pages_present(const MigratePages *pages);
 bool migrate_pages_complete(const MigratePages *pages);

@@ -42,7 +42,7 @@ static gboolean
 on_signal(gpointer data)
 {
     MigrateSession *session = data;
-    if (session->past_no_return && !session->sweeping) {
+    if (session->past_no_return && !session->sweeping && !session->settled) {
         g_warning("not stopping: the guest runs on the destination and needs "
                   "this process until its last page has arrived");
     } else {
@@ -103,6 +103,9 @@ close_links(MigrateSession *session)
     g_clear_pointer(&session->urgent, wire_link_free);
     g_clear_pointer(&session->device, wire_link_free);
     g_clear_pointer(&session->control, wire_link_free);
+    if (session->listener >= 0) {
+        wire_address_unlink(session->address);
+    }
     fd_clear(&session->listener);
 }
 
@@ -110,6 +113,7 @@ void
 migrate_session_commit(MigrateSession *session)
 {
     session->past_no_return = true;
+    session->interrupted = false; /* a signal that came too late */
     /* Lowering it takes CAP_SYS_RESOURCE; without, we are as likely as any. */
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (fd >= 0 && write(fd, "-1000", 5) < 0) {
@@ -236,6 +240,7 @@ on_frame(MigrateSession *session, unsigned type, GByteArray *payload,
          GError **error)
 {
     g_debug("peer: %s", wire_frame_name(type));
+    session->heard_ns = fd_now_ns();
     if (type == WIRE_FRAME_ABORT) {
         g_autofree char *reason = wire_abort_decode(payload);
         session->peer_aborted = true;
@@ -244,9 +249,13 @@ on_frame(MigrateSession *session, unsigned type, GByteArray *payload,
                                                                : "source",
                          reason);
     }
+    if (type == WIRE_FRAME_ALIVE) {
+        return true;
+    }
     if (type == WIRE_FRAME_PROGRESS) {
         return wire_progress_decode(payload, &session->source.present_pages,
-                                    &session->source.demand_pages, error);
+                                    &session->source.demand_pages, error) &&
+               migrate_session_tell(session, WIRE_FRAME_ALIVE, NULL, error);
     }
     MigrateFrame *frame = g_new0(MigrateFrame, 1);
     frame->type = type;

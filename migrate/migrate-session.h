@@ -34,6 +34,7 @@ typedef struct {
     char *report_path;       /* or NULL */
     int streams;             /* 0: chosen from the cores */
     int peer_timeout_s;
+    int link_timeout_s;      /* silence after which a connection counts as lost */
     gboolean insecure;
     gboolean wait;   /* send: switch over on SIGUSR1 */
     gboolean paused; /* receive: leave the guest paused */
@@ -82,7 +83,8 @@ typedef struct MigrateSession {
 
     /* the peer */
     WireAddress *address;
-    uint8_t session[WIRE_SESSION_BYTES];
+    uint8_t session[WIRE_SESSION_BYTES]; /* this migration */
+    uint8_t ticket[WIRE_SESSION_BYTES];  /* this set of its connections */
     unsigned n_streams;
     int listener; /* source */
     WireLink *control, *device, *urgent;
@@ -90,6 +92,9 @@ typedef struct MigrateSession {
     GQueue frames; /* MigrateFrame, not yet expected by anybody */
     bool control_lost;
     bool peer_aborted; /* in its own words, not by silence */
+    bool linked;       /* after RUN: all connections of the set are at work */
+    uint64_t heard_ns; /* when the peer's last frame came */
+    unsigned rejoins;  /* sets of connections after the first */
 
     /* at work */
     MigrateRelay *relay;
@@ -100,7 +105,15 @@ typedef struct MigrateSession {
         MigrateServe *serve;
         MigratePush *push[WIRE_MAX_STREAMS];
         uint64_t present_pages, demand_pages; /* PROGRESS of the destination */
+        bool running;  /* RUNNING was heard */
+        bool complete; /* RESUME said that every page is there */
+        bool (*until)(struct MigrateSession *); /* of migrate_readmit_wait() */
     } source;
+    /* of connections and threads that have ended */
+    struct {
+        uint64_t bytes_sent, bytes_received;
+        uint64_t pushed_pages, answered_pages;
+    } past;
     struct {
         uint8_t **wanted; /* per block, one byte per extent: holds data */
         int uffd;
@@ -114,10 +127,11 @@ typedef struct MigrateSession {
         MigrateTally tally; /* of threads that have ended */
         bool at_limit; /* no room for huge pages: do not sweep either */
         bool start_guest;
-        bool said_done;
+        uint64_t flow_bytes, flow_ns; /* received, and since when so many */
     } destination;
 
     /* the operator */
+    bool settled; /* nobody needs this process any more: signals end it */
     bool interrupted;
     bool sweeping; /* the last sweep: a signal may end it */
     bool go; /* SIGUSR1 */

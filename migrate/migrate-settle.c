@@ -8,6 +8,8 @@
 #include "base/fd.h"
 #include "collapse/collapse-account.h"
 #include "migrate/migrate-arm.h"
+#include "migrate/migrate-outage.h"
+#include "migrate/migrate-rejoin.h"
 #include "migrate/migrate-remainder.h"
 
 #define BYE_MS 5000
@@ -31,32 +33,45 @@ wait_for_bye(MigrateSession *session)
     return bye;
 }
 
-static void
+/* The source may go when it has heard this; BYE says that it did. */
+static bool
 say_done(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
     uint64_t downtime_us = 0;
-    if (!migrate_session_tell(session, WIRE_FRAME_DONE, NULL, &why)) {
-        g_warning("the source was not told that it is no longer needed: %s",
-                  why->message);
-        return;
+    g_autoptr(GByteArray) bye = NULL;
+    if (migrate_session_tell(session, WIRE_FRAME_DONE, NULL, &why)) {
+        bye = wait_for_bye(session);
     }
-    g_autoptr(GByteArray) bye = wait_for_bye(session);
-    if (bye && wire_bye_decode(bye, &downtime_us, NULL)) {
+    bool told = bye && wire_bye_decode(bye, &downtime_us, &why);
+    if (told) {
         session->report.downtime_ms = (double)downtime_us / 1000.0;
+    }
+    /* It waits for us to hang up. */
+    migrate_outage_destination(session);
+    session->control_lost = !told;
+    return told;
+}
+
+/* All is done here, and the source may not know: its process would hold the
+ * guest's old memory for ever. */
+static void
+insist_on_done(MigrateSession *session)
+{
+    session->settled = true;
+    session->interrupted = false; /* it meant the sweep */
+    session->control_lost = !migrate_rejoin_say_done(session);
+    if (session->control_lost) {
+        g_warning("the source at %s could not be told that it is no longer "
+                  "needed; if 'postlude send' still runs there, end it with "
+                  "'kill -9'",
+                  session->options.address);
     }
 }
 
 static void
-stop_filling(MigrateSession *session)
+stop_helping(MigrateSession *session)
 {
-    for (unsigned i = 0; i < session->n_streams; i++) {
-        if (session->destination.fill[i]) {
-            migrate_fill_stop(
-                g_steal_pointer(&session->destination.fill[i]),
-                &session->destination.tally);
-        }
-    }
     g_clear_pointer(&session->relay, migrate_relay_stop);
     migrate_huge_finish(session->destination.huge);
 }
@@ -90,11 +105,8 @@ count(MigrateSession *session)
     report->huge.sweep_ns += migrate_huge_ns(session->destination.huge);
     report->huge.sweep_cpu_ns =
         migrate_huge_cpu_ns(session->destination.huge);
-    for (unsigned i = 0; i < session->n_streams; i++) {
-        report->bytes_received += wire_link_bytes_received(session->bulk[i]);
-    }
-    report->bytes_received += wire_link_bytes_received(session->urgent) +
-                              wire_link_bytes_received(session->device);
+    report->bytes_received = session->past.bytes_received +
+                             wire_link_bytes_received(session->device);
     report->device_bytes = wire_link_bytes_received(session->device);
 }
 
@@ -102,8 +114,8 @@ bool
 migrate_settle_destination(MigrateSession *session, GError **error)
 {
     g_autoptr(GError) why = NULL;
-    say_done(session);
-    stop_filling(session);
+    bool told = say_done(session);
+    stop_helping(session);
     session->report.huge.before_bytes = huge_bytes_now(session);
     if (!migrate_arm_release(session, &why)) {
         g_warning("the userfaultfd inside QEMU is still open, which does no "
@@ -115,5 +127,8 @@ migrate_settle_destination(MigrateSession *session, GError **error)
     migrate_remainder_sweep(session);
     count(session);
     session->report.huge.after_bytes = huge_bytes_now(session);
+    if (!told) {
+        insist_on_done(session);
+    }
     return true;
 }

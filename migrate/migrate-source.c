@@ -13,8 +13,11 @@
 #include "base/fd.h"
 #include "migrate/migrate-handover.h"
 #include "migrate/migrate-lobby.h"
+#include "migrate/migrate-outage.h"
+#include "migrate/migrate-readmit.h"
 
 #define AGREE_MS 30000
+#define HANG_UP_MS 2000
 #define ARM_MS 600000 /* laying a terabyte takes its time; nobody stands still */
 
 bool
@@ -132,67 +135,63 @@ migrate_source_unswitch(MigrateSession *session)
 }
 
 static bool
-has_done(MigrateSession *session)
+has_frame(MigrateSession *session)
 {
     return !g_queue_is_empty(&session->frames);
 }
 
 /* From here on the guest's memory is half here, half there, and this process
  * holds the only copy of the rest: whatever breaks, it stays. */
-static void
-hold(MigrateSession *session, GError *why)
-{
-    g_warning("%s; the guest runs on the destination and waits for memory "
-              "that only this process holds: %" G_GUINT64_FORMAT " MiB of %"
-              G_GUINT64_FORMAT " have arrived; leave it running",
-              why->message,
-              session->source.present_pages * 4 / 1024,
-              session->ram->bytes >> 20);
-    g_error_free(why);
-}
-
 bool
 migrate_source_postcopy(MigrateSession *session, GError **error)
 {
-    for (;;) {
-        GError *why = NULL;
-        if (migrate_session_wait(session, has_done, -1,
-                                 "the last page to arrive", &why)) {
-            break;
+    bool done = false;
+    while (!done) {
+        if (!migrate_readmit_wait(session, has_frame,
+                                  "the last page to arrive", error)) {
+            return false;
         }
-        if (error_is(why, ERROR_VM_GONE)) {
-            /* The source's QEMU may end now: we hold its memory. */
-            g_message("the source's QEMU has ended; its memory is held here "
-                      "until the destination has it all");
-            g_clear_error(&why);
-            continue;
-        }
-        hold(session, why);
+        done = session->source.complete ||
+               migrate_readmit_heard(session, WIRE_FRAME_DONE);
     }
-    g_autoptr(GByteArray) done =
-        migrate_session_expect(session, WIRE_FRAME_DONE, 0, error);
     session->report.arrived_ns = fd_now_ns();
-    return done != NULL;
+    return true;
 }
 
+/* After the threads have ended: the outage has counted what they did. */
 static void
 count(MigrateSession *session)
 {
     MigrateReport *report = &session->report;
     report->pages.total = session->ram->pages;
-    for (unsigned i = 0; i < session->n_streams; i++) {
-        report->pages.pushed += migrate_push_sent(session->source.push[i]);
-        report->bytes_sent += wire_link_bytes_sent(session->bulk[i]);
-    }
-    report->pages.demand = migrate_serve_answered(session->source.serve);
+    report->pages.pushed = session->past.pushed_pages;
+    report->pages.demand = session->past.answered_pages;
     report->pages.zero = report->pages.total -
                          MIN(report->pages.total, report->pages.pushed +
                                                       report->pages.demand);
-    report->bytes_sent += wire_link_bytes_sent(session->urgent) +
-                          wire_link_bytes_sent(session->device);
-    report->bytes_received = wire_link_bytes_received(session->urgent) +
+    report->bytes_sent = session->past.bytes_sent +
+                         wire_link_bytes_sent(session->device);
+    report->bytes_received = session->past.bytes_received +
                              wire_link_bytes_received(session->device);
     report->device_bytes = migrate_relay_bytes(session->relay);
+}
+
+static bool
+never(MigrateSession *session)
+{
+    return false;
+}
+
+/* To close a connection on which something unread lies resets it (RFC 9293,
+ * 3.6), and a reset takes the BYE with it that the peer has not read yet. */
+static void
+wait_until_it_hangs_up(MigrateSession *session)
+{
+    uint64_t deadline = fd_deadline_ns(HANG_UP_MS);
+    while (!session->control_lost && fd_now_ns() < deadline) {
+        migrate_session_wait(session, never, HANG_UP_MS, "the end", NULL);
+        migrate_readmit_heard(session, WIRE_FRAME_DONE);
+    }
 }
 
 bool
@@ -200,7 +199,12 @@ migrate_source_settle(MigrateSession *session, GError **error)
 {
     g_autoptr(GByteArray) bye = g_byte_array_new();
     wire_bye_encode((uint64_t)(session->report.downtime_ms * 1000), bye);
-    migrate_session_tell(session, WIRE_FRAME_BYE, bye, NULL);
+    session->settled = true;
+    if (migrate_session_tell(session, WIRE_FRAME_BYE, bye, NULL)) {
+        wait_until_it_hangs_up(session);
+    }
+    migrate_outage_source(session);
+    session->control_lost = false; /* it was ours to close */
     count(session);
     migrate_handover_stop_threads(session);
     return true;

@@ -32,7 +32,8 @@ static const char *const frame_names[] = {
     [WIRE_FRAME_STOPPED] = "STOPPED",   [WIRE_FRAME_RUN] = "RUN",
     [WIRE_FRAME_RUNNING] = "RUNNING",   [WIRE_FRAME_PROGRESS] = "PROGRESS",
     [WIRE_FRAME_DONE] = "DONE",         [WIRE_FRAME_BYE] = "BYE",
-    [WIRE_FRAME_ABORT] = "ABORT",
+    [WIRE_FRAME_ABORT] = "ABORT",       [WIRE_FRAME_RESUME] = "RESUME",
+    [WIRE_FRAME_PRESENT] = "PRESENT",   [WIRE_FRAME_ALIVE] = "ALIVE",
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(frame_names) == WIRE_FRAME_LAST + 1);
 
@@ -378,6 +379,64 @@ wire_progress_decode(const GByteArray *in, uint64_t *present, uint64_t *demand,
     *present = GUINT64_FROM_LE(bytes.present_pages);
     *demand = GUINT64_FROM_LE(bytes.demand_pages);
     return true;
+}
+
+void
+wire_resume_encode(unsigned flags, GByteArray *out)
+{
+    WireResumeBytes bytes = {.flags = (uint8_t)flags};
+    g_byte_array_append(out, (const uint8_t *)&bytes, sizeof bytes);
+}
+
+bool
+wire_resume_decode(const GByteArray *in, unsigned *flags, GError **error)
+{
+    WireResumeBytes bytes;
+    if (!check_length(in, sizeof bytes, "RESUME", error)) {
+        return false;
+    }
+    memcpy(&bytes, in->data, sizeof bytes);
+    *flags = bytes.flags;
+    return true;
+}
+
+void
+wire_present_encode(const WirePresent *present, GByteArray *out)
+{
+    WirePresentBytes head = {
+        .block = GUINT16_TO_LE((uint16_t)present->block),
+        .flags = GUINT16_TO_LE((uint16_t)present->flags),
+        .n_pages = GUINT32_TO_LE(present->n_pages),
+        .first_page = GUINT64_TO_LE(present->first_page),
+    };
+    g_byte_array_append(out, (const uint8_t *)&head, sizeof head);
+    if (present->n_pages > 0) {
+        g_byte_array_append(out, present->bitmap, (present->n_pages + 7) / 8);
+    }
+}
+
+bool
+wire_present_decode(const GByteArray *in, WirePresent *present, GError **error)
+{
+    WirePresentBytes head;
+    if (in->len < sizeof head) {
+        return error_set(error, ERROR_PROTOCOL,
+                         "the peer's PRESENT frame is only %u bytes", in->len);
+    }
+    memcpy(&head, in->data, sizeof head);
+    *present = (WirePresent){
+        .block = GUINT16_FROM_LE(head.block),
+        .flags = GUINT16_FROM_LE(head.flags),
+        .first_page = GUINT64_FROM_LE(head.first_page),
+        .n_pages = GUINT32_FROM_LE(head.n_pages),
+        .bitmap = in->data + sizeof head,
+    };
+    if (present->first_page % 512 != 0) {
+        return error_set(error, ERROR_PROTOCOL,
+                         "the peer's PRESENT frame begins inside an extent");
+    }
+    uint64_t bitmap_bytes = ((uint64_t)present->n_pages + 7) / 8;
+    return check_length(in, sizeof head + bitmap_bytes, "PRESENT", error);
 }
 
 void

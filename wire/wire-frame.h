@@ -51,6 +51,15 @@ typedef struct {
     const uint8_t *bitmap;
 } WireExtents;
 
+/* A stretch of one block's page bitmap; BITMAP points into the payload. */
+typedef struct {
+    unsigned block;
+    unsigned flags;
+    uint64_t first_page;
+    uint32_t n_pages;
+    const uint8_t *bitmap;
+} WirePresent;
+
 typedef struct {
     unsigned type; /* WIRE_FETCH, WIRE_PAGE, WIRE_ZERO */
     unsigned block;
@@ -100,6 +109,12 @@ bool wire_run_decode(const GByteArray *in, bool *start_guest, GError **error);
 void wire_progress_encode(uint64_t present, uint64_t demand, GByteArray *out);
 bool wire_progress_decode(const GByteArray *in, uint64_t *present,
                           uint64_t *demand, GError **error);
+void wire_resume_encode(unsigned flags, GByteArray *out);
+bool wire_resume_decode(const GByteArray *in, unsigned *flags, GError **error);
+void wire_present_encode(const WirePresent *present, GByteArray *out);
+/* Rejects a first page that does not begin an extent. */
+bool wire_present_decode(const GByteArray *in, WirePresent *present,
+                         GError **error);
 void wire_bye_encode(uint64_t downtime_us, GByteArray *out);
 bool wire_bye_decode(const GByteArray *in, uint64_t *downtime_us,
                      GError **error);

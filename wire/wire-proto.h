@@ -33,6 +33,23 @@
  *      Either side may say ABORT (a reason in words) before RUN. From RUN on
  *      only the destination may, and only instead of RUNNING: it says that
  *      the guest did not start here and never will; the source starts it.
+ *      The source answers each PROGRESS with ALIVE, so that both notice a
+ *      peer that is gone without a word.
+ *
+ *  When any of control, urgent and bulk is lost after RUN, both sides close
+ *  all of them, and the destination dials anew: a control connection that
+ *  shows the session. WELCOME then carries a fresh session, for the others of
+ *  this new set of connections, so that none of an older set strays into it.
+ *
+ *      RESUME  ------------------------------------>   what it knows already
+ *      PRESENT ------------------------------------>   which pages it has
+ *              <---------------------------  ACCEPT
+ *              <---------------------------  EXTENTS   final
+ *              <-------------------------------  RUN
+ *      RUNNING ------------------------------------>   unless RESUME said so
+ *      PROGRESS ...                                    as above
+ *
+ *      RESUME with COMPLETE stands for DONE; BYE is the answer.
  *
  *  device    raw bytes of QEMU's migration stream, both ways (return path).
  *  urgent    WireFetch one way, WirePage (+ 4096 bytes if PAGE) the other.
@@ -87,8 +104,11 @@ typedef enum {
     WIRE_FRAME_DONE = 11,
     WIRE_FRAME_BYE = 12,
     WIRE_FRAME_ABORT = 13,
+    WIRE_FRAME_RESUME = 14,
+    WIRE_FRAME_PRESENT = 15,
+    WIRE_FRAME_ALIVE = 16,
 } WireFrameType;
-#define WIRE_FRAME_LAST WIRE_FRAME_ABORT
+#define WIRE_FRAME_LAST WIRE_FRAME_ALIVE
 
 typedef struct __attribute__((packed)) {
     uint8_t magic[WIRE_MAGIC_BYTES];
@@ -160,6 +180,28 @@ typedef struct __attribute__((packed)) {
     uint64_t present_pages;
     uint64_t demand_pages;
 } WireProgressBytes;
+
+/* RESUME: STARTED, the guest was started here (or is to stay paused);
+ * COMPLETE, every page is here and neither PRESENT nor anything else follows. */
+#define WIRE_RESUME_STARTED 1u
+#define WIRE_RESUME_COMPLETE 2u
+typedef struct __attribute__((packed)) {
+    uint8_t flags;
+    uint8_t reserved[3];
+} WireResumeBytes;
+
+/* PRESENT: this, then a bitmap of n_pages bits, lowest bit first: 1, the
+ * destination has the page. What a series does not mention is absent.
+ * first_page is a multiple of 512. FLAG_LAST on the last frame of a series,
+ * which may have no pages. */
+#define WIRE_PRESENT_LAST 1u
+typedef struct __attribute__((packed)) {
+    uint16_t block;
+    uint16_t flags;
+    uint32_t n_pages;
+    uint64_t first_page;
+} WirePresentBytes;
+G_STATIC_ASSERT(sizeof(WirePresentBytes) == 16);
 
 /* BYE: what only the source could measure. */
 typedef struct __attribute__((packed)) {

@@ -190,6 +190,53 @@ extents(void)
 }
 
 static void
+presents(void)
+{
+    static const unsigned counts[] = {0, 1, 8, 9, 524288};
+    g_autofree uint8_t *bitmap = g_malloc(65536);
+    GError *error = NULL;
+    memset(bitmap, 0x5a, 65536);
+    for (unsigned i = 0; i < G_N_ELEMENTS(counts); i++) {
+        g_autoptr(GByteArray) bytes = g_byte_array_new();
+        WirePresent in = {.block = 7,
+                          .flags = WIRE_PRESENT_LAST,
+                          .first_page = UINT64_C(512) << 40,
+                          .n_pages = counts[i],
+                          .bitmap = bitmap};
+        WirePresent out;
+        wire_present_encode(&in, bytes);
+        g_assert_cmpuint(bytes->len, ==, 16 + (counts[i] + 7) / 8);
+        g_assert_true(wire_present_decode(bytes, &out, &error));
+        g_assert_cmpuint(out.block, ==, in.block);
+        g_assert_cmpuint(out.flags, ==, in.flags);
+        g_assert_cmpuint(out.first_page, ==, in.first_page);
+        g_assert_cmpuint(out.n_pages, ==, in.n_pages);
+        g_assert_cmpmem(out.bitmap, bytes->len - 16, bitmap, bytes->len - 16);
+        /* Begins inside an extent; then, claims more than it brings. */
+        bytes->data[8] = 1;
+        assert_refused(wire_present_decode(bytes, &out, &error), &error);
+        bytes->data[8] = 0;
+        memset(bytes->data + 4, 0xff, 4);
+        assert_refused(wire_present_decode(bytes, &out, &error), &error);
+    }
+}
+
+static void
+resumes(void)
+{
+    GError *error = NULL;
+    unsigned flags = 0;
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    wire_resume_encode(WIRE_RESUME_STARTED | WIRE_RESUME_COMPLETE, bytes);
+    g_assert_cmpuint(bytes->len, ==, 4);
+    g_assert_cmpuint(bytes->data[0], ==, 3);
+    g_assert_true(wire_resume_decode(bytes, &flags, &error));
+    g_assert_cmpuint(flags, ==, 3);
+    g_byte_array_set_size(bytes, 3);
+    assert_refused(wire_resume_decode(bytes, &flags, &error), &error);
+}
+
+static void
 small_frames(void)
 {
     GError *error = NULL;
@@ -303,6 +350,8 @@ main(int argc, char **argv)
     g_test_add_func("/frame/layout/bad", bad_layouts);
     g_test_add_func("/frame/layout/long-names", long_names);
     g_test_add_func("/frame/extents", extents);
+    g_test_add_func("/frame/present", presents);
+    g_test_add_func("/frame/resume", resumes);
     g_test_add_func("/frame/small", small_frames);
     g_test_add_func("/frame/reasons", reasons);
     g_test_add_func("/frame/pages", pages);
