@@ -9,17 +9,22 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/tests/support/cache.sh"
 . "$top/tests/support/packages.sh"
 
+usage="usage: sudo examples/demo.sh [--no-install] [--mib N]
+           [--build DIR]    use what is built there, build nothing"
 install=yes
 filled=700 # MiB of the guest's RAM in use
+build=
 while [ $# -gt 0 ]; do
     case $1 in
     --no-install) install=no ;;
-    --mib)
-        filled=${2:-}
+    --mib | --build)
+        [ $# -ge 2 ] || die "$usage"
+        [ "$1" = --mib ] && filled=$2
+        [ "$1" = --build ] && build=$2
         shift
         ;;
     *)
-        echo "usage: sudo examples/demo.sh [--no-install] [--mib N]" >&2
+        echo "$usage" >&2
         exit 2
         ;;
     esac
@@ -98,10 +103,17 @@ prepare() {
         # shellcheck disable=SC2086
         install_packages $DEMO_PACKAGES
     fi
-    need gcc meson ninja qemu-system-x86_64
+    need qemu-system-x86_64
     free_mib=$(df --output=avail -m /dev/shm | tail -1)
     [ "$free_mib" -gt $((2 * ram)) ] || die "/dev/shm has $free_mib MiB free, \
 two guests of $ram MiB do not fit: use --mib N"
+    [ -n "$build" ] || build_it
+    postlude=$build/cli/postlude
+    [ -x "$postlude" ] || die "$postlude is not there: is $build a build?"
+}
+
+build_it() {
+    need gcc meson ninja
     build=$top/build
     step "building in $build"
     if [ ! -f "$build/build.ninja" ]; then
@@ -112,7 +124,6 @@ two guests of $ram MiB do not fit: use --mib N"
         tail -20 "$scratch/build.log" >&2
         die "the build failed"
     fi
-    postlude=$build/cli/postlude
 }
 
 start_guests() {

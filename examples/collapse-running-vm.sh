@@ -1,0 +1,235 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Shows huge pages coming back: starts a guest with ordinary RAM, lets QEMU move
+# it into a second QEMU by its own postcopy, which leaves it in small pages, and
+# has postlude collapse make them huge while the guest runs. Exits with 0 only
+# if all of its memory is huge again and the guest found no wrong word.
+set -u
+top=$(cd "$(dirname "$0")/.." && pwd)
+. "$top/tests/support/cache.sh"
+. "$top/tests/support/packages.sh"
+
+usage="usage: sudo examples/collapse-running-vm.sh [--no-install] [--mib N]
+           [--build DIR]    use what is built there, build nothing"
+install=yes
+filled=256 # MiB of the guest's RAM in use
+build=
+while [ $# -gt 0 ]; do
+    case $1 in
+    --no-install) install=no ;;
+    --mib | --build)
+        [ $# -ge 2 ] || die "$usage"
+        [ "$1" = --mib ] && filled=$2
+        [ "$1" = --build ] && build=$2
+        shift
+        ;;
+    *)
+        echo "$usage" >&2
+        exit 2
+        ;;
+    esac
+    shift
+done
+case $filled in '' | *[!0-9]*) die "--mib needs a number" ;; esac
+ram=$(((filled + 64 + 127) / 128 * 128))
+
+source_qemu=
+destination_qemu=
+sweeper=
+readers=
+scratch=
+
+# Only what we started ourselves, by its pid.
+clean_up() {
+    for pid in $sweeper $source_qemu $destination_qemu $readers; do
+        kill -KILL "$pid" 2>/dev/null
+        wait "$pid" 2>/dev/null
+    done
+    [ -z "$scratch" ] || rm -rf "$scratch"
+}
+
+step() {
+    printf '\n== %s\n' "$*"
+}
+
+prepare() {
+    [ "$(id -u)" = 0 ] ||
+        die "run as root (postlude collapse needs CAP_SYS_NICE): sudo $0"
+    [ "$(uname -m)" = x86_64 ] || die "this example needs an x86-64 host"
+    if [ $install = yes ]; then
+        # shellcheck disable=SC2086
+        install_packages $DEMO_PACKAGES
+    fi
+    need qemu-system-x86_64 mkfifo
+    free_mib=$(awk '/^MemAvailable:/ {print int($2 / 1024)}' /proc/meminfo)
+    [ "$free_mib" -gt $((2 * ram)) ] || die "$free_mib MiB of memory are free, \
+two guests of $ram MiB do not fit: use --mib N"
+    [ -n "$build" ] || build_it
+    postlude=$build/cli/postlude
+    [ -x "$postlude" ] || die "$postlude is not there: is $build a build?"
+}
+
+build_it() {
+    need gcc meson ninja
+    build=$top/build
+    step "building in $build"
+    if [ ! -f "$build/build.ninja" ]; then
+        meson setup -Dtests=enabled "$build" "$top" >"$scratch/build.log" 2>&1
+    fi
+    if ! ninja -C "$build" cli/postlude tests/guest/witness.elf \
+        >>"$scratch/build.log" 2>&1; then
+        tail -20 "$scratch/build.log" >&2
+        die "the build failed"
+    fi
+}
+
+# Two monitors: QMP for postlude, and one for people on a pair of pipes, which
+# a shell can write to.
+start_qemu() { # NAME ARGUMENT...
+    name=$1
+    shift
+    mkfifo "$scratch/$name.in" "$scratch/$name.out"
+    cat "$scratch/$name.out" >"$scratch/$name.said" 2>/dev/null &
+    readers="$readers $!"
+    qemu-system-x86_64 -nodefaults -no-user-config -display none \
+        -name "$name" -accel tcg -m "${ram}M" \
+        -kernel "$build/tests/guest/witness.elf" \
+        -append "mib=$filled scan=2 seed=$$" \
+        -serial "file:$scratch/$name.serial" \
+        -chardev "pipe,id=people,path=$scratch/$name" -mon people \
+        -qmp "unix:$scratch/$name.qmp,server=on,wait=off" \
+        "$@" 2>"$scratch/$name.err" &
+}
+
+say_to() { # NAME PID COMMAND...
+    name=$1
+    # Nobody reads the pipe of a QEMU that has ended.
+    kill -0 "$2" 2>/dev/null || {
+        cat "$scratch/$name.err" >&2
+        die "the QEMU '$name' has ended"
+    }
+    shift 2
+    echo "$*" >"$scratch/$name.in"
+}
+
+# Waits until the file has TEXT, for the process PID.
+wait_text() { # PID FILE TEXT SECONDS
+    tries=$(($4 * 10))
+    until grep -q "$3" "$2" 2>/dev/null; do
+        kill -0 "$1" 2>/dev/null || return 1
+        tries=$((tries - 1))
+        [ $tries -gt 0 ] || return 1
+        sleep 0.1
+    done
+}
+
+# The value of NAME in the witness's last whole line, of both sides.
+witness() { # NAME
+    cat "$scratch/source.serial" "$scratch/destination.serial" 2>/dev/null |
+        grep '^beat .* ;' | tail -1 | tr ' ' '\n' | sed -n "s/^$1=//p"
+}
+
+# What of the guest's memory is huge, and why the rest is not. The other lines
+# are about moving it with postlude, which is another story.
+show_coverage() { # PID
+    "$postlude" check --pid "$1" |
+        sed -n -e '/MiB hold data/s/^/   /p' -e '/in small pages/{s/^/   /;p;n;s/^/   /p}'
+}
+
+start_guests() {
+    step "two QEMUs with $ram MiB of ordinary RAM; the guest uses $filled MiB"
+    start_qemu source
+    source_qemu=$!
+    start_qemu destination -incoming "unix:$scratch/link"
+    destination_qemu=$!
+    if ! wait_text $source_qemu "$scratch/source.serial" 'beat n=9 ' 120 ||
+        ! kill -0 $destination_qemu; then
+        cat "$scratch"/*.err >&2
+        die "a QEMU did not start, or the guest did not fill its memory"
+    fi
+    show_coverage $source_qemu
+}
+
+lose_huge_pages() {
+    step "QEMU moves the guest by its own postcopy"
+    say_to destination $destination_qemu migrate_set_capability postcopy-ram on
+    say_to source $source_qemu migrate_set_capability postcopy-ram on
+    say_to source $source_qemu migrate -d "unix:$scratch/link"
+    say_to source $source_qemu migrate_start_postcopy
+    if ! wait_text $destination_qemu "$scratch/destination.serial" '^beat ' 60
+    then
+        cat "$scratch"/*.said "$scratch"/*.err >&2
+        die "the guest did not arrive"
+    fi
+}
+
+sweep() {
+    step "postlude collapse --after-migration"
+    "$postlude" collapse --qmp "$scratch/destination.qmp" --after-migration \
+        --json >"$scratch/report.json" 2>"$scratch/collapse.err" &
+    sweeper=$!
+    wait $sweeper
+    swept=$?
+    sweeper=
+    if [ $swept -ne 0 ]; then
+        cat "$scratch/report.json" "$scratch/collapse.err" >&2
+        die "postlude collapse exited with $swept"
+    fi
+    was=$(report before huge_bytes)
+    echo "   before: $((was >> 20)) of" \
+        "$(($(report before populated_bytes) >> 20)) MiB in huge pages"
+    echo "   in $(report '' sweep_ms) ms, $(report extents collapsed)" \
+        "extents of 2 MiB; the longest took $(report '' longest_call_ms) ms"
+    show_coverage $destination_qemu
+}
+
+# The whole number NAME in the object SECTION of the report.
+report() { # SECTION NAME
+    sed -n "/\"$1/,\$s/.*\"$2\" *: *\([0-9]*\).*/\1/p" "$scratch/report.json" |
+        head -1
+}
+
+# Two whole scans from now: the first may have begun before the sweep.
+check_memory() {
+    step "the guest checks every word of its memory, twice"
+    wanted=$(($(witness scans) + 2))
+    tries=600
+    until [ "$(witness scans)" -ge $wanted ]; do
+        tries=$((tries - 1))
+        if [ $tries -le 0 ] || ! kill -0 $destination_qemu 2>/dev/null; then
+            die "the guest did not get through its memory: it is not running"
+        fi
+        sleep 0.1
+    done
+    grep -h '^WRONG' "$scratch"/*.serial
+    echo "   $(witness acc) accesses, $(witness wrong) wrong words"
+}
+
+verdict() {
+    wrong=$(witness wrong)
+    could=$(report after populated_bytes)
+    huge=$(report after huge_bytes)
+    step "verdict"
+    if [ "$wrong" = 0 ] && [ "${huge:-0}" -ge $((filled << 20)) ] &&
+        [ "$huge" -ge $((could / 100 * 99)) ] && [ "$was" -lt $((huge / 2)) ]
+    then
+        echo "OK: no wrong word, $((was >> 20)) MiB in huge pages before," \
+            "$((huge >> 20)) of $((could >> 20)) MiB now"
+        return 0
+    fi
+    echo "FAILED: ${wrong:-?} wrong words, ${was:-?} bytes in huge pages" \
+        "before, ${huge:-?} of ${could:-?} now"
+    return 1
+}
+
+trap clean_up EXIT
+trap 'exit 130' INT TERM HUP
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/postlude-collapse.XXXXXX") ||
+    die "cannot make a directory below ${TMPDIR:-/tmp}"
+prepare
+start_guests
+lose_huge_pages
+sweep
+check_memory
+verdict
