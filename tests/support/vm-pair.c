@@ -15,10 +15,10 @@
 
 #define LISTEN_TIMEOUT_MS 15000
 
-/* A port nobody uses now. Somebody may take it before we do; the kernel hands
- * out ephemeral ports round a large range, so that takes bad luck. */
-static bool
-find_port(unsigned *port, GError **error)
+/* Somebody may take it before we do; the kernel hands out ephemeral ports
+ * round a large range, so that takes bad luck. */
+bool
+vm_pair_find_port(unsigned *port, GError **error)
 {
     autofd fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in address = {.sin_family = AF_INET,
@@ -51,7 +51,7 @@ vm_pair_start_idle(const VmQemuOptions *source,
     g_autoptr(VmPair) pair = g_new0(VmPair, 1);
     VmQemuOptions incoming = *destination;
     incoming.incoming = true;
-    if (!find_port(&pair->port, error) ||
+    if (!vm_pair_find_port(&pair->port, error) ||
         !(pair->source = vm_qemu_start(source, error)) ||
         !(pair->destination = vm_qemu_start(&incoming, error))) {
         return NULL;
@@ -94,7 +94,7 @@ vm_pair_turn(VmPair *pair, GError **error)
     vm_qemu_free(pair->source);
     pair->source = g_steal_pointer(&pair->destination);
     pair->destination = vm_qemu_start(&options, error);
-    return pair->destination && find_port(&pair->port, error);
+    return pair->destination && vm_pair_find_port(&pair->port, error);
 }
 
 bool
@@ -103,7 +103,7 @@ vm_pair_renew_destination(VmPair *pair, GError **error)
     VmQemuOptions options = *vm_qemu_options(pair->destination);
     vm_qemu_free(g_steal_pointer(&pair->destination));
     pair->destination = vm_qemu_start(&options, error);
-    return pair->destination && find_port(&pair->port, error);
+    return pair->destination && vm_pair_find_port(&pair->port, error);
 }
 
 void

@@ -52,6 +52,9 @@ VmTool *vm_pair_receive(VmPair *pair, const char *const *extra,
 VmTool *vm_pair_receive_from(VmPair *pair, const char *host_port,
                              const char *const *extra, GError **error);
 
+/* A port of 127.0.0.1 that nobody uses now. */
+bool vm_pair_find_port(unsigned *port, GError **error);
+
 /* Waits until somebody listens on 127.0.0.1:PORT, without connecting. */
 bool vm_pair_wait_listening(unsigned port, int timeout_ms, GError **error);
 
