@@ -19,6 +19,7 @@
 #include "base/fd.h"
 #include "migrate/migrate-figures.h"
 #include "migrate/migrate-json.h"
+#include "migrate/migrate-rundir.h"
 
 #define ANSWER_MS 2000
 #define ANSWER_MAX 65536
@@ -29,31 +30,6 @@ struct MigrateStatus {
     int listener;
     guint watch;
 };
-
-static char *
-run_directory(void)
-{
-    return geteuid() == 0
-               ? g_strdup("/run/postlude")
-               : g_build_filename(g_get_user_runtime_dir(), "postlude", NULL);
-}
-
-/* Ours, a directory, and closed to others; a link or a stranger's directory in
- * its place is refused. */
-static bool
-check_directory(const char *path, GError **error)
-{
-    struct stat st;
-    if (mkdir(path, 0700) < 0 && errno != EEXIST) {
-        return error_set_errno(error, errno, "make directory %s", path);
-    }
-    if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode) ||
-        st.st_uid != geteuid() || (st.st_mode & 077)) {
-        return error_set(error, ERROR_STATE,
-                         "%s is not a directory of ours with mode 0700", path);
-    }
-    return true;
-}
 
 char *
 migrate_status_to_json(const MigrateSession *session)
@@ -135,7 +111,7 @@ listen_at(MigrateStatus *status, GError **error)
 MigrateStatus *
 migrate_status_open(const MigrateSession *session)
 {
-    g_autofree char *directory = run_directory();
+    g_autofree char *directory = migrate_rundir_path();
     g_autoptr(MigrateStatus) status = g_new0(MigrateStatus, 1);
     g_autoptr(GError) why = NULL;
     status->session = session;
@@ -144,7 +120,7 @@ migrate_status_open(const MigrateSession *session)
         "%s/%s-%d.sock", directory,
         session->options.role == MIGRATE_SEND ? "send" : "receive",
         (int)getpid());
-    if (!check_directory(directory, &why) || !listen_at(status, &why)) {
+    if (!migrate_rundir_make(directory, &why) || !listen_at(status, &why)) {
         g_warning("'postlude status' will not see this process: %s",
                   why->message);
         g_clear_pointer(&status->path, g_free);
@@ -200,7 +176,7 @@ GPtrArray *
 migrate_status_query_all(void)
 {
     GPtrArray *all = g_ptr_array_new_with_free_func(g_free);
-    g_autofree char *directory = run_directory();
+    g_autofree char *directory = migrate_rundir_path();
     g_autoptr(GDir) dir = g_dir_open(directory, 0, NULL);
     const char *name;
     while (dir && (name = g_dir_read_name(dir))) {

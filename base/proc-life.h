@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Which life of a process number is meant: numbers come back, the time at
+ * which a process was started does not. Any thread; nothing is kept.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Field 22 of /proc/PID/stat (proc_pid_stat(5)) from its text: clock ticks
+ * since boot. PROTOCOL if TEXT is none such. Pure. */
+bool proc_life_parse(const char *text, uint64_t *started, GError **error);
+
+/* When PID was started; VM_GONE if there is no such process. */
+bool proc_life_started(pid_t pid, uint64_t *started, GError **error);
+
+/* A pidfd (close-on-exec) of PID if it is still the process that was started
+ * at STARTED, else -1 with VM_GONE. */
+int proc_life_open(pid_t pid, uint64_t started, GError **error);
