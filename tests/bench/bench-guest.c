@@ -128,6 +128,38 @@ put_stretch(JsonBuilder *json, const char *name, const WitnessDelta *delta,
     json_builder_end_object(json);
 }
 
+static void
+say_stretch(GString *line, const WitnessDelta *delta)
+{
+    g_string_append_printf(
+        line,
+        "%" G_GUINT64_FORMAT " stalls, mean %" G_GUINT64_FORMAT
+        " p99 %" G_GUINT64_FORMAT " worst %" G_GUINT64_FORMAT
+        " us, waited %.0f ms",
+        delta->slow, witness_delta_mean_us(delta),
+        witness_buckets_quantile_us(delta->buckets, 0.99), delta->max_us,
+        (double)delta->stalled_us / 1e3);
+}
+
+bool
+bench_guest_put_lines(VmPair *pair, const char *name, uint64_t from,
+                      uint64_t to, JsonBuilder *json, GString *line,
+                      GError **error)
+{
+    g_autoptr(WitnessLog) log = vm_pair_witness(pair, error);
+    if (!log || !witness_log_last(log)) {
+        return log && error_set(error, ERROR_STATE,
+                                "the witness has printed nothing");
+    }
+    WitnessDelta delta;
+    measure(log, from, to, &delta);
+    put_stretch(json, name, &delta, false);
+    if (line) {
+        say_stretch(line, &delta);
+    }
+    return true;
+}
+
 /* Ends at RUN's baseline_to and is as long as LENGTH_MS; shorter if the guest
  * did not run that long before. */
 static void
@@ -159,13 +191,6 @@ bench_guest_put(VmPair *pair, const BenchRun *run, bool kvm, JsonBuilder *json,
     put_baseline(json, log, run, missing.ms);
     put_stretch(json, "whole", &whole, whole_out);
     put_stretch(json, "missing", &missing, out);
-    g_string_append_printf(
-        line,
-        "%" G_GUINT64_FORMAT " stalls, mean %" G_GUINT64_FORMAT
-        " p99 %" G_GUINT64_FORMAT " worst %" G_GUINT64_FORMAT
-        " us, waited %.0f ms",
-        missing.slow, witness_delta_mean_us(&missing),
-        witness_buckets_quantile_us(missing.buckets, 0.99), missing.max_us,
-        (double)missing.stalled_us / 1e3);
+    say_stretch(line, &missing);
     return true;
 }

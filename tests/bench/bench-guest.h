@@ -28,3 +28,9 @@ bool bench_guest_next(VmPair *pair, uint64_t *line, uint64_t *wrong,
  * prints "missing" as a line for a person into LINE. */
 bool bench_guest_put(VmPair *pair, const BenchRun *run, bool kvm,
                      JsonBuilder *json, GString *line, GError **error);
+
+/* Adds the stretch from line FROM (not included) to line TO as member NAME,
+ * and says it in LINE unless that is NULL. */
+bool bench_guest_put_lines(VmPair *pair, const char *name, uint64_t from,
+                           uint64_t to, JsonBuilder *json, GString *line,
+                           GError **error);

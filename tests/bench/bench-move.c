@@ -27,14 +27,6 @@
 
 static const char *const ways[] = {"native", "preempt", "postlude"};
 
-void
-bench_run_clear(BenchRun *run)
-{
-    g_clear_pointer(&run->sent, json_node_unref);
-    g_clear_pointer(&run->received, json_node_unref);
-    g_clear_pointer(&run->native, json_node_unref);
-}
-
 /* Seven tenths of RAM in random use under TCG; under KVM what can be filled in
  * a few seconds. */
 static char *

@@ -7,9 +7,15 @@ set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/tests/support/cache.sh"
 
+if [ "${1:-}" = collapse ]; then
+    shift
+    exec "$top/tests/bench/collapse.sh" "$@"
+fi
+
 usage() {
     cat <<'END'
 usage: sudo tests/bench/run.sh [OPTION]...
+       sudo tests/bench/run.sh collapse [OPTION]...   (see its --help)
 
   -n N                  runs of each way (default 5)
   --qemu 7.2|10.0|both  this host's QEMU, that of get-qemu10.sh, or both
