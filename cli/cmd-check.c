@@ -28,16 +28,18 @@ print_findings(const GPtrArray *findings)
 int
 cmd_check(int argc, char **argv)
 {
-    g_autofree char *qmp_path = NULL;
+    g_autofree char *qmp_path = NULL, *domain = NULL;
     int pid = 0;
     const GOptionEntry entries[] = {
         {"qmp", 0, 0, G_OPTION_ARG_FILENAME, &qmp_path,
          "Look at the guest behind this monitor too", "PATH"},
         {"pid", 0, 0, G_OPTION_ARG_INT, &pid,
          "Look at this QEMU process too", "N"},
+        {"domain", 0, 0, G_OPTION_ARG_STRING, &domain,
+         "Look at this guest of libvirt on this host too", "NAME"},
         {0}};
     int status;
-    if (!cli_parse(argc, argv, "[--qmp PATH] [--pid N]",
+    if (!cli_parse(argc, argv, "[--qmp PATH] [--pid N] [--domain NAME]",
                    "Says, line by line, what this host and this guest lack, "
                    "with the remedy. Changes nothing.",
                    entries, &status)) {
@@ -46,8 +48,16 @@ cmd_check(int argc, char **argv)
     if (pid < 0) {
         return cli_fail("check", "--pid takes a process number", 2);
     }
+    if (domain && (qmp_path || pid)) {
+        return cli_fail("check", "--domain goes with neither --pid nor --qmp",
+                        2);
+    }
     g_autoptr(GPtrArray) findings = migrate_findings_new();
     migrate_check_host(true, findings);
-    migrate_check_guest(qmp_path, pid, findings);
+    if (domain) {
+        migrate_check_domain(domain, findings);
+    } else {
+        migrate_check_guest(qmp_path, pid, findings);
+    }
     return print_findings(findings) ? 0 : 1;
 }

@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/proc-maps.h"
 #include "base/range.h"
+#include "migrate/migrate-domain.h"
 #include "migrate/migrate-sweep.h"
 #include "uffd/uffd-fd.h"
 
@@ -383,4 +384,24 @@ migrate_check_guest(const char *qmp_path, pid_t pid, GPtrArray *findings)
     if (pid > 0) {
         migrate_sweep_check(client, pid, findings);
     }
+}
+
+void
+migrate_check_domain(const char *name, GPtrArray *findings)
+{
+    g_autoptr(GError) why = NULL;
+    g_auto(MigrateDomain) domain = {0};
+    if (!migrate_domain_read(name, &domain, &why)) {
+        migrate_findings_add(findings, MIGRATE_CHECK_MISSING,
+                             "name a domain that runs on this host", "%s",
+                             why->message);
+        return;
+    }
+    migrate_findings_add(findings, MIGRATE_CHECK_OK, NULL,
+                         "domain '%s' is process %d, %s%s", name,
+                         (int)domain.pid,
+                         domain.monitor ? "with a monitor of its own, "
+                                        : "without a monitor of its own",
+                         domain.monitor ? domain.monitor : "");
+    migrate_check_guest(domain.monitor, domain.pid, findings);
 }

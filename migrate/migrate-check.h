@@ -50,3 +50,6 @@ void migrate_check_ram(const MigrateRam *ram, pid_t pid, GPtrArray *findings);
 /* A whole guest, by its monitor, its process, or both (PATH may be NULL, PID 0;
  * with neither there is nothing to look at). */
 void migrate_check_guest(const char *qmp_path, pid_t pid, GPtrArray *findings);
+
+/* The same by libvirt's name of it, which is looked up in its files. */
+void migrate_check_domain(const char *name, GPtrArray *findings);

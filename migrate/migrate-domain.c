@@ -139,6 +139,21 @@ run_file(const char *name, const char *ending)
                            ending);
 }
 
+static bool
+refuse_domain(const char *name, const char *path, const GError *why,
+              GError **error)
+{
+    if (g_error_matches(why, G_FILE_ERROR, G_FILE_ERROR_NOENT)) {
+        return error_set(error, ERROR_VM_GONE,
+                         "domain '%s' does not run on this host (there is no "
+                         "%s); 'virsh list' shows those that do",
+                         name, path);
+    }
+    return error_set(error, ERROR_FAILED,
+                     "cannot look up domain '%s': %s (run as root)", name,
+                     why->message);
+}
+
 bool
 migrate_domain_read(const char *name, MigrateDomain *domain, GError **error)
 {
@@ -146,14 +161,15 @@ migrate_domain_read(const char *name, MigrateDomain *domain, GError **error)
     g_autofree char *pid_path = run_file(name, "pid");
     g_autofree char *xml = NULL, *pid = NULL;
     g_autoptr(GError) why = NULL;
-    if (strchr(name, '/') || !g_file_get_contents(pid_path, &pid, NULL, &why) ||
-        !g_file_get_contents(xml_path, &xml, NULL, &why)) {
-        bool denied = g_error_matches(why, G_FILE_ERROR, G_FILE_ERROR_ACCES);
-        return error_set(error, denied ? ERROR_FAILED : ERROR_VM_GONE,
-                         "domain '%s' does not run on this host: %s; 'virsh "
-                         "list' shows those that do%s",
-                         name, why ? why->message : "no such name",
-                         denied ? " (run as root)" : "");
+    if (strchr(name, '/')) {
+        return error_set(error, ERROR_VM_GONE,
+                         "'%s' is not the name of a domain of libvirt", name);
+    }
+    if (!g_file_get_contents(pid_path, &pid, NULL, &why)) {
+        return refuse_domain(name, pid_path, why, error);
+    }
+    if (!g_file_get_contents(xml_path, &xml, NULL, &why)) {
+        return refuse_domain(name, xml_path, why, error);
     }
     if (!migrate_domain_parse(xml, domain, error)) {
         g_prefix_error(error, "%s: ", xml_path);
