@@ -7,9 +7,11 @@
 #include <glib.h>
 #include <stdio.h>
 #include <string.h>
+#include <syslog.h>
 #include <unistd.h>
 
 static bool verbose_wanted;
+static bool syslog_wanted;
 static char *vm_name;
 static void (*before_line)(void);
 
@@ -33,6 +35,17 @@ level_prefix(GLogLevelFlags level)
     return level & G_LOG_LEVEL_WARNING ? "warning: " : "";
 }
 
+static void
+write_syslog(GLogLevelFlags level, const char *message)
+{
+    int priority = level & (G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL) ? LOG_ERR
+                   : level & G_LOG_LEVEL_WARNING ? LOG_WARNING
+                   : level & G_LOG_LEVEL_DEBUG   ? LOG_DEBUG
+                                                 : LOG_INFO;
+    syslog(priority, "%s%s%s%s", vm_name ? "[" : "", vm_name ? vm_name : "",
+           vm_name ? "] " : "", message);
+}
+
 static GLogWriterOutput
 write_line(GLogLevelFlags level, const GLogField *fields, gsize n,
            gpointer unused)
@@ -50,6 +63,10 @@ write_line(GLogLevelFlags level, const GLogField *fields, gsize n,
     if (before_line) {
         before_line();
     }
+    if (syslog_wanted) {
+        write_syslog(level, message ? message : "");
+        return G_LOG_WRITER_HANDLED;
+    }
     /* One write, so that lines of several threads do not mix. */
     g_autofree char *vm = vm_name ? g_strdup_printf("[%s]", vm_name) : NULL;
     bool show_room = verbose_wanted && domain;
@@ -66,6 +83,27 @@ log_init(bool verbose)
 {
     verbose_wanted = verbose;
     g_log_set_writer_func(write_line, NULL, NULL);
+}
+
+void
+log_to_syslog(void)
+{
+    openlog("postlude", LOG_PID | LOG_NDELAY, LOG_DAEMON);
+    syslog_wanted = true;
+}
+
+void
+log_copy_to_syslog(const char *text)
+{
+    if (!syslog_wanted) {
+        return;
+    }
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    for (char **line = lines; *line; line++) {
+        if (**line) {
+            write_syslog(G_LOG_LEVEL_MESSAGE, *line);
+        }
+    }
 }
 
 void

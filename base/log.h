@@ -11,6 +11,14 @@
 /* VERBOSE shows g_debug and g_info too. */
 void log_init(bool verbose);
 
+/* From now on lines go to the system's log instead (which forwards them to the
+ * journal where there is one): for a process without a terminal. */
+void log_to_syslog(void);
+
+/* TEXT, which was printed for a person, into the system's log line by line, if
+ * lines go there; else nothing. */
+void log_copy_to_syslog(const char *text);
+
 /* The VM named in every following line; copied. NULL clears it. */
 void log_set_vm(const char *name);
 

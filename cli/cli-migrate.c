@@ -4,17 +4,26 @@
  */
 #include "cli/cli-migrate.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "migrate/migrate-events.h"
 #include "migrate/migrate-progress.h"
 #include "migrate/migrate-stages.h"
 #include "migrate/migrate-status.h"
 
 #define PEER_TIMEOUT_S 60
 #define LINK_TIMEOUT_S 10
+
+/* 0, not given, is as good. */
+static bool
+is_open(int fd)
+{
+    return fd == 0 || (fd > 2 && fcntl(fd, F_GETFD) >= 0);
+}
 
 static const char *
 what_is_missing(const MigrateOptions *options)
@@ -35,6 +44,10 @@ what_is_missing(const MigrateOptions *options)
     if (options->link_timeout_s < 1 || options->link_timeout_s > 3600) {
         return "--link-timeout takes 1 to 3600 seconds";
     }
+    if (!is_open(options->parent_fd) || !is_open(options->events_fd)) {
+        return "--parent-fd and --events-fd take the number of a pipe that "
+               "was handed to this process";
+    }
     return options->pid < 0 ? "--pid takes a process number" : NULL;
 }
 
@@ -49,11 +62,12 @@ write_report(const MigrateSession *session, const char *verb)
     }
 }
 
-static bool
-parse(const CliMigrate *verb, MigrateOptions *options,
-      const GOptionEntry *flag, int argc, char **argv, int *status)
+/* Both verbs' options, the verb's OWN among them. */
+static void
+fill_entries(const CliMigrate *verb, MigrateOptions *options,
+             const GOptionEntry *own, GArray *entries)
 {
-    const GOptionEntry entries[] = {
+    const GOptionEntry head[] = {
         {"qmp", 0, 0, G_OPTION_ARG_FILENAME, &options->qmp_path,
          "QEMU's monitor socket (QMP)", "PATH"},
         {"pid", 0, 0, G_OPTION_ARG_INT, &options->pid,
@@ -66,17 +80,40 @@ parse(const CliMigrate *verb, MigrateOptions *options,
          verb->peer_help, "SECONDS"},
         {"link-timeout", 0, 0, G_OPTION_ARG_INT, &options->link_timeout_s,
          "Silence after which connections count as lost (default 10)",
-         "SECONDS"},
-        *flag,
+         "SECONDS"}};
+    const GOptionEntry tail[] = {
+        {"follow", 0, 0, G_OPTION_ARG_NONE, &options->follow,
+         "Somebody else (libvirt) drives QEMU's migration", NULL},
+        {"token-file", 0, 0, G_OPTION_ARG_FILENAME, &options->token_path,
+         "32 hex digits that the other side has to show", "FILE"},
+        {"parent-fd", 0, 0, G_OPTION_ARG_INT, &options->parent_fd,
+         "Stop when this pipe ends, as long as that is possible", "N"},
+        {"events-fd", 0, 0, G_OPTION_ARG_INT, &options->events_fd,
+         "Tell each stage there, a JSON object a line", "N"},
         {"report", 0, 0, G_OPTION_ARG_FILENAME, &options->report_path,
          "Write the report as JSON", "FILE"},
         {"insecure", 0, 0, G_OPTION_ARG_NONE, &options->insecure,
-         "Allow addresses that other hosts can reach, unencrypted", NULL},
-        {0}};
+         "Allow addresses that other hosts can reach, unencrypted", NULL}};
+    g_array_append_vals(entries, head, G_N_ELEMENTS(head));
+    for (; own->long_name; own++) {
+        g_array_append_val(entries, *own);
+    }
+    g_array_append_vals(entries, tail, G_N_ELEMENTS(tail));
+}
+
+static bool
+parse(const CliMigrate *verb, MigrateOptions *options,
+      const GOptionEntry *own, int argc, char **argv, int *status)
+{
+    g_autoptr(GArray) entries =
+        g_array_new(true, true, sizeof(GOptionEntry));
+    fill_entries(verb, options, own, entries);
     options->role = verb->role;
     options->peer_timeout_s = PEER_TIMEOUT_S;
     options->link_timeout_s = LINK_TIMEOUT_S;
-    return cli_parse(argc, argv, verb->usage, verb->summary, entries, status);
+    return cli_parse(argc, argv, verb->usage, verb->summary,
+                     (const GOptionEntry *)(const void *)entries->data,
+                     status);
 }
 
 static int
@@ -85,6 +122,7 @@ run(const char *verb, const MigrateOptions *options)
     g_autoptr(MigrateSession) session = migrate_session_new(options);
     g_autoptr(MigrateStatus) status = migrate_status_open(session);
     g_autoptr(MigrateProgress) progress = migrate_progress_new(session);
+    g_autoptr(MigrateEvents) events = migrate_events_new(session);
     log_set_before_line(migrate_progress_hide);
     g_autoptr(GError) why = NULL;
     MigrateExit result = migrate_stages_run(session, &why);
@@ -99,20 +137,26 @@ run(const char *verb, const MigrateOptions *options)
     } else {
         g_autofree char *text = migrate_report_to_text(&session->report);
         printf("%s", text);
+        log_copy_to_syslog(text);
     }
     write_report(session, verb);
+    migrate_events_over(events, result);
     return result;
 }
 
 int
 cli_migrate(const CliMigrate *verb, MigrateOptions *options,
-            const GOptionEntry *flag, int argc, char **argv)
+            const GOptionEntry *own, int (*before)(MigrateOptions *),
+            int argc, char **argv)
 {
     int status;
-    if (!parse(verb, options, flag, argc, argv, &status)) {
+    if (!parse(verb, options, own, argc, argv, &status)) {
         return status;
     }
     const char *missing = what_is_missing(options);
-    return missing ? cli_fail(verb->verb, missing, MIGRATE_EXIT_USAGE)
-                   : run(verb->verb, options);
+    if (missing) {
+        return cli_fail(verb->verb, missing, MIGRATE_EXIT_USAGE);
+    }
+    status = before ? before(options) : -1;
+    return status >= 0 ? status : run(verb->verb, options);
 }

@@ -16,7 +16,11 @@ typedef struct {
     const char *streams_help, *peer_help;
 } CliMigrate;
 
-/* Parses ARGV: what both verbs take, and FLAG, the one option that only
- * this one has. Runs it; returns the exit status. */
+/* Parses ARGV: what both verbs take, and OWN, the options that only this one
+ * has (then {0}). BEFORE (may be NULL) is called when
+ * they are understood, before any thread is started; what it returns, unless it
+ * is negative, is the exit status, and nothing is run. Else runs it and returns
+ * the exit status. */
 int cli_migrate(const CliMigrate *verb, MigrateOptions *options,
-                const GOptionEntry *flag, int argc, char **argv);
+                const GOptionEntry *own, int (*before)(MigrateOptions *),
+                int argc, char **argv);

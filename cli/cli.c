@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+#include "base/log.h"
+
 bool
 cli_parse(int argc, char **argv, const char *usage, const char *summary,
           const GOptionEntry *entries, int *status)
@@ -48,5 +50,6 @@ int
 cli_fail(const char *verb, const char *message, int status)
 {
     fprintf(stderr, "postlude %s: %s\n", verb, message);
+    log_copy_to_syslog(message);
     return status;
 }

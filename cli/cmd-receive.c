@@ -2,8 +2,37 @@
  *
  * postlude receive: the destination's side of a migration.
  */
+#include "cli/cli-detach.h"
 #include "cli/cli-migrate.h"
 #include "cli/cli.h"
+#include "migrate/migrate-stages.h"
+
+static gboolean detach;
+static char *log_path;
+
+static int
+go_to_the_background(MigrateOptions *options)
+{
+    if (options->follow && options->paused) {
+        return cli_fail("receive", "with --follow the guest is started by "
+                                   "whoever drives QEMU: --paused does not go "
+                                   "with it", MIGRATE_EXIT_USAGE);
+    }
+    if (!detach) {
+        return log_path ? cli_fail("receive", "--log goes with --detach",
+                                   MIGRATE_EXIT_USAGE)
+                        : -1;
+    }
+    if (!options->follow || options->parent_fd || options->events_fd) {
+        return cli_fail("receive", "--detach goes with --follow, and neither "
+                                   "with --parent-fd nor --events-fd",
+                        MIGRATE_EXIT_USAGE);
+    }
+    int status = cli_detach("receive", log_path);
+    options->parent_fd = cli_detach_parent_fd();
+    options->on_ready = cli_detach_ready;
+    return status;
+}
 
 int
 cmd_receive(int argc, char **argv)
@@ -24,8 +53,16 @@ cmd_receive(int argc, char **argv)
         .peer_help = "How long to wait for the source (default 60)",
     };
     g_auto(MigrateOptions) options = {0};
-    const GOptionEntry paused = {
-        "paused", 0, 0, G_OPTION_ARG_NONE, &options.paused,
-        "Leave the guest paused; a management tool will start it", NULL};
-    return cli_migrate(&verb, &options, &paused, argc, argv);
+    const GOptionEntry own[] = {
+        {"paused", 0, 0, G_OPTION_ARG_NONE, &options.paused,
+         "Leave the guest paused; a management tool will start it", NULL},
+        {"detach", 0, 0, G_OPTION_ARG_NONE, &detach,
+         "With --follow: return when QEMU may be given its guest", NULL},
+        {"log", 0, 0, G_OPTION_ARG_FILENAME, &log_path,
+         "With --detach: log there, not to the system's log", "FILE"},
+        {0}};
+    int status = cli_migrate(&verb, &options, own, go_to_the_background, argc,
+                             argv);
+    g_free(log_path);
+    return status;
 }

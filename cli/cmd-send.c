@@ -23,8 +23,9 @@ cmd_send(int argc, char **argv)
         .peer_help = "How long to wait for the destination (default 60)",
     };
     g_auto(MigrateOptions) options = {0};
-    const GOptionEntry wait = {
-        "wait", 0, 0, G_OPTION_ARG_NONE, &options.wait,
-        "Prepare everything, then switch over on SIGUSR1", NULL};
-    return cli_migrate(&verb, &options, &wait, argc, argv);
+    const GOptionEntry own[] = {
+        {"wait", 0, 0, G_OPTION_ARG_NONE, &options.wait,
+         "Prepare everything, then switch over on SIGUSR1", NULL},
+        {0}};
+    return cli_migrate(&verb, &options, own, NULL, argc, argv);
 }

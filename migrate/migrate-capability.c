@@ -68,12 +68,13 @@ set_one(MigrateCapability *capability, QmpClient *client, unsigned i,
     return qmp_qemu_set_capability(client, wish->name, wish->wanted, error);
 }
 
-MigrateCapability *
-migrate_capability_set(QmpClient *client, bool source, GError **error)
+static MigrateCapability *
+set_all(QmpClient *client, bool source, bool following, GError **error)
 {
     MigrateCapability *capability = g_new0(MigrateCapability, 1);
     for (unsigned i = 0; i < G_N_ELEMENTS(wishes); i++) {
-        if (wishes[i].source_only && !source) {
+        if ((wishes[i].source_only && !source) ||
+            (following && !wishes[i].wanted)) {
             continue;
         }
         if (!set_one(capability, client, i, error)) {
@@ -82,8 +83,23 @@ migrate_capability_set(QmpClient *client, bool source, GError **error)
             return NULL;
         }
     }
-    if (source && qmp_qemu_get_parameter(client, "max-bandwidth",
-                                         &capability->bandwidth, NULL)) {
+    return capability;
+}
+
+MigrateCapability *
+migrate_capability_set_following(QmpClient *client, bool source,
+                                 GError **error)
+{
+    return set_all(client, source, true, error);
+}
+
+MigrateCapability *
+migrate_capability_set(QmpClient *client, bool source, GError **error)
+{
+    MigrateCapability *capability = set_all(client, source, false, error);
+    if (capability && source &&
+        qmp_qemu_get_parameter(client, "max-bandwidth",
+                               &capability->bandwidth, NULL)) {
         capability->bandwidth_changed = qmp_qemu_set_parameter(
             client, "max-bandwidth", BANDWIDTH_BYTES, NULL);
     }

@@ -17,6 +17,12 @@ typedef struct MigrateCapability MigrateCapability;
 MigrateCapability *migrate_capability_set(QmpClient *client, bool source,
                                           GError **error);
 
+/* The same where somebody else drives the migration, and sets what he needs
+ * himself: only what ours cannot do without is turned on, nothing off. */
+MigrateCapability *migrate_capability_set_following(QmpClient *client,
+                                                    bool source,
+                                                    GError **error);
+
 /* Puts everything back, but x-ignore-shared always to off. Frees it, also on
  * failure (the error says what the operator must switch off by hand). */
 bool migrate_capability_restore(MigrateCapability *capability,

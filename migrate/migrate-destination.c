@@ -13,6 +13,7 @@
 #include "migrate/migrate-lobby.h"
 #include "migrate/migrate-rejoin.h"
 #include "migrate/migrate-socket.h"
+#include "migrate/migrate-token.h"
 
 #define AGREE_MS 30000
 #define SWITCHOVER_MS 180000 /* from READY to RUN: the source bounds its parts */
@@ -26,6 +27,20 @@ never(MigrateSession *session)
     return false;
 }
 
+/* A source that does not know the token is not the one that we were sent to:
+ * it was started without --token-file, or is somebody else. */
+static bool
+check_token(const MigrateSession *session, const uint8_t *token,
+            GError **error)
+{
+    return !session->options.token_path ||
+           memcmp(session->session, token, WIRE_SESSION_BYTES) == 0 ||
+           error_set(error, ERROR_PROTOCOL,
+                     "the source at %s was not started with this token; give "
+                     "--token-file to 'postlude send' as well",
+                     session->options.address);
+}
+
 /* "Either may be started first": redial until the source listens. A refusal
  * in words (version, busy) is final; silence is not. */
 bool
@@ -37,6 +52,12 @@ migrate_destination_connect(MigrateSession *session, GError **error)
                                      session->options.insecure, error)) {
         return false;
     }
+    uint8_t token[WIRE_SESSION_BYTES] = {0};
+    if (session->options.token_path &&
+        !migrate_token_read(session->options.token_path, token, error)) {
+        return false;
+    }
+    memcpy(session->session, token, sizeof token);
     uint64_t deadline =
         fd_deadline_ns(session->options.peer_timeout_s * 1000);
     for (int pause_ms = 50;; pause_ms = MIN(pause_ms * 2, 1000)) {
@@ -46,7 +67,7 @@ migrate_destination_connect(MigrateSession *session, GError **error)
         if (session->control) {
             session->watch_control = migrate_session_watch(
                 session, wire_link_fd(session->control));
-            return true;
+            return check_token(session, token, error);
         }
         if (!error_is(why, ERROR_PEER_GONE) || fd_now_ns() >= deadline) {
             g_propagate_prefixed_error(
@@ -88,8 +109,11 @@ static bool
 dial_others(MigrateSession *session, GError **error)
 {
     memcpy(session->ticket, session->session, sizeof session->ticket);
-    session->device = dial(session, WIRE_ROLE_DEVICE, 0, error);
-    return session->device && migrate_destination_dial_pages(session, error);
+    if (!session->options.follow) {
+        session->device = dial(session, WIRE_ROLE_DEVICE, 0, error);
+    }
+    return (session->device || session->options.follow) &&
+           migrate_destination_dial_pages(session, error);
 }
 
 bool
@@ -141,7 +165,8 @@ take_extents(MigrateSession *session, const GByteArray *payload, bool final,
 }
 
 bool
-migrate_destination_hear_extents(MigrateSession *session, bool final, GError **error)
+migrate_destination_hear_extents(MigrateSession *session, bool final,
+                                 GError **error)
 {
     for (bool last = false; !last;) {
         g_autoptr(GByteArray) payload =
@@ -170,6 +195,7 @@ migrate_destination_prepare(MigrateSession *session, GError **error)
         return false;
     }
     session->report.armed_ns = fd_now_ns();
+    migrate_session_step(session, "armed");
     return true;
 }
 
@@ -197,8 +223,8 @@ open_qemu(MigrateSession *session, GError **error)
     return qmp_qemu_migrate_incoming(session->qmp, MIGRATE_SOCKET_URI, error);
 }
 
-static void
-mark_holes(MigrateSession *session)
+void
+migrate_destination_mark_holes(MigrateSession *session)
 {
     for (unsigned i = 0; i < session->ram->n_blocks; i++) {
         for (uint32_t e = 0; e < session->ram->blocks[i].extents; e++) {
@@ -350,8 +376,8 @@ migrate_destination_unswitch(MigrateSession *session)
     }
 }
 
-static void
-restore_capability(MigrateSession *session)
+void
+migrate_destination_restore(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
     if (session->capability &&
@@ -367,8 +393,8 @@ all_here(MigrateSession *session)
     return migrate_pages_complete(session->destination.pages);
 }
 
-static void
-tell_progress(MigrateSession *session)
+void
+migrate_destination_tell_progress(MigrateSession *session)
 {
     g_autoptr(GByteArray) payload = g_byte_array_new();
     wire_progress_encode(migrate_pages_present(session->destination.pages),
@@ -385,7 +411,7 @@ survive(MigrateSession *session, const GError *why, GError **error)
     if (!error_is(why, ERROR_VM_GONE) && !session->qemu_gone) {
         g_autoptr(GError) failed = NULL;
         if (migrate_rejoin(session, why, &failed)) {
-            mark_holes(session);
+            migrate_destination_mark_holes(session);
             return true;
         }
         g_propagate_error(error, g_steal_pointer(&failed));
@@ -408,7 +434,7 @@ wait_a_little(MigrateSession *session, GError **error)
         g_propagate_error(error, g_steal_pointer(&why));
         return false;
     }
-    tell_progress(session);
+    migrate_destination_tell_progress(session);
     return all_here(session) || !migrate_rejoin_is_silent(session, error);
 }
 
@@ -420,8 +446,8 @@ migrate_destination_postcopy(MigrateSession *session, GError **error)
     }
     /* Not earlier: the guest would stand still meanwhile, and until it is done
      * the source answers for the holes. */
-    mark_holes(session);
-    restore_capability(session);
+    migrate_destination_mark_holes(session);
+    migrate_destination_restore(session);
     migrate_rejoin_begin(session);
     while (!all_here(session)) {
         g_autoptr(GError) why = NULL;

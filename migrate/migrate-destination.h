@@ -13,12 +13,16 @@ bool migrate_destination_wait(MigrateSession *session, GError **error);
 bool migrate_destination_switchover(MigrateSession *session, GError **error);
 bool migrate_destination_postcopy(MigrateSession *session, GError **error);
 
-/* The pieces that a destination which comes back needs as well: the source's
- * series of EXTENTS; the urgent and the bulk connections; their threads. */
+/* The pieces that other ways of being a destination need as well: the source's
+ * series of EXTENTS; the urgent and the bulk connections; their threads; what
+ * the source has no data for; QEMU's capabilities as they were; PROGRESS. */
 bool migrate_destination_hear_extents(MigrateSession *session, bool final,
                                       GError **error);
 bool migrate_destination_dial_pages(MigrateSession *session, GError **error);
 void migrate_destination_start_filling(MigrateSession *session);
+void migrate_destination_mark_holes(MigrateSession *session);
+void migrate_destination_restore(MigrateSession *session);
+void migrate_destination_tell_progress(MigrateSession *session);
 
 void migrate_destination_unprepare(MigrateSession *session);
 void migrate_destination_unswitch(MigrateSession *session);

@@ -254,8 +254,8 @@ tell_to_run(MigrateSession *session, GError **error)
     return wait_for_running(session, error);
 }
 
-static void
-restore_capability(MigrateSession *session)
+void
+migrate_handover_restore(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
     if (session->capability && !session->qemu_gone &&
@@ -282,7 +282,7 @@ migrate_handover_run(MigrateSession *session, GError **error)
     if (!session->source.push[0] && session->linked) {
         migrate_handover_start_pushing(session);
     }
-    restore_capability(session);
+    migrate_handover_restore(session);
     return true;
 }
 
@@ -353,6 +353,6 @@ migrate_handover_undo(MigrateSession *session)
     }
     wait_until_qemu_settled(session);
     migrate_socket_forget(session->qmp);
-    restore_capability(session);
+    migrate_handover_restore(session);
     revive_guest(session);
 }

@@ -20,6 +20,9 @@ void migrate_handover_make_order(MigrateSession *session);
 void migrate_handover_start_serving(MigrateSession *session);
 void migrate_handover_start_pushing(MigrateSession *session);
 
+/* QEMU's capabilities as they were, unless QEMU is gone. */
+void migrate_handover_restore(MigrateSession *session);
+
 /* From capabilities on to RUNNING. */
 bool migrate_handover_run(MigrateSession *session, GError **error);
 

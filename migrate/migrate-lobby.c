@@ -7,12 +7,12 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "migrate/migrate-outage.h"
+#include "migrate/migrate-token.h"
 
 bool
 migrate_lobby_check_address(const WireAddress *address, bool insecure,
@@ -34,13 +34,6 @@ migrate_lobby_check_address(const WireAddress *address, bool insecure,
     return true;
 }
 
-static bool
-draw(uint8_t random[WIRE_SESSION_BYTES], GError **error)
-{
-    return getrandom(random, WIRE_SESSION_BYTES, 0) == WIRE_SESSION_BYTES ||
-           error_set_errno(error, errno, "random bytes for the session");
-}
-
 bool
 migrate_lobby_open(MigrateSession *session, GError **error)
 {
@@ -51,10 +44,13 @@ migrate_lobby_open(MigrateSession *session, GError **error)
         return false;
     }
     session->listener = wire_address_listen(session->address, error);
-    if (session->listener < 0 || !draw(session->session, error)) {
+    if (session->listener < 0 ||
+        !migrate_token_session(session->options.token_path, session->session,
+                               error)) {
         return false;
     }
     memcpy(session->ticket, session->session, sizeof session->ticket);
+    migrate_session_step(session, "listening");
     g_message("listening on %s; now start 'postlude receive --connect' on "
               "the destination",
               wire_address_text(session->address));
@@ -80,7 +76,7 @@ place_for(MigrateSession *session, const WireHello *hello)
     if (hello->role == WIRE_ROLE_CONTROL) {
         place = &session->control;
     } else if (hello->role == WIRE_ROLE_DEVICE) {
-        place = &session->device;
+        place = session->options.follow ? NULL : &session->device;
     } else if (hello->role == WIRE_ROLE_URGENT) {
         place = &session->urgent;
     } else if (hello->role == WIRE_ROLE_BULK &&
@@ -96,6 +92,10 @@ judge(MigrateSession *session, const WireHello *hello, WireLink ***place)
     *place = place_for(session, hello);
     if (!wire_hello_common_version(hello)) {
         return WIRE_STATUS_VERSION;
+    }
+    if (hello->role == WIRE_ROLE_CONTROL && session->options.token_path &&
+        !shows(hello, session->session)) {
+        return WIRE_STATUS_SESSION;
     }
     if (hello->role == WIRE_ROLE_CONTROL) {
         return *place ? WIRE_STATUS_OK : WIRE_STATUS_BUSY;
@@ -119,7 +119,7 @@ judge_again(MigrateSession *session, const WireHello *hello,
     if (control) {
         migrate_outage_source(session);
         session->rejoins++;
-        if (!draw(session->ticket, error)) {
+        if (!migrate_token_session(NULL, session->ticket, error)) {
             return WIRE_STATUS_BUSY;
         }
     }
@@ -134,6 +134,11 @@ explain(WireStatus status, const WireHello *hello)
             "the destination speaks protocol versions %u to %u, this source "
             "%u to %u; install the same postlude on both hosts",
             hello->lowest, hello->version, WIRE_LOWEST_VERSION, WIRE_VERSION);
+    }
+    if (status == WIRE_STATUS_ROLE && hello->role == WIRE_ROLE_DEVICE) {
+        return g_strdup("the source was started with --follow, so QEMU's own "
+                        "stream does not go through it; give --follow to "
+                        "receive as well");
     }
     return g_strdup(wire_status_name(status));
 }
@@ -220,6 +225,7 @@ migrate_lobby_wait_control(MigrateSession *session, GError **error)
     }
     session->watch_control =
         migrate_session_watch(session, wire_link_fd(session->control));
+    session->peer_host = wire_link_peer_host(session->control);
     return true;
 }
 
@@ -231,12 +237,18 @@ has_others(const MigrateSession *session)
             return false;
         }
     }
-    return session->urgent && (session->device || session->past_no_return);
+    return session->urgent && (session->device || session->options.follow ||
+                               session->past_no_return);
 }
 
 bool
 migrate_lobby_wait_others(MigrateSession *session, GError **error)
 {
     return wait_until(session, has_others,
-                      "the destination's other connections", error);
+                      session->options.follow
+                          ? "the destination's other connections"
+                          : "the destination's other connections (a receive "
+                            "--follow opens no device connection: then give "
+                            "--follow to send as well)",
+                      error);
 }

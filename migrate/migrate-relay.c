@@ -111,5 +111,5 @@ migrate_relay_stop(MigrateRelay *relay)
 uint64_t
 migrate_relay_bytes(const MigrateRelay *relay)
 {
-    return atomic_load(&relay->bytes);
+    return relay ? atomic_load(&relay->bytes) : 0;
 }

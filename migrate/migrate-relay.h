@@ -21,5 +21,6 @@ MigrateRelay *migrate_relay_start(int local, WireLink *device);
 /* Ends both directions at once and joins. */
 void migrate_relay_stop(MigrateRelay *relay);
 
-/* Bytes carried towards the destination QEMU, counted where it runs. */
+/* Bytes carried towards the destination QEMU, counted where it runs; 0 if
+ * RELAY is NULL. */
 uint64_t migrate_relay_bytes(const MigrateRelay *relay);

@@ -36,6 +36,7 @@ migrate_options_clear(MigrateOptions *options)
     g_clear_pointer(&options->qmp_path, g_free);
     g_clear_pointer(&options->address, g_free);
     g_clear_pointer(&options->report_path, g_free);
+    g_clear_pointer(&options->token_path, g_free);
 }
 
 static gboolean
@@ -49,6 +50,22 @@ on_signal(gpointer data)
         session->interrupted = true;
     }
     return G_SOURCE_CONTINUE;
+}
+
+/* Whoever started us wants to be outlived only when a guest needs it. */
+static gboolean
+on_parent(gint fd, GIOCondition condition, gpointer data)
+{
+    MigrateSession *session = data;
+    char ignored[64];
+    if (read(fd, ignored, sizeof ignored) > 0) {
+        return G_SOURCE_CONTINUE;
+    }
+    session->watch_parent = 0;
+    if (!session->past_no_return) {
+        session->orphaned = session->interrupted = true;
+    }
+    return G_SOURCE_REMOVE;
 }
 
 static gboolean
@@ -74,6 +91,12 @@ migrate_session_new(const MigrateOptions *options)
     /* A terminal that goes away must not take the guest's memory with it. */
     session->sources[2] = g_unix_signal_add(SIGHUP, on_signal, session);
     session->sources[3] = g_unix_signal_add(SIGUSR1, on_go, session);
+    session->too_early = options->follow && options->role == MIGRATE_SEND;
+    if (options->parent_fd > 0) {
+        session->watch_parent =
+            g_unix_fd_add(options->parent_fd, G_IO_IN | G_IO_HUP | G_IO_ERR,
+                          on_parent, session);
+    }
     return session;
 }
 
@@ -107,6 +130,14 @@ close_links(MigrateSession *session)
         wire_address_unlink(session->address);
     }
     fd_clear(&session->listener);
+}
+
+void
+migrate_session_step(MigrateSession *session, const char *word)
+{
+    if (session->on_step) {
+        session->on_step(session, word, session->on_step_data);
+    }
 }
 
 void
@@ -173,6 +204,7 @@ migrate_session_free(MigrateSession *session)
     }
     stop_watching(&session->watch_qmp);
     stop_watching(&session->watch_control);
+    stop_watching(&session->watch_parent);
     stop_threads(session);
     close_links(session);
     unsigned n_blocks = session->ram ? session->ram->n_blocks : 0;
@@ -191,6 +223,7 @@ migrate_session_free(MigrateSession *session)
     fd_clear(&session->pidfd);
     g_queue_clear_full(&session->frames, free_frame);
     g_free(session->migration_status);
+    g_free(session->peer_host);
     qmp_identity_clear(&session->identity);
     migrate_report_clear(&session->report);
     migrate_alarm_clear(&session->alarm);
@@ -206,9 +239,19 @@ note_event(MigrateSession *session, const QmpEvent *event)
         session->migration_status = g_strdup(event->status);
     } else if (g_str_equal(event->name, "STOP")) {
         session->stopped_us = event->time_us;
+        session->resumed = false;
     } else if (g_str_equal(event->name, "RESUME")) {
         session->resumed = true;
     }
+}
+
+static bool
+has_begun(const MigrateSession *session)
+{
+    static const char *const idle[] = {"none", "failed", "cancelled",
+                                       "completed", NULL};
+    return session->migration_status &&
+           !g_strv_contains(idle, session->migration_status);
 }
 
 static bool
@@ -232,7 +275,12 @@ take_in_qemu(MigrateSession *session, GError **error)
                          "own log says why",
                          (int)session->pid, why->message);
     }
-    return true;
+    return !(session->too_early && has_begun(session)) ||
+           error_set(error, ERROR_STATE,
+                     "QEMU was told to migrate while no destination is armed: "
+                     "that would move the guest the ordinary way, or lose it; "
+                     "with libvirt, install Postlude's hook on the "
+                     "destination");
 }
 
 static bool
@@ -299,7 +347,11 @@ bool
 migrate_session_take_in(MigrateSession *session, GError **error)
 {
     if (session->interrupted) {
-        return error_set(error, ERROR_CANCELLED, "stopped by a signal");
+        return error_set(error, ERROR_CANCELLED,
+                         session->orphaned
+                             ? "stopped, because the process that started it "
+                               "has ended"
+                             : "stopped by a signal");
     }
     return take_in_qemu(session, error) && take_in_peer(session, error) &&
            migrate_alarm_take(&session->alarm, error);

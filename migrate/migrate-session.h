@@ -38,6 +38,12 @@ typedef struct {
     gboolean insecure;
     gboolean wait;   /* send: switch over on SIGUSR1 */
     gboolean paused; /* receive: leave the guest paused */
+    gboolean follow; /* somebody else drives QEMU's migration */
+    char *token_path; /* or NULL */
+    int parent_fd; /* its end means cancel, before the point of no return */
+    int events_fd; /* see migrate-events.h; these two: 0 is none */
+    bool (*on_ready)(GError **error); /* receive --follow: QEMU may be given
+                    * its guest; or NULL. On failure all is undone */
 } MigrateOptions;
 
 void migrate_options_clear(MigrateOptions *options);
@@ -77,8 +83,9 @@ typedef struct MigrateSession {
     MigrateCapability *capability;
     bool qemu_gone;
     char *migration_status; /* of the last MIGRATION event, or NULL */
+    bool too_early;         /* follow: nobody is armed, so none may begin */
     gint64 stopped_us;      /* wall clock of the STOP event, 0: none */
-    bool resumed;           /* a RESUME event came */
+    bool resumed;           /* a RESUME event came, and no STOP since */
     bool guest_ran;         /* it ran when the migration began */
 
     /* the peer */
@@ -95,6 +102,7 @@ typedef struct MigrateSession {
     bool linked;       /* after RUN: all connections of the set are at work */
     uint64_t heard_ns; /* when the peer's last frame came */
     unsigned rejoins;  /* sets of connections after the first */
+    char *peer_host;   /* source: where the destination is, or NULL */
 
     /* at work */
     MigrateRelay *relay;
@@ -128,15 +136,21 @@ typedef struct MigrateSession {
         bool at_limit; /* no room for huge pages: do not sweep either */
         bool start_guest;
         uint64_t flow_bytes, flow_ns; /* received, and since when so many */
+        struct {
+            bool run_heard, final_heard, announced;
+        } follow;
     } destination;
 
     /* the operator */
     bool settled; /* nobody needs this process any more: signals end it */
     bool interrupted;
     bool sweeping; /* the last sweep: a signal may end it */
+    bool orphaned; /* --parent-fd: then it is that which interrupted */
     bool go; /* SIGUSR1 */
+    void (*on_step)(struct MigrateSession *, const char *word, gpointer);
+    gpointer on_step_data;
     guint sources[4];
-    guint watch_qmp, watch_control; /* 0: none */
+    guint watch_qmp, watch_control, watch_parent; /* 0: none */
 } MigrateSession;
 
 MigrateSession *migrate_session_new(const MigrateOptions *options);
@@ -146,6 +160,9 @@ void migrate_session_free(MigrateSession *session);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MigrateSession, migrate_session_free)
 
 const char *migrate_stage_id_name(MigrateStageId stage);
+
+/* Something happened that --events-fd has a WORD for. */
+void migrate_session_step(MigrateSession *session, const char *word);
 
 /* The point of no return: from here on this process holds what the guest needs
  * to live, so signals do not end it, nor does the OOM killer if we may ask. */

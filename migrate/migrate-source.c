@@ -97,6 +97,7 @@ migrate_source_prepare(MigrateSession *session, GError **error)
         return false;
     }
     session->report.armed_ns = fd_now_ns();
+    migrate_session_step(session, "armed");
     return true;
 }
 

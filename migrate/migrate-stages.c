@@ -12,6 +12,8 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "migrate/migrate-destination.h"
+#include "migrate/migrate-follow-destination.h"
+#include "migrate/migrate-follow-source.h"
 #include "migrate/migrate-inspect.h"
 #include "migrate/migrate-settle.h"
 #include "migrate/migrate-source.h"
@@ -46,14 +48,46 @@ static const Stage stages[] = {
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(stages) == MIGRATE_OVER);
 
+/* --follow: somebody else drives QEMU. No device connection, and the point of
+ * no return is where QEMU's source says "completed". */
+static const Stage follow_stages[] = {
+    [MIGRATE_INSPECT] = {migrate_inspect_guest, migrate_inspect_guest,
+                         migrate_follow_source_forbid, NULL},
+    [MIGRATE_CONNECT] = {migrate_source_connect, migrate_destination_connect,
+                         NULL, NULL},
+    [MIGRATE_AGREE] = {migrate_source_agree, migrate_destination_agree,
+                       NULL, NULL},
+    [MIGRATE_PREPARE] = {migrate_source_prepare, migrate_destination_prepare,
+                         NULL, migrate_destination_unprepare},
+    [MIGRATE_WAIT] = {migrate_source_wait, migrate_destination_wait,
+                      NULL, NULL},
+    [MIGRATE_SWITCHOVER] = {migrate_follow_source_switchover,
+                            migrate_follow_destination_switchover,
+                            migrate_follow_source_unswitch,
+                            migrate_destination_unswitch},
+    [MIGRATE_POSTCOPY] = {migrate_follow_source_postcopy,
+                          migrate_follow_destination_postcopy,
+                          NULL, NULL},
+    [MIGRATE_SETTLE] = {migrate_source_settle, migrate_settle_destination,
+                        NULL, NULL},
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(follow_stages) == MIGRATE_OVER);
+
+static const Stage *
+stage_of(const MigrateSession *session, unsigned id)
+{
+    return session->options.follow ? &follow_stages[id] : &stages[id];
+}
+
 static bool
 run_stage(MigrateSession *session, GError **error)
 {
-    const Stage *stage = &stages[session->stage];
+    const Stage *stage = stage_of(session, session->stage);
     Action action = session->options.role == MIGRATE_SEND
                         ? stage->source
                         : stage->destination;
     g_debug("stage %s", migrate_stage_id_name(session->stage));
+    migrate_session_step(session, migrate_stage_id_name(session->stage));
     if (action && !action(session, error)) {
         g_prefix_error(error, "%s: ", migrate_stage_id_name(session->stage));
         return false;
@@ -65,9 +99,10 @@ static void
 undo_all(MigrateSession *session)
 {
     for (int i = (int)session->stage; i >= 0; i--) {
+        const Stage *stage = stage_of(session, (unsigned)i);
         Undo undo = session->options.role == MIGRATE_SEND
-                        ? stages[i].source_undo
-                        : stages[i].destination_undo;
+                        ? stage->source_undo
+                        : stage->destination_undo;
         if (undo) {
             g_debug("undo %s", migrate_stage_id_name((MigrateStageId)i));
             undo(session);

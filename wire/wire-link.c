@@ -5,6 +5,7 @@
 #include "wire/wire-link.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -182,6 +183,21 @@ wire_link_fd(const WireLink *link)
     return link->fd;
 }
 
+char *
+wire_link_peer_host(const WireLink *link)
+{
+    struct sockaddr_storage peer;
+    socklen_t bytes = sizeof peer;
+    char host[NI_MAXHOST];
+    if (getpeername(link->fd, (struct sockaddr *)&peer, &bytes) < 0 ||
+        peer.ss_family == AF_UNIX ||
+        getnameinfo((struct sockaddr *)&peer, bytes, host, sizeof host, NULL,
+                    0, NI_NUMERICHOST) != 0) {
+        return g_strdup("this host");
+    }
+    return g_strdup(host);
+}
+
 bool
 wire_link_read(WireLink *link, void *buffer, size_t bytes, GError **error)
 {
@@ -299,13 +315,14 @@ wire_link_keep_short(WireLink *link, unsigned unsent_bytes)
 uint64_t
 wire_link_bytes_received(const WireLink *link)
 {
-    return atomic_load_explicit(&link->received, memory_order_relaxed);
+    return link ? atomic_load_explicit(&link->received, memory_order_relaxed)
+                : 0;
 }
 
 uint64_t
 wire_link_bytes_sent(const WireLink *link)
 {
-    return atomic_load_explicit(&link->sent, memory_order_relaxed);
+    return link ? atomic_load_explicit(&link->sent, memory_order_relaxed) : 0;
 }
 
 bool

@@ -43,6 +43,9 @@ void wire_link_set_patience(WireLink *link, int patience_ms);
 
 int wire_link_fd(const WireLink *link);
 
+/* The address of the host at the other end, or "this host"; owned. */
+char *wire_link_peer_host(const WireLink *link);
+
 /* Exactly BYTES, blocking without limit (the peer may have nothing to say). */
 bool wire_link_read(WireLink *link, void *buffer, size_t bytes,
                     GError **error);
@@ -71,6 +74,7 @@ void wire_link_shutdown_write(WireLink *link);
  * that what is decided later overtakes what was decided earlier. */
 void wire_link_keep_short(WireLink *link, unsigned unsent_bytes);
 
+/* 0 of a link that is NULL. */
 uint64_t wire_link_bytes_received(const WireLink *link);
 uint64_t wire_link_bytes_sent(const WireLink *link);
 

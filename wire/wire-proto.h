@@ -117,7 +117,7 @@ typedef struct __attribute__((packed)) {
     uint8_t role;
     uint8_t index; /* of a bulk connection, else 0 */
     uint16_t reserved;
-    uint8_t session[WIRE_SESSION_BYTES]; /* zeros on the first control */
+    uint8_t session[WIRE_SESSION_BYTES]; /* first control: a token, or zeros */
 } WireHelloBytes;
 G_STATIC_ASSERT(sizeof(WireHelloBytes) == 32);
 
