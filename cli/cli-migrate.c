@@ -92,6 +92,15 @@ fill_entries(const CliMigrate *verb, MigrateOptions *options,
          "Tell each stage there, a JSON object a line", "N"},
         {"report", 0, 0, G_OPTION_ARG_FILENAME, &options->report_path,
          "Write the report as JSON", "FILE"},
+        {"tls", 0, 0, G_OPTION_ARG_NONE, &options->tls,
+         "Encrypt and authenticate with the certificates in "
+         WIRE_TLS_CREDS_DIRECTORY, NULL},
+        {"tls-creds", 0, 0, G_OPTION_ARG_FILENAME, &options->tls_creds,
+         "The same with those in DIR", "DIR"},
+        {"tls-psk", 0, 0, G_OPTION_ARG_FILENAME, &options->tls_psk,
+         "The same with a pre-shared key (USER:HEXKEY)", "FILE"},
+        {verb->tls_name_option, 0, 0, G_OPTION_ARG_STRING,
+         &options->tls_name, verb->tls_name_help, "NAME"},
         {"insecure", 0, 0, G_OPTION_ARG_NONE, &options->insecure,
          "Allow addresses that other hosts can reach, unencrypted", NULL}};
     g_array_append_vals(entries, head, G_N_ELEMENTS(head));

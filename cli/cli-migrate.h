@@ -14,6 +14,7 @@ typedef struct {
     const char *usage, *summary;
     const char *address_option, *address_help;
     const char *streams_help, *peer_help;
+    const char *tls_name_option, *tls_name_help;
 } CliMigrate;
 
 /* Parses ARGV: what both verbs take, and OWN, the options that only this one

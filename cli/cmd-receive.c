@@ -51,6 +51,8 @@ cmd_receive(int argc, char **argv)
         .streams_help =
             "Bulk connections to ask for (default: the source decides)",
         .peer_help = "How long to wait for the source (default 60)",
+        .tls_name_option = "tls-hostname",
+        .tls_name_help = "Name in the source's certificate, if not HOST",
     };
     g_auto(MigrateOptions) options = {0};
     const GOptionEntry own[] = {

@@ -21,6 +21,8 @@ cmd_send(int argc, char **argv)
         .address_help = "Where the destination will connect",
         .streams_help = "Bulk connections (default: from the cores)",
         .peer_help = "How long to wait for the destination (default 60)",
+        .tls_name_option = "tls-peer",
+        .tls_name_help = "Only this peer: its certificate's name, or user of the key",
     };
     g_auto(MigrateOptions) options = {0};
     const GOptionEntry own[] = {

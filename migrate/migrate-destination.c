@@ -10,10 +10,10 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "migrate/migrate-arm.h"
-#include "migrate/migrate-lobby.h"
 #include "migrate/migrate-rejoin.h"
 #include "migrate/migrate-socket.h"
 #include "migrate/migrate-token.h"
+#include "migrate/migrate-trust.h"
 
 #define AGREE_MS 30000
 #define SWITCHOVER_MS 180000 /* from READY to RUN: the source bounds its parts */
@@ -46,10 +46,7 @@ check_token(const MigrateSession *session, const uint8_t *token,
 bool
 migrate_destination_connect(MigrateSession *session, GError **error)
 {
-    session->address = wire_address_parse(session->options.address, error);
-    if (!session->address ||
-        !migrate_lobby_check_address(session->address,
-                                     session->options.insecure, error)) {
+    if (!migrate_trust_take_address(session, error)) {
         return false;
     }
     uint8_t token[WIRE_SESSION_BYTES] = {0};

@@ -237,7 +237,9 @@ run(gpointer data)
             {.fd = migrate_pages_orphans_fd(fault->pages), .events = POLLIN},
         };
         GError *why = NULL;
-        if (poll(fds, 4, -1) < 0) {
+        /* With TLS an answer may have been taken from the socket already. */
+        bool pending = fault->urgent && wire_link_has_pending(fault->urgent);
+        if (poll(fds, 4, pending ? 0 : -1) < 0) {
             continue;
         }
         if (fds[1].revents) {
@@ -247,7 +249,8 @@ run(gpointer data)
             migrate_alarm_raise(fault->alarm, why);
             return NULL;
         }
-        if (fds[2].revents && fault->urgent && !read_answers(fault, &why)) {
+        if ((fds[2].revents || pending) && fault->urgent &&
+            !read_answers(fault, &why)) {
             lose_urgent(fault, why);
         }
         if (fds[3].revents) {

@@ -190,11 +190,13 @@ start_serving(MigrateSession *session, GError **error)
 void
 migrate_handover_start_pushing(MigrateSession *session)
 {
+    /* TLS has to touch every byte: sendfile() would only add a copy. */
+    bool zero_copy = !wire_address_is_local(session->address) &&
+                     !wire_address_creds(session->address);
     for (unsigned i = 0; i < session->n_streams; i++) {
         session->source.push[i] = migrate_push_start(
             session->bulk[i], session->ram, session->source.sent,
-            session->source.order, !wire_address_is_local(session->address),
-            &session->alarm);
+            session->source.order, zero_copy, &session->alarm);
     }
 }
 

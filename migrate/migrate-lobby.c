@@ -13,34 +13,12 @@
 #include "base/fd.h"
 #include "migrate/migrate-outage.h"
 #include "migrate/migrate-token.h"
-
-bool
-migrate_lobby_check_address(const WireAddress *address, bool insecure,
-                            GError **error)
-{
-    if (wire_address_is_local(address)) {
-        return true;
-    }
-    if (!insecure) {
-        return error_set(error, ERROR_USAGE,
-                         "%s can be reached by other hosts, and this version "
-                         "neither encrypts nor authenticates: use loopback or "
-                         "unix:PATH through a tunnel of your own (ssh, "
-                         "WireGuard), or --insecure on a network you trust",
-                         wire_address_text(address));
-    }
-    g_warning("--insecure: everybody on the way can read and change the "
-              "guest's memory, and whoever connects first gets it");
-    return true;
-}
+#include "migrate/migrate-trust.h"
 
 bool
 migrate_lobby_open(MigrateSession *session, GError **error)
 {
-    session->address = wire_address_parse(session->options.address, error);
-    if (!session->address ||
-        !migrate_lobby_check_address(session->address,
-                                     session->options.insecure, error)) {
+    if (!migrate_trust_take_address(session, error)) {
         return false;
     }
     session->listener = wire_address_listen(session->address, error);
@@ -149,7 +127,8 @@ receive_caller(MigrateSession *session, int fd)
 {
     WireHello hello;
     g_autoptr(GError) why = NULL;
-    g_autoptr(WireLink) link = wire_link_accept(fd, &hello, &why);
+    g_autoptr(WireLink) link = wire_link_accept(
+        fd, wire_address_creds(session->address), &hello, &why);
     if (!link) {
         g_warning("turned a connection away: %s", why->message);
         return;

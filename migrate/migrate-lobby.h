@@ -8,10 +8,6 @@
 
 #include "migrate/migrate-session.h"
 
-/* Refuses addresses other hosts can reach unless --insecure was given. */
-bool migrate_lobby_check_address(const WireAddress *address, bool insecure,
-                                 GError **error);
-
 bool migrate_lobby_open(MigrateSession *session, GError **error);
 
 /* Until a destination's control connection is there. */

@@ -69,14 +69,15 @@ run(gpointer data)
             {.fd = in ? wire_link_fd(relay->device) : -1, .events = POLLIN},
             {.fd = relay->stop, .events = POLLIN},
         };
-        if (poll(fds, 3, -1) < 0) {
+        bool pending = in && wire_link_has_pending(relay->device);
+        if (poll(fds, 3, pending ? 0 : -1) < 0) {
             continue;
         }
         if (fds[2].revents) {
             break;
         }
         out = out && (!fds[0].revents || carry_out(relay));
-        in = in && (!fds[1].revents || carry_in(relay));
+        in = in && (!(fds[1].revents || pending) || carry_in(relay));
     }
     /* QEMU must see the end even while we live on. */
     shutdown(relay->local, SHUT_RDWR);

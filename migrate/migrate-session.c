@@ -37,6 +37,9 @@ migrate_options_clear(MigrateOptions *options)
     g_clear_pointer(&options->address, g_free);
     g_clear_pointer(&options->report_path, g_free);
     g_clear_pointer(&options->token_path, g_free);
+    g_clear_pointer(&options->tls_creds, g_free);
+    g_clear_pointer(&options->tls_psk, g_free);
+    g_clear_pointer(&options->tls_name, g_free);
 }
 
 static gboolean
@@ -313,10 +316,10 @@ on_frame(MigrateSession *session, unsigned type, GByteArray *payload,
 }
 
 static bool
-is_readable(int fd)
+is_readable(WireLink *link)
 {
-    struct pollfd p = {.fd = fd, .events = POLLIN};
-    return poll(&p, 1, 0) > 0;
+    struct pollfd p = {.fd = wire_link_fd(link), .events = POLLIN};
+    return wire_link_has_pending(link) || poll(&p, 1, 0) > 0;
 }
 
 /* One expected frame at a time: the peer may say its last word and leave, and
@@ -326,7 +329,7 @@ take_in_peer(MigrateSession *session, GError **error)
 {
     while (session->control && !session->control_lost &&
            g_queue_is_empty(&session->frames) &&
-           is_readable(wire_link_fd(session->control))) {
+           is_readable(session->control)) {
         unsigned type;
         g_autoptr(GByteArray) payload = NULL;
         if (!wire_link_receive_frame(session->control, &type, &payload,

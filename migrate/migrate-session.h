@@ -36,6 +36,10 @@ typedef struct {
     int peer_timeout_s;
     int link_timeout_s;      /* silence after which a connection counts as lost */
     gboolean insecure;
+    gboolean tls;    /* with what is in WIRE_TLS_CREDS_DIRECTORY, or: */
+    char *tls_creds; /* x509 from this directory, or NULL */
+    char *tls_psk;   /* pre-shared keys of this file, or NULL */
+    char *tls_name;  /* who the peer must be, or NULL */
     gboolean wait;   /* send: switch over on SIGUSR1 */
     gboolean paused; /* receive: leave the guest paused */
     gboolean follow; /* somebody else drives QEMU's migration */

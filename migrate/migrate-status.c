@@ -20,6 +20,7 @@
 #include "migrate/migrate-figures.h"
 #include "migrate/migrate-json.h"
 #include "migrate/migrate-rundir.h"
+#include "migrate/migrate-trust.h"
 
 #define ANSWER_MS 2000
 #define ANSWER_MAX 65536
@@ -46,6 +47,8 @@ migrate_status_to_json(const MigrateSession *session)
     migrate_json_text(json, "vm", session->identity.name);
     migrate_json_text(json, "uuid", session->identity.uuid);
     migrate_json_text(json, "peer", session->options.address);
+    const char *tls = migrate_trust_kind(session);
+    migrate_json_text(json, "tls", tls ? tls : "no");
     migrate_json_text(json, "stage", migrate_stage_id_name(session->stage));
     migrate_json_bool(json, "past_no_return", session->past_no_return);
     migrate_json_bool(json, "peer_lost", session->control_lost);
@@ -259,6 +262,10 @@ migrate_status_describe(const char *json)
         text_member(o, "stage", "?"), pages_to_mib(present),
         pages_to_mib(total), count_member(o, "faults"),
         text_member(o, "peer", "?"));
+    const char *tls = text_member(o, "tls", "no");
+    if (!g_str_equal(tls, "no")) {
+        g_string_append_printf(text, " by TLS (%s)", tls);
+    }
     if (true_member(o, "past_no_return") && g_str_equal(role, "send")) {
         g_string_append_printf(text,
                                "; STILL NEEDED there: %" PRIu64 " MiB",

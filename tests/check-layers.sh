@@ -74,8 +74,8 @@ check_third_parties() {
     only_in 'JSON is for qmp/, migrate-json and the status' \
         '^ *# *include <json-glib/' \
         'qmp/|migrate/migrate-json\.[ch]|migrate/migrate-status\.c|tests/'
-    only_in 'TLS is for wire/wire-tls.c alone' \
-        '^ *# *include <(gnutls|openssl)/' 'wire/wire-tls\.'
+    only_in 'TLS is for wire/wire-tls alone' \
+        '^ *# *include <(gnutls|openssl)/' 'wire/wire-tls[-.]|tests/'
     only_in 'libvirt is for libvirt/ alone' \
         '^ *# *include <libvirt/' 'libvirt/|tests/libvirt/'
     only_in 'XML trees are for libvirt/ alone' \

@@ -19,6 +19,8 @@
 struct WireAddress {
     char *text;
     char *unix_path;        /* NULL for TCP */
+    char *host;             /* NULL for UNIX */
+    WireTlsCreds *creds;    /* NULL: plain text */
     GPtrArray *candidates;  /* GSocketAddress */
 };
 
@@ -29,6 +31,8 @@ wire_address_free(WireAddress *address)
 {
     g_free(address->text);
     g_free(address->unix_path);
+    g_free(address->host);
+    g_clear_pointer(&address->creds, wire_tls_creds_free);
     g_ptr_array_unref(address->candidates);
     g_free(address);
 }
@@ -46,6 +50,8 @@ resolve(WireAddress *address, GError **error)
                          "[V6ADDRESS]:PORT or unix:PATH",
                          address->text);
     }
+    address->host =
+        g_strdup(g_network_address_get_hostname(G_NETWORK_ADDRESS(name)));
     g_autoptr(GSocketAddressEnumerator) all =
         g_socket_connectable_enumerate(name);
     GSocketAddress *next;
@@ -106,6 +112,25 @@ const char *
 wire_address_text(const WireAddress *address)
 {
     return address->text;
+}
+
+const char *
+wire_address_host(const WireAddress *address)
+{
+    return address->host;
+}
+
+void
+wire_address_protect(WireAddress *address, WireTlsCreds *creds)
+{
+    g_clear_pointer(&address->creds, wire_tls_creds_free);
+    address->creds = creds;
+}
+
+const WireTlsCreds *
+wire_address_creds(const WireAddress *address)
+{
+    return address->creds;
 }
 
 /* Opens a socket of CANDIDATE's family and its native address. */

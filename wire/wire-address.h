@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Where to listen or dial: HOST:PORT, [V6]:PORT or unix:PATH.
+ * Where to listen or dial, HOST:PORT, [V6]:PORT or unix:PATH, and with which
+ * credentials.
  */
 #pragma once
 
 #include <glib.h>
 #include <stdbool.h>
+
+#include "wire/wire-tls-creds.h"
 
 typedef struct WireAddress WireAddress;
 
@@ -20,6 +23,16 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(WireAddress, wire_address_free)
 bool wire_address_is_local(const WireAddress *address);
 
 const char *wire_address_text(const WireAddress *address);
+
+/* The HOST, or NULL for a UNIX socket. */
+const char *wire_address_host(const WireAddress *address);
+
+/* From now on who is dialled there has to speak TLS and satisfy CREDS, which
+ * are taken over and must outlive the connections, as ADDRESS must then. */
+void wire_address_protect(WireAddress *address, WireTlsCreds *creds);
+
+/* Those credentials, or NULL: plain text. */
+const WireTlsCreds *wire_address_creds(const WireAddress *address);
 
 /* A listening descriptor (close-on-exec), or -1. An old UNIX socket file that
  * nobody listens on is replaced; one in use is not. */

@@ -22,8 +22,9 @@ static const char *const status_names[] = {
     [WIRE_STATUS_BUSY] = "busy with another destination",
     [WIRE_STATUS_SESSION] = "not this migration's session",
     [WIRE_STATUS_ROLE] = "no such connection expected",
+    [WIRE_STATUS_TLS] = "TLS on one side only",
 };
-G_STATIC_ASSERT(G_N_ELEMENTS(status_names) == WIRE_STATUS_ROLE + 1);
+G_STATIC_ASSERT(G_N_ELEMENTS(status_names) == WIRE_STATUS_TLS + 1);
 
 static const char *const frame_names[] = {
     [WIRE_FRAME_LAYOUT] = "LAYOUT",     [WIRE_FRAME_ACCEPT] = "ACCEPT",
@@ -46,7 +47,7 @@ wire_role_name(WireRole role)
 const char *
 wire_status_name(WireStatus status)
 {
-    return status <= WIRE_STATUS_ROLE ? status_names[status] : "unknown";
+    return status <= WIRE_STATUS_TLS ? status_names[status] : "unknown";
 }
 
 const char *

@@ -13,12 +13,18 @@
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "wire/wire-tls.h"
+
+/* What goes through us at a time when a file is sent with TLS. */
+#define COPY_BYTES (64u * 1024)
 
 struct WireLink {
     int fd;
+    WireTls *tls; /* NULL: plain text */
     int patience_ms;
     _Atomic uint64_t received;
     _Atomic uint64_t sent;
@@ -56,16 +62,27 @@ wire_link_set_patience(WireLink *link, int patience_ms)
 void
 wire_link_free(WireLink *link)
 {
+    g_clear_pointer(&link->tls, wire_tls_free);
     fd_clear(&link->fd);
     g_free(link);
 }
 
 static bool
-read_in_time(WireLink *link, void *buffer, size_t bytes, GError **error)
+read_until(WireLink *link, void *buffer, size_t bytes, uint64_t deadline_ns,
+           GError **error)
+{
+    return link->tls ? wire_tls_read(link->tls, buffer, bytes, deadline_ns,
+                                     error)
+                     : fd_read_all(link->fd, buffer, bytes, deadline_ns,
+                                   error);
+}
+
+static bool
+read_by(WireLink *link, void *buffer, size_t bytes, uint64_t deadline_ns,
+        GError **error)
 {
     GError *why = NULL;
-    if (fd_read_all(link->fd, buffer, bytes,
-                    fd_deadline_ns(link->patience_ms), &why)) {
+    if (read_until(link, buffer, bytes, deadline_ns, &why)) {
         atomic_fetch_add(&link->received, bytes);
         return true;
     }
@@ -80,6 +97,21 @@ read_in_time(WireLink *link, void *buffer, size_t bytes, GError **error)
     return false;
 }
 
+static bool
+read_in_time(WireLink *link, void *buffer, size_t bytes, GError **error)
+{
+    return read_by(link, buffer, bytes, fd_deadline_ns(link->patience_ms),
+                   error);
+}
+
+/* Until there is something to read. */
+static bool
+wait_readable(WireLink *link, uint64_t deadline_ns, GError **error)
+{
+    return wire_link_has_pending(link) ||
+           fd_wait(link->fd, POLLIN, deadline_ns, error);
+}
+
 /* A rejected dialler gets the reason as an ABORT frame behind WELCOME; it is
  * not waited for longer than the greeting was. */
 static bool
@@ -88,7 +120,7 @@ report_rejection(WireLink *link, WireStatus status, GError **error)
     unsigned type;
     g_autoptr(GByteArray) payload = NULL;
     g_autofree char *reason = NULL;
-    if (fd_wait(link->fd, POLLIN, fd_deadline_ns(link->patience_ms), NULL) &&
+    if (wait_readable(link, fd_deadline_ns(link->patience_ms), NULL) &&
         wire_link_receive_frame(link, &type, &payload, NULL) &&
         type == WIRE_FRAME_ABORT) {
         reason = wire_abort_decode(payload);
@@ -110,8 +142,14 @@ greet(WireLink *link, WireRole role, unsigned index,
     wire_hello_encode(&hello, &out);
     WireWelcomeBytes in;
     WireWelcome welcome;
-    if (!wire_link_write(link, &out, sizeof out, error) ||
-        !read_in_time(link, &in, sizeof in, error) ||
+    /* A listener that does not like our certificate may have hung up before
+     * this, with its reason still to be read. */
+    g_autoptr(GError) unsent = NULL;
+    if (!wire_link_write(link, &out, sizeof out, &unsent) && !link->tls) {
+        g_propagate_error(error, g_steal_pointer(&unsent));
+        return false;
+    }
+    if (!read_in_time(link, &in, sizeof in, error) ||
         !wire_welcome_decode(&in, &welcome, error)) {
         return false;
     }
@@ -131,7 +169,11 @@ wire_link_dial(const WireAddress *address, WireRole role, unsigned index,
         return NULL;
     }
     g_autoptr(WireLink) link = wire_link_new(fd);
-    if (!greet(link, role, index, session, error)) {
+    const WireTlsCreds *creds = wire_address_creds(address);
+    bool ok = !creds || (link->tls = wire_tls_dial(
+                             fd, creds, fd_deadline_ns(link->patience_ms),
+                             error));
+    if (!ok || !greet(link, role, index, session, error)) {
         g_prefix_error(error, "%s connection to %s: ", wire_role_name(role),
                        wire_address_text(address));
         return NULL;
@@ -139,13 +181,69 @@ wire_link_dial(const WireAddress *address, WireRole role, unsigned index,
     return g_steal_pointer(&link);
 }
 
+/* Closing a socket that holds unread bytes resets the connection, and a reset
+ * may reach the peer before the words that explain it. */
+static void
+discard_input(WireLink *link)
+{
+    char scratch[4096];
+    for (int i = 0; i < 16 && recv(link->fd, scratch, sizeof scratch,
+                                   MSG_DONTWAIT) > 0; i++) {
+    }
+}
+
+/* A plain HELLO where TLS is wanted, or the other way round: both get to know.
+ * The refusal is plain text in either case. Who wants TLS does not believe a
+ * word of it, but sees that it is none. */
+static void
+turn_away(WireLink *link, bool wants_tls, GError **error)
+{
+    const char *reason =
+        wants_tls ? "this side speaks plain text, the caller TLS: start both "
+                    "with the same TLS options, or neither"
+                  : "this side wants TLS, the caller speaks plain text: start "
+                    "the other one with --tls, --tls-creds or --tls-psk too";
+    discard_input(link);
+    wire_link_reject(link, WIRE_STATUS_TLS, reason);
+    error_set(error, ERROR_PROTOCOL, "%s", reason);
+}
+
+/* What the caller speaks is told by its first byte, which stays in the socket
+ * for whoever reads next. */
+static bool
+agree_on_tls(WireLink *link, const WireTlsCreds *creds, uint64_t deadline_ns,
+             GError **error)
+{
+    uint8_t first = 0;
+    if (!fd_wait(link->fd, POLLIN, deadline_ns, NULL)) {
+        return error_set(error, ERROR_PROTOCOL,
+                         "the caller said nothing for %.1f s",
+                         link->patience_ms / 1000.0);
+    }
+    bool any = recv(link->fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
+    if (any && !creds && first == WIRE_TLS_FIRST_BYTE) {
+        turn_away(link, true, error);
+        return false;
+    }
+    if (any && creds && first == WIRE_MAGIC[0]) {
+        turn_away(link, false, error);
+        return false;
+    }
+    return !creds ||
+           (link->tls = wire_tls_accept(link->fd, creds, deadline_ns, error));
+}
+
 WireLink *
-wire_link_accept(int fd, WireHello *hello, GError **error)
+wire_link_accept(int fd, const WireTlsCreds *creds, WireHello *hello,
+                 GError **error)
 {
     g_autoptr(WireLink) link = wire_link_new(fd);
+    uint64_t deadline_ns = fd_deadline_ns(link->patience_ms);
     WireHelloBytes in;
-    if (!read_in_time(link, &in, sizeof in, error) ||
+    if (!agree_on_tls(link, creds, deadline_ns, error) ||
+        !read_by(link, &in, sizeof in, deadline_ns, error) ||
         !wire_hello_decode(&in, hello, error)) {
+        discard_input(link);
         return NULL;
     }
     return g_steal_pointer(&link);
@@ -199,9 +297,21 @@ wire_link_peer_host(const WireLink *link)
 }
 
 bool
+wire_link_has_pending(WireLink *link)
+{
+    return link->tls && wire_tls_has_pending(link->tls);
+}
+
+char *
+wire_link_describe(WireLink *link)
+{
+    return link->tls ? wire_tls_describe(link->tls) : g_strdup("plain text");
+}
+
+bool
 wire_link_read(WireLink *link, void *buffer, size_t bytes, GError **error)
 {
-    if (!fd_read_all(link->fd, buffer, bytes, 0, error)) {
+    if (!read_until(link, buffer, bytes, 0, error)) {
         return false;
     }
     atomic_fetch_add_explicit(&link->received, bytes, memory_order_relaxed);
@@ -229,32 +339,50 @@ receive(WireLink *link, void *buffer, size_t bytes, int flags, GError **error)
     return -1;
 }
 
+static ssize_t
+receive_tls(WireLink *link, void *buffer, size_t bytes, GError **error)
+{
+    ssize_t n = wire_tls_read_some(link->tls, buffer, bytes, error);
+    if (n > 0) {
+        atomic_fetch_add_explicit(&link->received, (uint64_t)n,
+                                  memory_order_relaxed);
+    }
+    return n;
+}
+
 ssize_t
 wire_link_read_some(WireLink *link, void *buffer, size_t bytes, GError **error)
 {
-    return receive(link, buffer, bytes, MSG_DONTWAIT, error);
+    return link->tls ? receive_tls(link, buffer, bytes, error)
+                     : receive(link, buffer, bytes, MSG_DONTWAIT, error);
 }
 
 ssize_t
 wire_link_read_next(WireLink *link, void *buffer, size_t bytes, GError **error)
 {
-    return receive(link, buffer, bytes, 0, error);
+    if (!link->tls) {
+        return receive(link, buffer, bytes, 0, error);
+    }
+    return wait_readable(link, 0, error)
+               ? receive_tls(link, buffer, bytes, error)
+               : -1;
 }
 
 bool
 wire_link_write(WireLink *link, const void *buffer, size_t bytes,
                 GError **error)
 {
-    if (!fd_write_all(link->fd, buffer, bytes, 0, error)) {
+    if (!(link->tls ? wire_tls_write(link->tls, buffer, bytes, false, error)
+                    : fd_write_all(link->fd, buffer, bytes, 0, error))) {
         return false;
     }
     atomic_fetch_add_explicit(&link->sent, bytes, memory_order_relaxed);
     return true;
 }
 
-bool
-wire_link_write_more(WireLink *link, const void *buffer, size_t bytes,
-                     GError **error)
+static bool
+write_plain_more(WireLink *link, const void *buffer, size_t bytes,
+                 GError **error)
 {
     const uint8_t *at = buffer;
     size_t left = bytes;
@@ -268,7 +396,42 @@ wire_link_write_more(WireLink *link, const void *buffer, size_t bytes,
             left -= (size_t)n;
         }
     }
+    return true;
+}
+
+bool
+wire_link_write_more(WireLink *link, const void *buffer, size_t bytes,
+                     GError **error)
+{
+    if (!(link->tls ? wire_tls_write(link->tls, buffer, bytes, true, error)
+                    : write_plain_more(link, buffer, bytes, error))) {
+        return false;
+    }
     atomic_fetch_add_explicit(&link->sent, bytes, memory_order_relaxed);
+    return true;
+}
+
+static bool
+copy_file(WireLink *link, int file, uint64_t offset, size_t bytes,
+          GError **error)
+{
+    g_autofree uint8_t *buffer = g_malloc(COPY_BYTES);
+    for (size_t done = 0; done < bytes;) {
+        ssize_t n = pread(file, buffer, MIN(bytes - done, COPY_BYTES),
+                          (off_t)(offset + done));
+        if (n < 0 && errno != EINTR) {
+            return error_set_errno(error, errno, "read the RAM file");
+        }
+        if (n == 0) {
+            return error_set(error, ERROR_FAILED,
+                             "the RAM file ended %zu bytes early",
+                             bytes - done);
+        }
+        if (n > 0 && !wire_link_write(link, buffer, (size_t)n, error)) {
+            return false;
+        }
+        done += n > 0 ? (size_t)n : 0;
+    }
     return true;
 }
 
@@ -276,6 +439,9 @@ bool
 wire_link_send_file(WireLink *link, int file, uint64_t offset, size_t bytes,
                     GError **error)
 {
+    if (link->tls) {
+        return copy_file(link, file, offset, bytes, error);
+    }
     off_t at = (off_t)offset;
     size_t left = bytes;
     while (left > 0) {
@@ -302,6 +468,9 @@ wire_link_shutdown(WireLink *link)
 void
 wire_link_shutdown_write(WireLink *link)
 {
+    if (link->tls) {
+        wire_tls_end(link->tls);
+    }
     shutdown(link->fd, SHUT_WR);
 }
 
@@ -349,7 +518,7 @@ wire_link_receive_frame(WireLink *link, unsigned *type, GByteArray **payload,
 {
     WireFrameHeader header;
     size_t length;
-    if (!fd_wait(link->fd, POLLIN, 0, error) ||
+    if (!wait_readable(link, 0, error) ||
         !read_in_time(link, &header, sizeof header, error) ||
         !wire_frame_header_decode(&header, type, &length, error)) {
         return false;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * One connected stream between two hosts: bytes and frames in and out. A link
- * may be read by one thread and written by another; wire_link_shutdown() may
- * be called from anywhere and makes both return PEER_GONE.
+ * One connected stream between two hosts, plain or TLS: bytes and frames in and
+ * out. A link may be read by one thread and written by another;
+ * wire_link_shutdown() may be called from anywhere and makes both return
+ * PEER_GONE.
  */
 #pragma once
 
@@ -23,16 +24,19 @@ WireLink *wire_link_new(int fd);
 void wire_link_free(WireLink *link);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(WireLink, wire_link_free)
 
-/* Dials ADDRESS and exchanges HELLO and WELCOME. SESSION is shown, and for a
- * control connection filled with what the source gave. The source's refusal
- * comes as PROTOCOL with its reason. */
+/* Dials ADDRESS, with TLS if it has credentials, and exchanges HELLO and
+ * WELCOME. SESSION is shown, and for a control connection filled with what the
+ * source gave. The source's refusal comes as PROTOCOL with its reason. */
 WireLink *wire_link_dial(const WireAddress *address, WireRole role,
                          unsigned index, uint8_t session[WIRE_SESSION_BYTES],
                          GError **error);
 
-/* The listener's half, on an accepted FD (taken over): reads HELLO. The caller
+/* The listener's half, on an accepted FD (taken over): the TLS handshake if
+ * CREDS (NULL: plain text; they must outlive the link), then HELLO, all within
+ * the patience. Plain text and TLS tell each other what is wrong. The caller
  * decides and then calls wire_link_welcome() or wire_link_reject(). */
-WireLink *wire_link_accept(int fd, WireHello *hello, GError **error);
+WireLink *wire_link_accept(int fd, const WireTlsCreds *creds, WireHello *hello,
+                           GError **error);
 bool wire_link_welcome(WireLink *link, const WireHello *hello,
                        const uint8_t session[WIRE_SESSION_BYTES],
                        GError **error);
@@ -41,10 +45,18 @@ void wire_link_reject(WireLink *link, WireStatus status, const char *reason);
 /* Another limit than WIRE_LINK_PATIENCE_MS, before the link is used. */
 void wire_link_set_patience(WireLink *link, int patience_ms);
 
+/* For poll(), together with wire_link_has_pending(): what TLS has read ahead
+ * does not make it readable. */
 int wire_link_fd(const WireLink *link);
 
 /* The address of the host at the other end, or "this host"; owned. */
 char *wire_link_peer_host(const WireLink *link);
+/* There is something to read although poll() may see nothing. For the thread
+ * that reads. */
+bool wire_link_has_pending(WireLink *link);
+
+/* "plain text", or which TLS with whom; owned by the caller. */
+char *wire_link_describe(WireLink *link);
 
 /* Exactly BYTES, blocking without limit (the peer may have nothing to say). */
 bool wire_link_read(WireLink *link, void *buffer, size_t bytes,
@@ -61,7 +73,8 @@ bool wire_link_write(WireLink *link, const void *buffer, size_t bytes,
 /* As write, but more follows at once: the kernel may hold it back. */
 bool wire_link_write_more(WireLink *link, const void *buffer, size_t bytes,
                           GError **error);
-/* Sends BYTES of FILE from OFFSET without copying them through us. sendfile()
+/* Sends BYTES of FILE from OFFSET, in plain text without copying them through
+ * us, which saves nothing with TLS. sendfile()
  * has no MSG_NOSIGNAL: the process must ignore SIGPIPE, as ours does from
  * main() on. */
 bool wire_link_send_file(WireLink *link, int file, uint64_t offset,

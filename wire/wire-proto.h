@@ -8,7 +8,9 @@
  * device, an urgent and N bulk connections, all to the same address. Each
  * opens with HELLO from the dialler and WELCOME from the listener. The first
  * control connection gets a session (16 random bytes); the others must show
- * it. After WELCOME a connection speaks the language of its role:
+ * it. With TLS all of this, from the first byte of HELLO on, is inside TLS
+ * 1.3, on each connection. After WELCOME a connection speaks the language of
+ * its role:
  *
  *  control   frames, both ways (WireFrameHeader + payload):
  *
@@ -88,6 +90,7 @@ typedef enum {
     WIRE_STATUS_BUSY = 2,    /* another destination is being served */
     WIRE_STATUS_SESSION = 3, /* the session shown is not this migration's */
     WIRE_STATUS_ROLE = 4,    /* no such role, or not now */
+    WIRE_STATUS_TLS = 5,     /* one side speaks TLS, the other plain text */
 } WireStatus;
 
 typedef enum {

@@ -28,7 +28,7 @@ names(void)
                         ==, role);
         g_assert_cmpint(
             !g_str_equal(wire_status_name((WireStatus)i), "unknown"), ==,
-            i <= WIRE_STATUS_ROLE);
+            i <= WIRE_STATUS_TLS);
         g_assert_cmpint(!g_str_equal(wire_frame_name(i), "unknown"), ==,
                         frame);
     }
