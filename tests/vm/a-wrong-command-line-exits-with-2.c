@@ -26,6 +26,8 @@ static const Case cases[] = {
               NULL}, "--peer-timeout takes 1 to 86400 seconds"},
     {"receive", {"--wait", NULL}, "--wait"},
     {"send", {"--paused", NULL}, "--paused"},
+    {"send", {"--tls-hostname", "x", NULL}, "--tls-hostname"},
+    {"receive", {"--tls-peer", "x", NULL}, "--tls-peer"},
     {"check", {"--pid", "-5", NULL}, "--pid takes a process number"},
     {"status", {"too", "many", NULL}, "too"},
 };
@@ -66,6 +68,45 @@ test_addresses(void)
 }
 
 static void
+refuse_tls(VmQemu *vm, const char *address, const char *const *tls,
+           const char *text)
+{
+    const char *args[12] = {"--qmp", vm_qemu_tool_socket(vm), "--connect",
+                            address};
+    for (int i = 0; tls[i]; i++) {
+        args[4 + i] = tls[i];
+    }
+    vm_expect_refusal("receive", args, 2, text);
+}
+
+static void
+test_tls(void)
+{
+    g_autoptr(VmPair) pair = vm_expect_pair(64);
+    if (!pair) {
+        return;
+    }
+    const char *two[] = {"--tls-creds", "/etc", "--tls-psk", "/x", NULL};
+    const char *none[] = {"--tls-hostname", "x", NULL};
+    const char *named[] = {"--tls-psk", "/x", "--tls-hostname", "x", NULL};
+    const char *nowhere[] = {"--tls-creds", "/nonexistent", NULL};
+    const char *empty[] = {"--tls-creds", "/proc/self/fd", NULL};
+    const char *no_keys[] = {"--tls-psk", "/nonexistent", NULL};
+    refuse_tls(pair->destination, "192.0.2.1:9", two, "give one");
+    refuse_tls(pair->destination, "127.0.0.1:9", none,
+               "--tls-hostname needs --tls");
+    refuse_tls(pair->destination, "192.0.2.1:9", named,
+               "does not go with --tls-psk");
+    refuse_tls(pair->destination, "192.0.2.1:9", nowhere,
+               "no directory /nonexistent");
+    refuse_tls(pair->destination, "unix:/nonexistent", empty,
+               "give --tls-hostname NAME");
+    refuse_tls(pair->destination, "192.0.2.1:9", empty, "ca-cert.pem");
+    refuse_tls(pair->destination, "192.0.2.1:9", no_keys, "/nonexistent");
+    vm_expect_waiting(pair);
+}
+
+static void
 test_nobody_comes(void)
 {
     g_autoptr(VmPair) pair = vm_expect_pair(64);
@@ -94,6 +135,7 @@ main(int argc, char **argv)
         g_test_add_data_func(path, &cases[i], test_usage);
     }
     g_test_add_func("/usage/addresses", test_addresses);
+    g_test_add_func("/usage/tls", test_tls);
     g_test_add_func("/usage/nobody-comes", test_nobody_comes);
     return g_test_run();
 }
