@@ -10,10 +10,13 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 usage() {
     cat <<'END'
 usage: tests/run.sh [--suite NAME]... [--long] [--sanitize] [--no-install]
+       tests/run.sh --campaign N [--sanitize] [--no-install]
 
   --suite NAME   only this suite (may be repeated): unit, kernel, host, vm,
                  libvirt; fuzz (each parser against libFuzzer, in ./build-fuzz)
   --long         long campaigns too
+  --campaign N   only the campaign of faults, N migrations long (300 take about
+                 an hour); POSTLUDE_CAMPAIGN_SEED brings one back
   --sanitize     build with address and undefined-behaviour sanitizers
   --no-install   do not install packages
 
@@ -41,6 +44,12 @@ while [ $# -gt 0 ]; do
         export POSTLUDE_TEST_LONG=1
         export POSTLUDE_FUZZ_SECONDS="${POSTLUDE_FUZZ_SECONDS:-120}"
         multiplier=20
+        ;;
+    --campaign)
+        [ $# -ge 2 ] || die "--campaign needs a number"
+        export POSTLUDE_CAMPAIGN="$2"
+        suites=campaign
+        shift
         ;;
     --sanitize)
         build=$top/build-sanitize
@@ -126,6 +135,11 @@ run_tests() {
 
 run_suites() {
     set --
+    if has_suite campaign; then
+        # No limit but the campaign's own: it knows what it waits for.
+        run_tests "$build" --timeout-multiplier 0 --verbose campaign
+        return
+    fi
     for suite in $suites; do
         [ "$suite" = fuzz ] || set -- "$@" --suite "$suite"
     done

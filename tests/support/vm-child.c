@@ -36,6 +36,7 @@ static volatile pid_t children[MAX_CHILDREN];
 static char paths[MAX_PATHS][MAX_PATH];
 static pid_t owner; /* a fork of the test must not clean up after it */
 static bool keep;
+static bool adopting;
 
 /* A directory of a cgroup is removed as a whole and not file by file; it counts
  * a process for a moment after it was reaped. */
@@ -70,7 +71,55 @@ remove_path(const char *path)
     }
 }
 
-/* Async-signal-safe: kill, waitpid, access, rmdir, nanosleep, fork, execv. */
+static bool
+is_known(pid_t pid)
+{
+    for (int i = 0; i < MAX_CHILDREN; i++) {
+        if (children[i] == pid) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Our children that nobody here started, as the kernel lists them (numbers and
+ * blanks); those that have ended are reaped. Async-signal-safe. */
+static unsigned
+find_orphans(pid_t *orphans, unsigned most)
+{
+    static char text[8192];
+    char path[64];
+    unsigned n = 0;
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+    if (fd >= 0) {
+        close(fd);
+    }
+    text[MAX(got, 0)] = '\0';
+    for (char *at = text; *at && n < most;) {
+        pid_t pid = (pid_t)strtol(at, &at, 10);
+        at += strspn(at, " ");
+        if (pid > 0 && !is_known(pid) && waitpid(pid, NULL, WNOHANG) == 0) {
+            orphans[n++] = pid;
+        }
+    }
+    return n;
+}
+
+static void
+kill_orphans(void)
+{
+    pid_t orphans[MAX_CHILDREN];
+    unsigned n = find_orphans(orphans, MAX_CHILDREN);
+    for (unsigned i = 0; i < n; i++) {
+        kill(orphans[i], SIGKILL);
+        waitpid(orphans[i], NULL, 0);
+    }
+}
+
+/* Async-signal-safe: kill, waitpid, access, rmdir, nanosleep, fork, execv; and
+ * snprintf() of one number is, in glibc. */
 static void
 clean_up(void)
 {
@@ -83,6 +132,9 @@ clean_up(void)
             waitpid(children[i], NULL, 0);
             children[i] = 0;
         }
+    }
+    if (adopting) {
+        kill_orphans();
     }
     for (int i = 0; i < MAX_PATHS && !keep; i++) {
         if (paths[i][0] && !remove_as_cgroup(paths[i])) {
@@ -304,6 +356,20 @@ vm_child_forget(const char *path)
             paths[i][0] = '\0';
         }
     }
+}
+
+void
+vm_child_adopt_orphans(void)
+{
+    prepare();
+    adopting = prctl(PR_SET_CHILD_SUBREAPER, 1) == 0;
+}
+
+unsigned
+vm_child_count_orphans(void)
+{
+    pid_t orphans[MAX_CHILDREN];
+    return find_orphans(orphans, MAX_CHILDREN);
 }
 
 char *

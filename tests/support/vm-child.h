@@ -45,6 +45,13 @@ bool vm_child_has_ended(VmChild *child, int *status);
 /* Waits for the end. False after TIMEOUT_MS; the child then still runs. */
 bool vm_child_wait(VmChild *child, int timeout_ms, int *status);
 
+/* From now on what our children leave behind (a process that a helper starts
+ * to outlive it) becomes ours, and ends with the test. */
+void vm_child_adopt_orphans(void);
+
+/* How many such processes run now. */
+unsigned vm_child_count_orphans(void);
+
 /* A new directory below $TMPDIR, removed with all that is in it by
  * vm_child_remove_directory() or at the end of the test, unless
  * $POSTLUDE_TEST_KEEP is set. Owned by the caller; NULL on error. */

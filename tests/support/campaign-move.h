@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * One migration of the campaign: the two helpers with the fault proxy between
+ * them, a script done to them, whoever was killed taken over from, until both
+ * have ended with exit status 0. Main thread only.
+ */
+#pragma once
+
+#include "tests/support/campaign-script.h"
+#include "tests/support/vm-pair.h"
+
+typedef struct {
+    unsigned done[CAMPAIGN_KINDS]; /* faults that met something */
+    unsigned faults;
+    unsigned resumed; /* helpers that took over */
+    bool source_ended;
+    double seconds;   /* from RUN to the end of both */
+} CampaignOutcome;
+
+/* Moves PAIR's guest. An error says what did not go as it must, and what both
+ * helpers said. */
+bool campaign_move(VmPair *pair, const CampaignScript *script, unsigned seed,
+                   CampaignOutcome *outcome, GError **error);
