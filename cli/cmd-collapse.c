@@ -9,6 +9,8 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/log.h"
+#include "cli/cli-detach.h"
 #include "cli/cli.h"
 #include "migrate/migrate-stages.h"
 #include "migrate/migrate-sweep-report.h"
@@ -40,7 +42,8 @@ typedef struct {
     const char *duty, *only;
     int pid;
     double max_time_s;
-    gboolean after_migration, fast, all_mappers, dry_run, json;
+    gboolean after_migration, fast, all_mappers, dry_run, json, detach;
+    char *log_path;
 } Options;
 
 /* NULL if all is well, else what is wrong with the command line. */
@@ -66,6 +69,9 @@ take(Options *o)
     if (o->only && g_strcmp0(o->only, "ram") != 0 &&
         g_strcmp0(o->only, "all") != 0) {
         return "--only takes 'ram' or 'all'";
+    }
+    if (o->log_path && !o->detach) {
+        return "--log goes with --detach";
     }
     if (!(o->max_time_s >= 0 && o->max_time_s <= 1e9)) {
         return "--max-time takes seconds";
@@ -105,6 +111,7 @@ run(const Options *o)
     g_autofree char *text = o->json ? migrate_sweep_report_to_json(&report)
                                     : migrate_sweep_report_to_text(&report);
     printf("%s", text);
+    log_copy_to_syslog(text);
     return exit_status(&report);
 }
 
@@ -133,6 +140,10 @@ cmd_collapse(int argc, char **argv)
         {"dry-run", 0, 0, G_OPTION_ARG_NONE, &o.dry_run,
          "Only say what there is to do", NULL},
         {"json", 0, 0, G_OPTION_ARG_NONE, &o.json, "Report as JSON", NULL},
+        {"detach", 0, 0, G_OPTION_ARG_NONE, &o.detach,
+         "Do it in the background", NULL},
+        {"log", 0, 0, G_OPTION_ARG_FILENAME, &o.log_path,
+         "With --detach: log there, not to the system's log", "FILE"},
         {0}};
     int status;
     if (!cli_parse(argc, argv, "--pid N|--qmp PATH|--domain NAME",
@@ -147,6 +158,14 @@ cmd_collapse(int argc, char **argv)
     const char *wrong = take(&o);
     if (wrong) {
         return cli_fail("collapse", wrong, MIGRATE_EXIT_USAGE);
+    }
+    status = o.detach ? cli_detach("collapse", o.log_path) : -1;
+    g_free(o.log_path);
+    if (status >= 0) {
+        return status;
+    }
+    if (o.detach) {
+        cli_detach_ready(NULL); /* nobody to wait for: it may have gone */
     }
     autofd flag = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     stop_flag = o.sweep.stop = flag;

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * postlude-hook NAME OPERATION SUB-OPERATION EXTRA, the domain's XML on stdin:
+ * what hooks/qemu.d/postlude runs. A program of its own, so that domains that
+ * ask for nothing do not wait for libraries to be loaded. Exit status 0: libvirt
+ * may go on. Anything else makes it give the domain up, with our last words.
+ *
+ * $POSTLUDE, $POSTLUDE_CONF, $POSTLUDE_RUN, $POSTLUDE_LIBVIRT_RUN and
+ * $POSTLUDE_RUN_SYSTEMD put other things in the place of the program, the
+ * configuration and the directories: libvirt hands none of them on, tests do.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "libvirt/libvirt-hook.h"
+#include "libvirt/libvirt-xml.h"
+
+static const char *
+setting(const char *variable, const char *otherwise)
+{
+    const char *value = g_getenv(variable);
+    return value ? value : otherwise;
+}
+
+static char *
+read_domain(GError **error)
+{
+    g_autoptr(GString) xml = g_string_new(NULL);
+    char buffer[16384];
+    ssize_t n;
+    while ((n = read(STDIN_FILENO, buffer, sizeof buffer)) > 0) {
+        g_string_append_len(xml, buffer, n);
+        if (xml->len > LIBVIRT_XML_MAX_BYTES) {
+            error_set(error, ERROR_PROTOCOL,
+                      "the domain's XML is longer than %u bytes",
+                      LIBVIRT_XML_MAX_BYTES);
+            return NULL;
+        }
+    }
+    if (n < 0 || strlen(xml->str) != xml->len) {
+        error_set(error, ERROR_PROTOCOL, "the domain's XML cannot be read");
+        return NULL;
+    }
+    return g_string_free(g_steal_pointer(&xml), FALSE);
+}
+
+static pid_t
+find_qemu(const char *name)
+{
+    g_autofree char *path = g_strdup_printf(
+        "%s/%s.pid", setting("POSTLUDE_LIBVIRT_RUN", "/run/libvirt/qemu"),
+        name);
+    g_autofree char *text = NULL;
+    return !strchr(name, '/') && g_file_get_contents(path, &text, NULL, NULL)
+               ? atoi(text)
+               : 0;
+}
+
+/* libvirt starts QEMU with -incoming for a migration (and for a saved guest)
+ * and tells its hooks of neither. */
+static bool
+is_incoming(pid_t qemu)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/cmdline", (int)qemu);
+    g_autofree char *text = NULL;
+    gsize bytes = 0;
+    if (qemu <= 0 || !g_file_get_contents(path, &text, &bytes, NULL)) {
+        return false;
+    }
+    for (gsize at = 0; at < bytes; at += strlen(text + at) + 1) {
+        if (strcmp(text + at, "-incoming") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* In memory, readable by root alone, and gone when the receiver is ready. */
+static char *
+write_token(const char *token, GError **error)
+{
+    const char *directory = setting("POSTLUDE_RUN", "/run/postlude");
+    if (mkdir(directory, 0700) < 0 && errno != EEXIST) {
+        error_set_errno(error, errno, "make %s", directory);
+        return NULL;
+    }
+    g_autofree char *path = g_strconcat(directory, "/token-XXXXXX", NULL);
+    autofd fd = mkostemp(path, O_CLOEXEC);
+    if (fd < 0) {
+        error_set_errno(error, errno, "create %s", path);
+        return NULL;
+    }
+    if (!fd_write_all(fd, token, strlen(token), 0, error)) {
+        unlink(path);
+        return NULL;
+    }
+    return g_steal_pointer(&path);
+}
+
+/* Without systemd nobody gives the background process a place of its own, and
+ * whoever ends all that is in libvirtd's would end it too. It may fail. */
+static void
+leave_cgroup(gpointer unused)
+{
+    int fd = open("/sys/fs/cgroup/cgroup.procs", O_WRONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        ssize_t ignored = write(fd, "0", 1);
+        (void)ignored;
+        close(fd);
+    }
+}
+
+static const char *
+find_program(void)
+{
+    const char *installed = POSTLUDE_BINDIR "/postlude";
+    return setting("POSTLUDE", access(installed, X_OK) == 0 ? installed
+                                                            : "postlude");
+}
+
+static bool
+carry_out(const LibvirtHookPlan *plan, const LibvirtHookConf *conf,
+          pid_t qemu, GError **error)
+{
+    bool receive = plan->action == LIBVIRT_HOOK_RECEIVE;
+    g_autofree char *token =
+        receive ? write_token(plan->metadata.token, error) : NULL;
+    if (receive && !token) {
+        return false;
+    }
+    LibvirtHookHost host = {
+        .program = find_program(),
+        .token_path = token,
+        .qemu = qemu,
+        .systemd = g_file_test(setting("POSTLUDE_RUN_SYSTEMD",
+                                       "/run/systemd/system"),
+                               G_FILE_TEST_IS_DIR)};
+    g_auto(GStrv) command = libvirt_hook_command(plan, conf, &host);
+    int status = 0;
+    bool ok = g_spawn_sync(NULL, command, NULL, G_SPAWN_SEARCH_PATH,
+                           host.systemd ? NULL : leave_cgroup, NULL, NULL,
+                           NULL, &status, error);
+    if (token) {
+        unlink(token);
+    }
+    return ok && ((WIFEXITED(status) && WEXITSTATUS(status) == 0) ||
+                  error_set(error, ERROR_FAILED,
+                            "%s could not be started; the guest stays where "
+                            "it is",
+                            receive ? "'postlude receive'"
+                                    : "'postlude collapse'"));
+}
+
+static void
+say(const char *name, const char *what)
+{
+    fprintf(stderr, "postlude: domain '%s': %s\n", name, what);
+}
+
+static bool
+act(const char *name, GError **error)
+{
+    const char *path =
+        setting("POSTLUDE_CONF", POSTLUDE_SYSCONFDIR "/postlude/postlude.conf");
+    g_autofree char *conf_text = NULL, *xml = read_domain(error);
+    g_auto(LibvirtHookConf) conf = {0};
+    g_auto(LibvirtHookPlan) plan = {0};
+    g_autoptr(GError) why = NULL;
+    pid_t qemu = find_qemu(name);
+    if (!xml) {
+        return false;
+    }
+    g_file_get_contents(path, &conf_text, NULL, NULL);
+    if (!libvirt_hook_conf_parse(conf_text, &conf, &why)) {
+        /* A domain that asks for nothing must not suffer for it. */
+        fprintf(stderr, "postlude: %s: %s\n", path, why->message);
+    }
+    if (!libvirt_hook_plan(name, xml, is_incoming(qemu), &conf, &plan,
+                           error)) {
+        return false;
+    }
+    if (plan.remark) {
+        say(name, plan.remark);
+    }
+    if (plan.action == LIBVIRT_HOOK_NOTHING ||
+        carry_out(&plan, &conf, qemu, error)) {
+        return true;
+    }
+    if (plan.action == LIBVIRT_HOOK_COLLAPSE) {
+        /* Small pages are no reason to lose a migration. */
+        say(name, (*error)->message);
+        g_clear_error(error);
+        return true;
+    }
+    return false;
+}
+
+int
+main(int argc, char **argv)
+{
+    if (argc < 4 || strcmp(argv[2], "started") != 0 ||
+        strcmp(argv[3], "begin") != 0) {
+        return 0;
+    }
+    g_autoptr(GError) error = NULL;
+    if (!act(argv[1], &error)) {
+        say(argv[1], error->message);
+        return 1;
+    }
+    return 0;
+}

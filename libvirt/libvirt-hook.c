@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * From a domain's XML to a command: see libvirt-hook.h.
+ */
+#include "libvirt/libvirt-hook.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "libvirt/libvirt-prepare.h"
+
+/* The sender listens before the destination's QEMU is started: it is there, or
+ * it will not come. libvirt blocks meanwhile. */
+#define PEER_TIMEOUT_S "20"
+
+void
+libvirt_hook_conf_clear(LibvirtHookConf *conf)
+{
+    g_clear_pointer(&conf->tls_creds, g_free);
+}
+
+void
+libvirt_hook_plan_clear(LibvirtHookPlan *plan)
+{
+    g_clear_pointer(&plan->name, g_free);
+    g_clear_pointer(&plan->monitor, g_free);
+    libvirt_metadata_clear(&plan->metadata);
+}
+
+static bool
+parse_yes(const char *text, bool *yes)
+{
+    *yes = g_ascii_strcasecmp(text, "yes") == 0 ||
+           g_ascii_strcasecmp(text, "true") == 0;
+    return *yes || g_ascii_strcasecmp(text, "no") == 0 ||
+           g_ascii_strcasecmp(text, "false") == 0;
+}
+
+bool
+libvirt_hook_conf_parse(const char *text, LibvirtHookConf *conf,
+                        GError **error)
+{
+    *conf = (LibvirtHookConf){0};
+    g_autoptr(GKeyFile) file = g_key_file_new();
+    g_autoptr(GError) why = NULL;
+    if (text && !g_key_file_load_from_data(file, text, strlen(text),
+                                           G_KEY_FILE_NONE, &why)) {
+        return error_set(error, ERROR_USAGE, "%s", why->message);
+    }
+    g_autofree char *yes = g_key_file_get_string(
+        file, "libvirt", "collapse-after-migration", NULL);
+    if (yes && !parse_yes(g_strstrip(yes), &conf->collapse_after_migration)) {
+        return error_set(error, ERROR_USAGE,
+                         "[libvirt] collapse-after-migration=%s is neither "
+                         "yes nor no",
+                         yes);
+    }
+    conf->tls_creds =
+        g_key_file_get_string(file, "libvirt", "tls-creds", NULL);
+    return true;
+}
+
+static bool
+plan_receive(const char *xml, LibvirtHookPlan *plan, GError **error)
+{
+    g_auto(LibvirtPrepare) domain = {0};
+    if (!libvirt_prepare_look(xml, &domain, error)) {
+        return false;
+    }
+    if (!domain.monitor) {
+        return error_set(error, ERROR_UNSUPPORTED,
+                         "the domain has no monitor of its own in "
+                         "<qemu:commandline>; 'postlude check --domain' says "
+                         "what is missing");
+    }
+    plan->monitor = g_strdup(domain.monitor);
+    plan->action = LIBVIRT_HOOK_RECEIVE;
+    return true;
+}
+
+/* The name of our namespace stands in every XML that asks for anything: looking
+ * for it costs microseconds, parsing does not. */
+bool
+libvirt_hook_plan(const char *name, const char *xml, bool incoming,
+                  const LibvirtHookConf *conf, LibvirtHookPlan *plan,
+                  GError **error)
+{
+    *plan = (LibvirtHookPlan){.name = g_strdup(name)};
+    if (strstr(xml, LIBVIRT_METADATA_URI) &&
+        !libvirt_metadata_decode(xml, &plan->metadata, error)) {
+        return false;
+    }
+    if (!incoming) {
+        /* Left over from a migration: a domain must start nevertheless. */
+        plan->remark = plan->metadata.address
+                           ? "the domain's metadata still tells of a "
+                             "migration, and it was not started for one"
+                           : NULL;
+        return true;
+    }
+    if (plan->metadata.address) {
+        return plan_receive(xml, plan, error);
+    }
+    if (plan->metadata.collapse_after_migration ||
+        conf->collapse_after_migration) {
+        plan->action = LIBVIRT_HOOK_COLLAPSE;
+    }
+    return true;
+}
+
+static void
+add(GPtrArray *command, const char *word)
+{
+    g_ptr_array_add(command, g_strdup(word));
+}
+
+/* A scope takes the process that is to wait, with its exit status and its
+ * stderr; a service is started and left alone. Either way it has a cgroup of
+ * its own, and a restart of libvirtd does not touch it. */
+static void
+add_systemd(GPtrArray *command, const LibvirtHookPlan *plan, pid_t qemu)
+{
+    bool receive = plan->action == LIBVIRT_HOOK_RECEIVE;
+    add(command, "systemd-run");
+    add(command, "--quiet");
+    add(command, "--collect");
+    add(command, receive ? "--scope" : "--no-block");
+    g_ptr_array_add(command,
+                    g_strdup_printf("--unit=postlude-%s-%d",
+                                    receive ? "receive" : "collapse",
+                                    (int)qemu));
+    g_ptr_array_add(command, g_strdup_printf("--description=Postlude: memory "
+                                             "of domain %s", plan->name));
+    add(command, "--");
+}
+
+static void
+add_receive(GPtrArray *command, const LibvirtHookPlan *plan,
+            const LibvirtHookConf *conf, const LibvirtHookHost *host)
+{
+    const char *words[] = {"receive", "--follow", "--detach",
+                           "--qmp", plan->monitor,
+                           "--connect", plan->metadata.address,
+                           "--token-file", host->token_path,
+                           "--peer-timeout", PEER_TIMEOUT_S};
+    for (unsigned i = 0; i < G_N_ELEMENTS(words); i++) {
+        add(command, words[i]);
+    }
+    if (plan->metadata.insecure) {
+        add(command, "--insecure");
+    }
+    if (plan->metadata.tls) {
+        add(command, "--tls");
+    }
+    if (plan->metadata.tls && conf->tls_creds) {
+        add(command, "--tls-creds");
+        add(command, conf->tls_creds);
+    }
+}
+
+static void
+add_collapse(GPtrArray *command, const LibvirtHookPlan *plan,
+             const LibvirtHookHost *host)
+{
+    add(command, "collapse");
+    add(command, "--after-migration");
+    if (!host->systemd) {
+        add(command, "--detach");
+    }
+    add(command, "--domain");
+    add(command, plan->name);
+}
+
+char **
+libvirt_hook_command(const LibvirtHookPlan *plan, const LibvirtHookConf *conf,
+                     const LibvirtHookHost *host)
+{
+    GPtrArray *command = g_ptr_array_new();
+    if (host->systemd) {
+        add_systemd(command, plan, host->qemu);
+    }
+    add(command, host->program);
+    if (plan->action == LIBVIRT_HOOK_RECEIVE) {
+        add_receive(command, plan, conf, host);
+    } else {
+        add_collapse(command, plan, host);
+    }
+    g_ptr_array_add(command, NULL);
+    return (char **)g_ptr_array_free(command, FALSE);
+}
