@@ -46,7 +46,7 @@ test_by_hand(void)
         .ordinary = true,
         .mib = 128,
         .append = "mib=96 scan=1 stride=1024 report=50 slow=1000"};
-    g_autoptr(LibvirtRig) rig = libvirt_expect_rig();
+    g_autoptr(LibvirtRig) rig = libvirt_expect_root_rig();
     if (!rig) {
         return;
     }

@@ -146,7 +146,7 @@ test_follows(void)
         .ordinary = true,
         .mib = 128,
         .append = "mib=96 scan=1 stride=1024 report=50 slow=1000"};
-    g_autoptr(LibvirtRig) rig = libvirt_expect_rig();
+    g_autoptr(LibvirtRig) rig = libvirt_expect_root_rig();
     if (!rig) {
         return;
     }
@@ -161,7 +161,7 @@ test_check(gconstpointer data)
 {
     const LibvirtDomainOptions options = {.ordinary = GPOINTER_TO_INT(data)};
     static const char *const nothing[] = {NULL};
-    g_autoptr(LibvirtRig) rig = libvirt_expect_rig();
+    g_autoptr(LibvirtRig) rig = libvirt_expect_root_rig();
     if (!rig) {
         return;
     }

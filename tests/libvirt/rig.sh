@@ -15,7 +15,8 @@
 # /etc/libvirt and /etc/hosts are its own, all else is the machine's. DIR/a and
 # DIR/b hold them, so that they can be read from outside (run, var, libvirt for
 # /etc/libvirt). DIR/shared has one path on both hosts. DIR/bin is first in PATH:
-# $POSTLUDE, if set, is "postlude" there.
+# $POSTLUDE, if set, is "postlude" there. $RIG_QEMU_USER is who QEMU runs as
+# (default libvirt-qemu, as on Debian), $RIG_LOG_LEVEL what libvirtd writes into its log (default 2).
 #
 # Both live in one PID namespace, whose first process is this script: whatever
 # way it ends, the kernel kills all that runs in there, and namespaces, mounts
@@ -80,20 +81,21 @@ unix_sock_group = "root"
 host_uuid = "0000000$n-0000-4000-8000-00000000000$n"
 log_outputs = "${RIG_LOG_LEVEL:-2}:file:/var/log/libvirt/libvirtd.log"
 END
-    # Cgroups are the machine's, not the rig's. QEMU's own sandbox stays on.
+    # Cgroups are the machine's, and so are the guests' kernels: nobody is to
+    # change their owners. QEMU's own sandbox stays on.
     cat >"$1/libvirt/qemu.conf" <<END
 security_driver = "none"
-user = "${RIG_QEMU_USER:-root}"
-group = "${RIG_QEMU_USER:-root}"
+user = "${RIG_QEMU_USER:-libvirt-qemu}"
+group = "${RIG_QEMU_USER:-libvirt-qemu}"
 namespaces = []
 cgroup_controllers = []
-remember_owner = 0
+dynamic_ownership = 0
 stdio_handler = "file"
 migration_address = "10.77.0.$n"
 END
     echo 'uri_default = "qemu:///system"' >"$1/libvirt/libvirt.conf"
     # libvirt of Debian does not start without its user, which a package makes
-    # that would also start the daemon. As there, /dev/kvm is open to it.
+    # that would also start the daemon.
     cp /etc/passwd /etc/group "$1"
     grep -q '^libvirt-qemu:' /etc/passwd || {
         echo 'libvirt-qemu:x:64055:64055::/var/lib/libvirt:/usr/sbin/nologin' \
@@ -202,6 +204,7 @@ prepare() { # DIR
         rm -rf --one-file-system "$1"
     fi
     mkdir -p "$1/bin" "$1/shared" || die "cannot make $1"
+    chmod 1777 "$1/shared"
     : >"$1/rig"
     for name in a b; do
         write_configuration "$1/$name" $name

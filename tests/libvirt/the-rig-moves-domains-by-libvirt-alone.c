@@ -13,10 +13,9 @@
 static const char *const p2p[] = {"--p2p", NULL};
 
 static void
-there_and_back(const LibvirtDomainOptions *options, const char *const *there,
-               const char *const *back)
+there_and_back(LibvirtRig *rig, const LibvirtDomainOptions *options,
+               const char *const *there, const char *const *back)
 {
-    g_autoptr(LibvirtRig) rig = libvirt_expect_rig();
     if (!rig) {
         return;
     }
@@ -29,14 +28,16 @@ static void
 test_witness(void)
 {
     const LibvirtDomainOptions options = {0};
-    there_and_back(&options, NULL, p2p);
+    g_autoptr(LibvirtRig) rig = libvirt_expect_rig();
+    there_and_back(rig, &options, NULL, p2p);
 }
 
 static void
 test_ordinary(void)
 {
     const LibvirtDomainOptions options = {.ordinary = true};
-    there_and_back(&options, p2p, NULL);
+    g_autoptr(LibvirtRig) rig = libvirt_expect_rig();
+    there_and_back(rig, &options, p2p, NULL);
 }
 
 static void
@@ -46,7 +47,7 @@ test_postcopy(void)
         .ordinary = true,
         .mib = 128,
         .append = "mib=96 scan=1 stride=1024 report=50 slow=1000"};
-    g_autoptr(LibvirtRig) rig = libvirt_expect_rig();
+    g_autoptr(LibvirtRig) rig = libvirt_expect_root_rig();
     if (!rig) {
         return;
     }
@@ -62,7 +63,8 @@ test_kvm(void)
         .kvm = true,
         .append = "mib=8 scan=1 stride=1024 slow=1000 report=50"};
     if (!vm_qemu_skip(vm_qemu_why_not(VM_QEMU_HOST, true))) {
-        there_and_back(&options, NULL, NULL);
+        g_autoptr(LibvirtRig) rig = libvirt_expect_root_rig();
+        there_and_back(rig, &options, NULL, NULL);
     }
 }
 
@@ -71,7 +73,8 @@ test_linux(void)
 {
     const LibvirtDomainOptions options = {.linux_guest = true};
     if (!vm_qemu_skip(vm_linux_why_not(VM_QEMU_HOST))) {
-        there_and_back(&options, NULL, p2p);
+        g_autoptr(LibvirtRig) rig = libvirt_expect_rig();
+        there_and_back(rig, &options, NULL, p2p);
     }
 }
 

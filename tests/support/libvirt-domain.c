@@ -55,20 +55,21 @@ command_line(const LibvirtDomainOptions *options)
 {
     g_autoptr(GString) s = g_string_new(NULL);
     if (!options->ordinary) {
-        const char *name = name_of(options);
+        /* As postlude migrate --prepare writes it. */
+        g_autofree char *uuid = uuid_of(name_of(options));
         g_string_append_printf(
             s,
             "<qemu:arg value='-object'/>"
-            "<qemu:arg value='memory-backend-file,id=plram,size=%uM,share=on,"
-            "align=2M,mem-path=/dev/shm'/>"
+            "<qemu:arg value='memory-backend-file,id=postlude-ram,"
+            "size=%uM,share=on,align=2M,mem-path=/dev/shm'/>"
             "<qemu:arg value='-machine'/>"
-            "<qemu:arg value='memory-backend=plram'/>"
+            "<qemu:arg value='memory-backend=postlude-ram'/>"
             "<qemu:arg value='-chardev'/>"
-            "<qemu:arg value='socket,id=plqmp,path=/run/libvirt/qemu/"
-            "%s-postlude.qmp,server=on,wait=off'/>"
+            "<qemu:arg value='socket,id=postlude-monitor,"
+            "path=/var/lib/libvirt/qemu/postlude-%s.qmp,server=on,wait=off'/>"
             "<qemu:arg value='-mon'/>"
-            "<qemu:arg value='chardev=plqmp,mode=control'/>",
-            mib_of(options), name);
+            "<qemu:arg value='chardev=postlude-monitor,mode=control'/>",
+            mib_of(options), uuid);
     }
     g_string_append(s, options->extra ? options->extra : "");
     return s->len == 0 ? g_strdup("")
@@ -139,6 +140,21 @@ libvirt_domain_serial(const LibvirtDomain *domain)
                : g_strdup("");
 }
 
+/* Where the trouble begins in TEXT, or a little before its end. */
+static const char *
+trouble(const char *text)
+{
+    static const char *const words[] = {"WRONG ", "FATAL ", "BUG: ",
+                                        "Oops", "Kernel panic"};
+    size_t n = strlen(text);
+    const char *first = n > 400 ? text + n - 400 : text;
+    for (size_t i = 0; i < G_N_ELEMENTS(words); i++) {
+        const char *at = strstr(text, words[i]);
+        first = at && at < first ? at : first;
+    }
+    return first;
+}
+
 /* Rounds of the whole memory that the guest has checked; -1 if a word was
  * wrong or the guest gave up, -2 if it has not filled its memory yet. */
 static int64_t
@@ -147,7 +163,8 @@ rounds(const LibvirtDomain *domain)
     g_autofree char *text = libvirt_domain_serial(domain);
     if (domain->options.linux_guest) {
         int ticks = vm_linux_ticks(text);
-        return ticks < 0 ? -1
+        bool broken = strstr(text, "BUG: ") || strstr(text, "Oops");
+        return ticks < 0 || broken ? -1
                : strstr(text, "guest ready") ? ticks / LINUX_PAIRS : -2;
     }
     g_autoptr(WitnessLog) log = witness_log_parse(text);
@@ -170,14 +187,12 @@ wait_for_rounds(LibvirtDomain *domain, int64_t wanted, int timeout_ms,
         }
         if (now == -1 || fd_now_ns() > deadline) {
             g_autofree char *text = libvirt_domain_serial(domain);
-            size_t n = strlen(text);
-            const char *tail = n > 400 ? text + n - 400 : text;
             return error_set(error, now == -1 ? ERROR_FAILED : ERROR_RETRY,
-                             "domain %s: %s; the end of what it printed: %s",
+                             "domain %s: %s; it printed: %.4000s",
                              name_of(&domain->options),
                              now == -1 ? "the guest's memory is not right"
                                        : "the guest does not go on in time",
-                             tail);
+                             trouble(text));
         }
         g_usleep(50000);
     }

@@ -11,17 +11,29 @@
 #define ROUNDS_MS 120000
 #define RUN_MS 60000
 
-LibvirtRig *
-libvirt_expect_rig(void)
+static LibvirtRig *
+expect_rig(const char *qemu_user)
 {
     g_autoptr(GError) error = NULL;
     char *why = libvirt_rig_why_not();
     if (vm_qemu_skip(why ? why : vm_qemu_why_not(VM_QEMU_HOST, false))) {
         return NULL;
     }
-    LibvirtRig *rig = libvirt_rig_start(&error);
+    LibvirtRig *rig = libvirt_rig_start(qemu_user, &error);
     g_assert_no_error(error);
     return rig;
+}
+
+LibvirtRig *
+libvirt_expect_rig(void)
+{
+    return expect_rig(NULL);
+}
+
+LibvirtRig *
+libvirt_expect_root_rig(void)
+{
+    return expect_rig("root");
 }
 
 LibvirtDomain *

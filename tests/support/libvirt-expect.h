@@ -11,6 +11,10 @@
  * return. */
 LibvirtRig *libvirt_expect_rig(void);
 
+/* The same with QEMUs of root: they may use /dev/kvm on any machine, and do
+ * postcopy of their own where vm.unprivileged_userfaultfd is 0. */
+LibvirtRig *libvirt_expect_root_rig(void);
+
 /* A domain of these options runs on host a, with its memory filled. */
 LibvirtDomain *libvirt_expect_domain(LibvirtRig *rig,
                                      const LibvirtDomainOptions *options);

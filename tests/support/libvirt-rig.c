@@ -71,7 +71,7 @@ wait_ready(LibvirtRig *rig, GError **error)
 }
 
 LibvirtRig *
-libvirt_rig_start(GError **error)
+libvirt_rig_start(const char *qemu_user, GError **error)
 {
     g_autoptr(LibvirtRig) rig = g_new0(LibvirtRig, 1);
     rig->directory = vm_child_make_directory("libvirt-rig", error);
@@ -81,7 +81,9 @@ libvirt_rig_start(GError **error)
     g_autofree char *log = g_build_filename(rig->directory, "log", NULL);
     g_autofree char *tool = g_strdup_printf("POSTLUDE=%s", vm_tool_path());
     const char *argv[] = {LIBVIRT_RIG_SCRIPT, "run", rig->directory, NULL};
-    const char *environment[] = {tool, NULL};
+    g_autofree char *user = g_strdup_printf("RIG_QEMU_USER=%s",
+                                            qemu_user ? qemu_user : "");
+    const char *environment[] = {tool, user, NULL};
     VmChildOptions options = {.argv = argv, .environment = environment,
                               .stdout_path = "/dev/null", .stderr_path = log};
     rig->child = vm_child_start(&options, error);

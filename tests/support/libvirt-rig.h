@@ -13,9 +13,10 @@ typedef struct LibvirtRig LibvirtRig;
 /* NULL if there can be a rig here, else what is lacking; owned. */
 char *libvirt_rig_why_not(void);
 
-/* Both hosts up, both daemons answering. "postlude" in there is the program
- * under test (vm_tool_path()). */
-LibvirtRig *libvirt_rig_start(GError **error);
+/* Both hosts up, both daemons answering. QEMUs run as QEMU_USER; NULL is
+ * Debian's libvirt-qemu. "postlude" in there is the program under test
+ * (vm_tool_path()). */
+LibvirtRig *libvirt_rig_start(const char *qemu_user, GError **error);
 
 /* All that runs in there ends with it. */
 void libvirt_rig_free(LibvirtRig *rig);
