@@ -30,6 +30,14 @@ is_in_our_namespace(const xmlNode *node)
            strcmp((const char *)node->ns->href, LIBVIRT_METADATA_URI) == 0;
 }
 
+/* virDomainGetMetadata() takes the namespace off what it hands out. */
+static bool
+is_ours_alone(const xmlNode *root)
+{
+    return is_in_our_namespace(root) ||
+           (!root->ns && strcmp(libvirt_xml_name(root), GUEST) == 0);
+}
+
 /* Our element; *METADATA_NODE is what it stands in, or NULL. */
 static bool
 find_ours(xmlDoc *doc, xmlNode **ours, xmlNode **metadata_node,
@@ -37,7 +45,7 @@ find_ours(xmlDoc *doc, xmlNode **ours, xmlNode **metadata_node,
 {
     xmlNode *root = xmlDocGetRootElement(doc);
     *ours = *metadata_node = NULL;
-    if (is_in_our_namespace(root)) {
+    if (is_ours_alone(root)) {
         *ours = root;
     } else if (strcmp(libvirt_xml_name(root), "domain") != 0) {
         return error_set(error, ERROR_PROTOCOL,

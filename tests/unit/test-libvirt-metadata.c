@@ -105,7 +105,10 @@ test_other_spellings(void)
         "\"><!-- c --><x:receive tls='yes' token='00112233445566778899AABBCC"
         "DDEEFF' address='" ADDRESS "'/></x:guest></metadata></domain>",
         "<guest xmlns=\"" LIBVIRT_METADATA_URI "\"><receive address='" ADDRESS
-        "' tls='yes' insecure='no' token='" TOKEN "'/></guest>"};
+        "' tls='yes' insecure='no' token='" TOKEN "'/></guest>",
+        /* as virDomainGetMetadata() gives it */
+        "<guest>\n  <receive address='" ADDRESS "' tls='yes' token='" TOKEN
+        "'/>\n</guest>"};
     for (unsigned i = 0; i < G_N_ELEMENTS(texts); i++) {
         g_autoptr(GError) error = NULL;
         g_auto(LibvirtMetadata) out = {0};
