@@ -170,6 +170,39 @@ fd_send_with_fd(int socket, const char *text, size_t bytes, int passed,
     return fd_write_all(socket, text + n, bytes - (size_t)n, 0, error);
 }
 
+int
+fd_receive_fd(int socket, char *byte, uint64_t deadline_ns, GError **error)
+{
+    union {
+        struct cmsghdr align;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec iov = {.iov_base = byte, .iov_len = 1};
+    struct msghdr message = {
+        .msg_iov = &iov,
+        .msg_iovlen = 1,
+        .msg_control = control.room,
+        .msg_controllen = sizeof control.room,
+    };
+    if (!fd_wait(socket, POLLIN, deadline_ns, error)) {
+        return -1;
+    }
+    ssize_t n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    struct cmsghdr *header = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+    if (n < 0) {
+        error_set_errno(error, errno, "recvmsg");
+    } else if (n == 0) {
+        error_set(error, ERROR_PEER_GONE, "the other end closed the socket");
+    } else if (!header || header->cmsg_type != SCM_RIGHTS) {
+        error_set(error, ERROR_PROTOCOL, "no descriptor came");
+    } else {
+        int passed;
+        memcpy(&passed, CMSG_DATA(header), sizeof passed);
+        return passed;
+    }
+    return -1;
+}
+
 bool
 fd_set_nonblocking(int fd, bool nonblocking, GError **error)
 {

@@ -51,4 +51,9 @@ bool fd_write_all(int fd, const void *buffer, size_t bytes,
 bool fd_send_with_fd(int socket, const char *text, size_t bytes, int passed,
                      GError **error);
 
+/* Receives one byte and the descriptor passed with it (close-on-exec, the
+ * caller's), or -1: PEER_GONE at the end of the stream, PROTOCOL if the byte
+ * came alone, RETRY after DEADLINE_NS. */
+int fd_receive_fd(int socket, char *byte, uint64_t deadline_ns, GError **error);
+
 bool fd_set_nonblocking(int fd, bool nonblocking, GError **error);

@@ -12,6 +12,7 @@
 #include "cli/cli.h"
 #include "migrate/migrate-events.h"
 #include "migrate/migrate-progress.h"
+#include "migrate/migrate-resume.h"
 #include "migrate/migrate-stages.h"
 #include "migrate/migrate-status.h"
 
@@ -28,6 +29,9 @@ is_open(int fd)
 static const char *
 what_is_missing(const MigrateOptions *options)
 {
+    if (options->resume || options->give_up) {
+        return NULL;
+    }
     if (!options->qmp_path) {
         return "--qmp PATH is missing";
     }
@@ -90,6 +94,10 @@ fill_entries(const CliMigrate *verb, MigrateOptions *options,
          "Stop when this pipe ends, as long as that is possible", "N"},
         {"events-fd", 0, 0, G_OPTION_ARG_INT, &options->events_fd,
          "Tell each stage there, a JSON object a line", "N"},
+        {"resume", 0, 0, G_OPTION_ARG_NONE, &options->resume,
+         "Take over from one that was killed after the switchover", NULL},
+        {"give-up", 0, 0, G_OPTION_ARG_NONE, &options->give_up,
+         verb->give_up_help, NULL},
         {"report", 0, 0, G_OPTION_ARG_FILENAME, &options->report_path,
          "Write the report as JSON", "FILE"},
         {"tls", 0, 0, G_OPTION_ARG_NONE, &options->tls,
@@ -126,9 +134,31 @@ parse(const CliMigrate *verb, MigrateOptions *options,
 }
 
 static int
-run(const char *verb, const MigrateOptions *options)
+give_up(const char *verb, const MigrateOptions *options)
 {
+    g_autoptr(GError) why = NULL;
+    if (!migrate_resume_give_up(options->role, options->qmp_path, &why)) {
+        return cli_fail(verb, why->message, MIGRATE_EXIT_FAILED);
+    }
+    printf("%s\n", options->role == MIGRATE_SEND
+                       ? "the guest's memory on this host was let go"
+                       : "the guest on this host was ended");
+    return MIGRATE_EXIT_DONE;
+}
+
+static int
+run(const char *verb, MigrateOptions *options)
+{
+    g_auto(MigrateJournal) journal = {0};
+    g_autoptr(GError) missing = NULL;
+    if (options->resume && !migrate_resume_find(options, &journal, &missing)) {
+        return cli_fail(verb, missing->message, MIGRATE_EXIT_FAILED);
+    }
     g_autoptr(MigrateSession) session = migrate_session_new(options);
+    if (options->resume) {
+        migrate_status_forget_dead();
+        migrate_journal_give(&journal, session);
+    }
     g_autoptr(MigrateStatus) status = migrate_status_open(session);
     g_autoptr(MigrateProgress) progress = migrate_progress_new(session);
     g_autoptr(MigrateEvents) events = migrate_events_new(session);
@@ -139,7 +169,8 @@ run(const char *verb, const MigrateOptions *options)
     log_set_before_line(NULL);
     if (result != MIGRATE_EXIT_DONE) {
         cli_fail(verb, why->message, result);
-        if (result != MIGRATE_EXIT_GIVEN_UP && !session->qemu_gone) {
+        if (result != MIGRATE_EXIT_GIVEN_UP && !session->qemu_gone &&
+            !options->resume) {
             fprintf(stderr, "postlude %s: nothing has moved; the guest stays "
                             "on the source\n", verb);
         }
@@ -163,9 +194,12 @@ cli_migrate(const CliMigrate *verb, MigrateOptions *options,
         return status;
     }
     const char *missing = what_is_missing(options);
+    if (options->give_up) {
+        return give_up(verb->verb, options);
+    }
     if (missing) {
         return cli_fail(verb->verb, missing, MIGRATE_EXIT_USAGE);
     }
-    status = before ? before(options) : -1;
+    status = before && !options->resume ? before(options) : -1;
     return status >= 0 ? status : run(verb->verb, options);
 }

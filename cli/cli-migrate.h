@@ -13,7 +13,7 @@ typedef struct {
     MigrateRole role;
     const char *usage, *summary;
     const char *address_option, *address_help;
-    const char *streams_help, *peer_help;
+    const char *streams_help, *peer_help, *give_up_help;
     const char *tls_name_option, *tls_name_help;
 } CliMigrate;
 

@@ -50,6 +50,7 @@ cmd_receive(int argc, char **argv)
         .address_help = "Where 'postlude send' listens",
         .streams_help =
             "Bulk connections to ask for (default: the source decides)",
+        .give_up_help = "End a guest here whose source is gone for good",
         .peer_help = "How long to wait for the source (default 60)",
         .tls_name_option = "tls-hostname",
         .tls_name_help = "Name in the source's certificate, if not HOST",

@@ -22,6 +22,7 @@ static const Verb verbs[] = {
     {"collapse", cmd_collapse, "give a running guest its huge pages back"},
     {"check", cmd_check, "say what this host and this guest lack"},
     {"status", cmd_status, "show the helpers that run on this host"},
+    {"keep", cmd_keep, NULL},
 };
 
 static void
@@ -32,7 +33,9 @@ print_help(FILE *out)
             "Moves a running QEMU/KVM guest to another host by postcopy and "
             "gives it back its\nhuge pages the moment it arrives.\n\n");
     for (unsigned i = 0; i < G_N_ELEMENTS(verbs); i++) {
-        fprintf(out, "  %-9s %s\n", verbs[i].name, verbs[i].help);
+        if (verbs[i].help) {
+            fprintf(out, "  %-9s %s\n", verbs[i].name, verbs[i].help);
+        }
     }
     fprintf(out,
             "\n'postlude VERB --help' tells the options. Manual: "

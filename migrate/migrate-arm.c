@@ -21,6 +21,7 @@
 #include "base/range.h"
 #include "collapse/collapse-account.h"
 #include "collapse/collapse-lay.h"
+#include "migrate/migrate-archive.h"
 #include "uffd/uffd-fd.h"
 
 static bool
@@ -217,6 +218,29 @@ check_nothing_mapped(MigrateSession *session, GError **error)
     return true;
 }
 
+/* In a file that outlives us; without one (no run-time directory) the migration
+ * goes on, and nobody could take over from us. */
+static MigratePages *
+make_pages(MigrateSession *session, uint8_t **laid, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+    autofd memory = -1;
+    session->archive =
+        migrate_archive_open(MIGRATE_RECEIVE, session->pid, &why);
+    if (session->archive) {
+        memory = migrate_archive_new_pages(session->archive, &why);
+    }
+    if (memory >= 0) {
+        return migrate_pages_new_in(session->ram, laid,
+                                    session->destination.uffd, memory,
+                                    &session->alarm, error);
+    }
+    g_warning("nobody could take over from this process: %s", why->message);
+    g_clear_pointer(&session->archive, migrate_archive_remove);
+    return migrate_pages_new(session->ram, laid, session->destination.uffd,
+                             &session->alarm, error);
+}
+
 static bool
 start_fault_thread(MigrateSession *session, uint8_t **laid, GError **error)
 {
@@ -226,9 +250,7 @@ start_fault_thread(MigrateSession *session, uint8_t **laid, GError **error)
         !migrate_ram_map(session->ram, true, error)) {
         return false;
     }
-    session->destination.pages =
-        migrate_pages_new(session->ram, laid, session->destination.uffd,
-                          &session->alarm, error);
+    session->destination.pages = make_pages(session, laid, error);
     if (!session->destination.pages) {
         return false;
     }

@@ -106,6 +106,23 @@ migrate_capability_set(QmpClient *client, bool source, GError **error)
     return capability;
 }
 
+bool
+migrate_capability_clear(QmpClient *client, GError **error)
+{
+    static const char *const harmful[] = {
+        IGNORE_SHARED, "pause-before-switchover", "return-path"};
+    for (unsigned i = 0; i < G_N_ELEMENTS(harmful); i++) {
+        if (!qmp_qemu_set_capability(client, harmful[i], false, error)) {
+            g_prefix_error(error,
+                           "cannot switch QEMU's migration capability %s off; "
+                           "do it by hand before the next migration: ",
+                           harmful[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
 /* In reverse, so that what excluded another comes back after it left. */
 bool
 migrate_capability_restore(MigrateCapability *capability, QmpClient *client,

@@ -23,6 +23,10 @@ MigrateCapability *migrate_capability_set_following(QmpClient *client,
                                                     bool source,
                                                     GError **error);
 
+/* For who does not know how things stood: everything off that would harm a
+ * later migration which is not ours. */
+bool migrate_capability_clear(QmpClient *client, GError **error);
+
 /* Puts everything back, but x-ignore-shared always to off. Frees it, also on
  * failure (the error says what the operator must switch off by hand). */
 bool migrate_capability_restore(MigrateCapability *capability,

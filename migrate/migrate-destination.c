@@ -263,8 +263,8 @@ may_still_start(const MigrateSession *session, const GError *why)
 
 /* The point of no return. Until "cont" was carried out the guest did not run
  * here, and saying so lets the source start it again. */
-static bool
-start_guest(MigrateSession *session, GError **error)
+bool
+migrate_destination_start_guest(MigrateSession *session, GError **error)
 {
     g_autoptr(GError) why = NULL;
     if (!session->destination.start_guest || session->options.paused) {
@@ -340,12 +340,16 @@ migrate_destination_wait(MigrateSession *session, GError **error)
 bool
 migrate_destination_switchover(MigrateSession *session, GError **error)
 {
-    if (!open_qemu(session, error) ||
-        !migrate_session_tell(session, WIRE_FRAME_READY, NULL, error)) {
+    if (!open_qemu(session, error)) {
+        return false;
+    }
+    migrate_session_record(session);
+    if (!migrate_session_tell(session, WIRE_FRAME_READY, NULL, error)) {
         return false;
     }
     migrate_destination_start_filling(session);
-    return take_final_state(session, error) && start_guest(session, error);
+    return take_final_state(session, error) &&
+           migrate_destination_start_guest(session, error);
 }
 
 void

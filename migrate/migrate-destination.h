@@ -19,6 +19,7 @@ bool migrate_destination_postcopy(MigrateSession *session, GError **error);
 bool migrate_destination_hear_extents(MigrateSession *session, bool final,
                                       GError **error);
 bool migrate_destination_dial_pages(MigrateSession *session, GError **error);
+bool migrate_destination_start_guest(MigrateSession *session, GError **error);
 void migrate_destination_start_filling(MigrateSession *session);
 void migrate_destination_mark_holes(MigrateSession *session);
 void migrate_destination_restore(MigrateSession *session);

@@ -71,6 +71,7 @@ open_the_way(MigrateSession *session, GError **error)
     if (!migrate_ram_map(session->ram, false, error)) {
         return false;
     }
+    migrate_handover_prepare_heirs(session);
     session->capability =
         migrate_capability_set_following(session->qmp, true, error);
     if (!session->capability) {

@@ -24,7 +24,11 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "migrate/migrate-archive.h"
+#include "migrate/migrate-fdstore.h"
+#include "migrate/migrate-keeper.h"
 #include "migrate/migrate-readmit.h"
+#include "migrate/migrate-resume.h"
 #include "migrate/migrate-socket.h"
 
 #define READY_MS 60000
@@ -80,6 +84,24 @@ migrate_handover_make_order(MigrateSession *session)
     session->source.sent = migrate_sent_new(session->ram);
 }
 
+/* While the guest still runs here: who would hold its memory, and know what to
+ * do with it, if this process were killed? */
+void
+migrate_handover_prepare_heirs(MigrateSession *session)
+{
+    g_autoptr(GError) why = NULL;
+    g_autofree char *keeper =
+        migrate_archive_keeper_path(MIGRATE_SEND, session->pid);
+    session->archive = migrate_archive_open(MIGRATE_SEND, session->pid, &why);
+    if (!session->archive ||
+        !migrate_keeper_start(session->ram, keeper, &why)) {
+        g_warning("nobody could take over from this process: %s",
+                  why->message);
+    }
+    migrate_fdstore_put(session->ram);
+    migrate_session_record(session);
+}
+
 static bool
 prepare_both(MigrateSession *session, GError **error)
 {
@@ -87,6 +109,7 @@ prepare_both(MigrateSession *session, GError **error)
     if (!migrate_ram_map(session->ram, false, error)) {
         return false;
     }
+    migrate_handover_prepare_heirs(session);
     session->capability = migrate_capability_set(session->qmp, true, error);
     if (!session->capability ||
         !migrate_session_tell(session, WIRE_FRAME_SWITCHOVER, NULL, error)) {
@@ -226,8 +249,8 @@ has_answer(MigrateSession *session)
 
 /* RUN is out: the guest may run there. Only the destination's own word that it
  * does not brings it back; silence never does. */
-static bool
-wait_for_running(MigrateSession *session, GError **error)
+bool
+migrate_handover_wait_running(MigrateSession *session, GError **error)
 {
     migrate_readmit_begin(session);
     while (!session->source.running) {
@@ -253,13 +276,16 @@ tell_to_run(MigrateSession *session, GError **error)
         /* Not a byte of it may have left: but some may. */
         g_warning("the word to run could not be sent completely");
     }
-    return wait_for_running(session, error);
+    return migrate_handover_wait_running(session, error);
 }
 
 void
 migrate_handover_restore(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
+    if (!session->capability && session->options.resume) {
+        migrate_resume_clean_qemu(session);
+    }
     if (session->capability && !session->qemu_gone &&
         !migrate_capability_restore(g_steal_pointer(&session->capability),
                                     session->qmp, &why)) {

@@ -20,8 +20,16 @@ void migrate_handover_make_order(MigrateSession *session);
 void migrate_handover_start_serving(MigrateSession *session);
 void migrate_handover_start_pushing(MigrateSession *session);
 
+/* While the guest still runs here: the journal and the keeper, for whoever has
+ * to take over from this process. Only warns. */
+void migrate_handover_prepare_heirs(MigrateSession *session);
+
 /* QEMU's capabilities as they were, unless QEMU is gone. */
 void migrate_handover_restore(MigrateSession *session);
+
+/* RUN was said, now or by another process: until RUNNING, or (false) the
+ * destination's word that it does not and will not run the guest. */
+bool migrate_handover_wait_running(MigrateSession *session, GError **error);
 
 /* From capabilities on to RUNNING. */
 bool migrate_handover_run(MigrateSession *session, GError **error);

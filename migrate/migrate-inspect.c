@@ -10,12 +10,13 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/proc-life.h"
 #include "migrate/migrate-check.h"
 
 #define QMP_OPEN_MS 5000
 
-static bool
-open_monitor(MigrateSession *session, GError **error)
+bool
+migrate_inspect_open_monitor(MigrateSession *session, GError **error)
 {
     session->qmp =
         qmp_client_open(session->options.qmp_path, QMP_OPEN_MS, error);
@@ -32,12 +33,15 @@ open_monitor(MigrateSession *session, GError **error)
                          "the socket does not tell QEMU's process; name it "
                          "with --pid");
     }
+    if (session->pidfd >= 0) {
+        return true;
+    }
     session->pidfd = (int)syscall(SYS_pidfd_open, session->pid, 0);
     if (session->pidfd < 0) {
         return error_set_errno(error, errno, "open QEMU, process %d",
                                (int)session->pid);
     }
-    return true;
+    return proc_life_started(session->pid, &session->qemu_started, error);
 }
 
 static bool
@@ -99,7 +103,7 @@ refuse_what_is_unsafe(MigrateSession *session, GError **error)
 bool
 migrate_inspect_guest(MigrateSession *session, GError **error)
 {
-    if (!open_monitor(session, error) ||
+    if (!migrate_inspect_open_monitor(session, error) ||
         !qmp_qemu_identity(session->qmp, &session->identity, error)) {
         return false;
     }

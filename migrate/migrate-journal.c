@@ -78,6 +78,10 @@ put_options(GKeyFile *file, const MigrateOptions *options)
     g_key_file_set_integer(file, HEAD, "link-timeout", options->link_timeout_s);
     g_key_file_set_boolean(file, HEAD, "insecure", options->insecure);
     g_key_file_set_boolean(file, HEAD, "paused", options->paused);
+    g_key_file_set_boolean(file, HEAD, "tls", options->tls);
+    put_text(file, "tls-creds", options->tls_creds);
+    put_text(file, "tls-psk", options->tls_psk);
+    put_text(file, "tls-name", options->tls_name);
 }
 
 char *
@@ -178,6 +182,10 @@ get_options(Reader *r, MigrateOptions *options)
         (int)get_number(r, HEAD, "link-timeout", 1, 3600);
     options->insecure = get_flag(r, HEAD, "insecure");
     options->paused = get_flag(r, HEAD, "paused");
+    options->tls = get_flag(r, HEAD, "tls");
+    options->tls_creds = get_optional(r, "tls-creds");
+    options->tls_psk = get_optional(r, "tls-psk");
+    options->tls_name = get_optional(r, "tls-name");
 }
 
 static void
@@ -259,8 +267,7 @@ migrate_journal_from_text(const char *text, MigrateJournal *journal,
 }
 
 void
-migrate_journal_of(const MigrateSession *session, uint64_t qemu_started,
-                   MigrateJournal *journal)
+migrate_journal_of(const MigrateSession *session, MigrateJournal *journal)
 {
     bool send = session->options.role == MIGRATE_SEND;
     *journal = (MigrateJournal){
@@ -269,7 +276,7 @@ migrate_journal_of(const MigrateSession *session, uint64_t qemu_started,
         .guest_ran =
             send ? session->guest_ran : session->destination.start_guest,
         .qemu_pid = session->pid,
-        .qemu_started = qemu_started,
+        .qemu_started = session->qemu_started,
         .remote_uffd = session->destination.remote_uffd,
         .stopped_us = session->stopped_us,
         .vm_name = session->identity.name,
@@ -303,6 +310,7 @@ migrate_journal_give(MigrateJournal *journal, MigrateSession *session)
     session->guest_ran = journal->guest_ran;
     session->destination.start_guest = journal->guest_ran;
     session->pid = journal->qemu_pid;
+    session->qemu_started = journal->qemu_started;
     session->destination.remote_uffd = journal->remote_uffd;
     session->stopped_us = journal->stopped_us;
     session->identity.name = g_steal_pointer(&journal->vm_name);

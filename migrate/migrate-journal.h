@@ -36,7 +36,7 @@ bool migrate_journal_from_text(const char *text, MigrateJournal *journal,
                                GError **error);
 
 /* SESSION as it stands. The journal borrows: it is not to be cleared. */
-void migrate_journal_of(const MigrateSession *session, uint64_t qemu_started,
+void migrate_journal_of(const MigrateSession *session,
                         MigrateJournal *journal);
 
 /* SESSION takes over what the journal knows; the journal is cleared. The RAM's

@@ -16,13 +16,19 @@
 #include "migrate/migrate-trust.h"
 
 bool
-migrate_lobby_open(MigrateSession *session, GError **error)
+migrate_lobby_listen(MigrateSession *session, GError **error)
 {
     if (!migrate_trust_take_address(session, error)) {
         return false;
     }
     session->listener = wire_address_listen(session->address, error);
-    if (session->listener < 0 ||
+    return session->listener >= 0;
+}
+
+bool
+migrate_lobby_open(MigrateSession *session, GError **error)
+{
+    if (!migrate_lobby_listen(session, error) ||
         !migrate_token_session(session->options.token_path, session->session,
                                error)) {
         return false;

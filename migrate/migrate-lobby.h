@@ -8,6 +8,10 @@
 
 #include "migrate/migrate-session.h"
 
+/* Listens for a migration whose session exists already. */
+bool migrate_lobby_listen(MigrateSession *session, GError **error);
+
+/* Listens, and draws the session. */
 bool migrate_lobby_open(MigrateSession *session, GError **error);
 
 /* Until a destination's control connection is there. */

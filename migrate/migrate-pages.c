@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,13 +20,13 @@
 typedef struct {
     PageState *states;
     _Atomic uint16_t *present; /* per extent: pages PRESENT */
-    uint8_t *laid;             /* per extent */
+    uint8_t *laid;             /* per extent; behind the states */
 } BlockPages;
 
 struct MigratePages {
     const MigrateRam *ram;
     BlockPages *blocks;
-    uint8_t *state_bytes; /* one shared mapping behind all states */
+    uint8_t *state_bytes; /* one shared mapping behind all of both */
     size_t state_room;
     int uffd;
     int orphans; /* eventfd */
@@ -48,27 +49,37 @@ migrate_tally_merge(MigrateTally *into, const MigrateTally *from)
     histogram_merge(&into->latency, &from->latency);
 }
 
-/* Shared memory, so that a successor can be handed the same states. */
-static bool
-map_states(MigratePages *pages, GError **error)
+/* The states, one byte a page, then which extents are laid, one byte each. */
+static uint64_t
+room_for(const MigrateRam *ram)
 {
-    pages->state_room = pages->ram->pages;
-    autofd memory = memfd_create("postlude-page-states", MFD_CLOEXEC);
-    if (memory < 0 || ftruncate(memory, (off_t)pages->state_room) < 0) {
-        return error_set_errno(error, errno, "memory for the page states");
-    }
+    return ram->pages + ram->extents;
+}
+
+/* Shared memory, so that a successor finds the same states. */
+static bool
+map_states(MigratePages *pages, int memory, GError **error)
+{
+    pages->state_room = room_for(pages->ram);
     void *bytes = mmap(NULL, pages->state_room, PROT_READ | PROT_WRITE,
                        MAP_SHARED, memory, 0);
     if (bytes == MAP_FAILED) {
         return error_set_errno(error, errno, "map the page states");
     }
     pages->state_bytes = bytes;
+    uint64_t page = 0, extent = pages->ram->pages;
+    for (unsigned i = 0; i < pages->ram->n_blocks; i++) {
+        pages->blocks[i].states = (PageState *)pages->state_bytes + page;
+        pages->blocks[i].laid = pages->state_bytes + extent;
+        page += pages->ram->blocks[i].pages;
+        extent += pages->ram->blocks[i].extents;
+    }
     return true;
 }
 
-MigratePages *
-migrate_pages_new(const MigrateRam *ram, uint8_t **laid, int uffd,
-                  MigrateAlarm *alarm, GError **error)
+static MigratePages *
+make(const MigrateRam *ram, int uffd, int memory, MigrateAlarm *alarm,
+     GError **error)
 {
     g_autoptr(MigratePages) pages = g_new0(MigratePages, 1);
     pages->alarm = alarm;
@@ -77,7 +88,6 @@ migrate_pages_new(const MigrateRam *ram, uint8_t **laid, int uffd,
     pages->orphans = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pages->blocks = g_new0(BlockPages, ram->n_blocks);
     for (unsigned i = 0; i < ram->n_blocks; i++) {
-        pages->blocks[i].laid = g_steal_pointer(&laid[i]);
         pages->blocks[i].present =
             g_malloc0(ram->blocks[i].extents * sizeof(_Atomic uint16_t));
     }
@@ -85,22 +95,108 @@ migrate_pages_new(const MigrateRam *ram, uint8_t **laid, int uffd,
         error_set_errno(error, errno, "eventfd");
         return NULL;
     }
-    if (!map_states(pages, error)) {
+    return map_states(pages, memory, error) ? g_steal_pointer(&pages) : NULL;
+}
+
+MigratePages *
+migrate_pages_new_in(const MigrateRam *ram, uint8_t **laid, int uffd,
+                     int memory, MigrateAlarm *alarm, GError **error)
+{
+    if (ftruncate(memory, (off_t)room_for(ram)) < 0) {
+        error_set_errno(error, errno, "memory for the page states");
         return NULL;
     }
-    uint64_t at = 0;
-    for (unsigned i = 0; i < ram->n_blocks; i++) {
-        pages->blocks[i].states = (PageState *)pages->state_bytes + at;
-        at += ram->blocks[i].pages;
+    MigratePages *pages = make(ram, uffd, memory, alarm, error);
+    for (unsigned i = 0; pages && i < ram->n_blocks; i++) {
+        memcpy(pages->blocks[i].laid, laid[i], ram->blocks[i].extents);
+        g_clear_pointer(&laid[i], g_free);
     }
-    return g_steal_pointer(&pages);
+    return pages;
+}
+
+MigratePages *
+migrate_pages_new(const MigrateRam *ram, uint8_t **laid, int uffd,
+                  MigrateAlarm *alarm, GError **error)
+{
+    autofd memory = memfd_create("postlude-page-states", MFD_CLOEXEC);
+    if (memory < 0) {
+        error_set_errno(error, errno, "memory for the page states");
+        return NULL;
+    }
+    return migrate_pages_new_in(ram, laid, uffd, memory, alarm, error);
+}
+
+/* A page that was being filled when its filler died. In a laid extent nothing
+ * is mapped before it is PRESENT, so it may be filled anew. In a small one the
+ * bytes come by UFFDIO_COPY, which fills and maps in one step, and says
+ * PRESENT after it: a page that the file has is final, the guest may have
+ * written to it since, and must never be filled again. */
+static unsigned
+judge_filling(const MigratePages *pages, unsigned block, uint64_t page)
+{
+    const MigrateBlock *b = &pages->ram->blocks[block];
+    off_t at = (off_t)(b->file_offset + page * PAGE_BYTES);
+    bool laid = pages->blocks[block].laid[page / PAGES_PER_EXTENT];
+    return !laid && lseek(b->file, at, SEEK_DATA) == at ? PAGE_PRESENT
+                                                       : PAGE_ABSENT;
+}
+
+static void
+adopt_page(MigratePages *pages, unsigned block, uint64_t page)
+{
+    PageState *state = &pages->blocks[block].states[page];
+    uint8_t old = atomic_load(state);
+    unsigned now = old & PAGE_STATE_MASK;
+    if (now == PAGE_FILLING) {
+        now = judge_filling(pages, block, page);
+    }
+    if (now == PAGE_PRESENT) {
+        pages->blocks[block].present[page / PAGES_PER_EXTENT]++;
+        pages->present++;
+        atomic_store(state, PAGE_PRESENT);
+    } else {
+        atomic_store(state, (uint8_t)(old & PAGE_WANTED));
+    }
+}
+
+MigratePages *
+migrate_pages_adopt(const MigrateRam *ram, int uffd, int memory,
+                    MigrateAlarm *alarm, GError **error)
+{
+    struct stat st;
+    if (fstat(memory, &st) < 0 || (uint64_t)st.st_size != room_for(ram)) {
+        error_set(error, ERROR_PROTOCOL,
+                  "the page states that were left are not of this guest");
+        return NULL;
+    }
+    MigratePages *pages = make(ram, uffd, memory, alarm, error);
+    for (unsigned i = 0; pages && i < ram->n_blocks; i++) {
+        for (uint64_t page = 0; page < ram->blocks[i].pages; page++) {
+            adopt_page(pages, i, page);
+        }
+    }
+    return pages;
+}
+
+void
+migrate_pages_offer_again(MigratePages *pages)
+{
+    for (unsigned i = 0; i < pages->ram->n_blocks; i++) {
+        const MigrateBlock *b = &pages->ram->blocks[i];
+        for (uint32_t e = 0; e < b->extents; e++) {
+            if (pages->blocks[i].laid[e] && pages->on_complete &&
+                pages->blocks[i].present[e] ==
+                    migrate_ram_extent_pages(b, e)) {
+                pages->on_complete(pages->on_complete_data, i, e);
+            }
+        }
+    }
 }
 
 void
 migrate_pages_free(MigratePages *pages)
 {
     for (unsigned i = 0; i < pages->ram->n_blocks; i++) {
-        g_free(pages->blocks[i].laid);
         g_free(pages->blocks[i].present);
     }
     if (pages->state_bytes) {

@@ -43,6 +43,22 @@ MigratePages *migrate_pages_new(const MigrateRam *ram, uint8_t **laid,
                                 int uffd, MigrateAlarm *alarm,
                                 GError **error);
 
+/* The same with the states in MEMORY, a file that outlives us (borrowed; it is
+ * made as long as it must be). */
+MigratePages *migrate_pages_new_in(const MigrateRam *ram, uint8_t **laid,
+                                   int uffd, int memory, MigrateAlarm *alarm,
+                                   GError **error);
+
+/* Takes over what a helper that died left in MEMORY; its threads are gone. What
+ * it was filling is ABSENT again, unless the kernel had mapped it (see
+ * migrate-pages.c); nothing counts as asked. Then migrate_pages_on_complete()
+ * and migrate_pages_offer_again(). PROTOCOL: MEMORY is not of this RAM. */
+MigratePages *migrate_pages_adopt(const MigrateRam *ram, int uffd, int memory,
+                                  MigrateAlarm *alarm, GError **error);
+
+/* Says of each laid extent that is complete that it is. */
+void migrate_pages_offer_again(MigratePages *pages);
+
 /* To be called, by whichever thread brought the last page, for each laid
  * extent that is complete; it must neither wait nor allocate. Set before any
  * page can arrive. */

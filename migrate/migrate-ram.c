@@ -115,10 +115,19 @@ find_mapping(GArray *maps, const QmpRamBlock *block, GError **error)
     return m;
 }
 
+static bool
+is_file_of(const MigrateBlock *block, const struct stat *st)
+{
+    return st->st_ino == block->inode &&
+           major(st->st_dev) == block->dev_major &&
+           minor(st->st_dev) == block->dev_minor;
+}
+
 /* QEMU keeps the RAM file open, even when its name is long gone, so the way to
  * the inode is /proc/PID/fd; map_files would need CAP_SYS_ADMIN as well. */
 static int
-open_inode_of(pid_t pid, const ProcMapping *m, bool writable, GError **error)
+open_inode_of(pid_t pid, const MigrateBlock *block, bool writable,
+              GError **error)
 {
     g_autofree char *dir_path = g_strdup_printf("/proc/%d/fd", (int)pid);
     g_autoptr(GDir) dir = g_dir_open(dir_path, 0, NULL);
@@ -126,22 +135,22 @@ open_inode_of(pid_t pid, const ProcMapping *m, bool writable, GError **error)
     while (dir && (name = g_dir_read_name(dir))) {
         g_autofree char *path = g_build_filename(dir_path, name, NULL);
         struct stat st;
-        if (stat(path, &st) < 0 || st.st_ino != m->inode ||
-            major(st.st_dev) != m->dev_major ||
-            minor(st.st_dev) != m->dev_minor) {
+        if (stat(path, &st) < 0 || !is_file_of(block, &st)) {
             continue;
         }
         int fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
         if (fd < 0) {
-            error_set_errno(error, errno, "open RAM file %s of QEMU %d",
-                            m->path, (int)pid);
+            error_set_errno(error, errno, "open the file of RAM block '%s' "
+                            "of QEMU %d",
+                            block->name, (int)pid);
         }
         return fd;
     }
     error_set(error, ERROR_FAILED,
-              "QEMU %d maps %s but has no descriptor of it that we may open; "
-              "run postlude as root or as QEMU's user with CAP_SYS_PTRACE",
-              (int)pid, m->path);
+              "QEMU %d has no descriptor of the file of RAM block '%s' that we "
+              "may open; run postlude as root or as QEMU's user with "
+              "CAP_SYS_PTRACE",
+              (int)pid, block->name);
     return -1;
 }
 
@@ -171,7 +180,7 @@ fill_block(MigrateBlock *block, const QmpRamBlock *from, GArray *maps,
     block->inode = m->inode;
     block->aligned = range_is_aligned(m->start, EXTENT_BYTES) &&
                      range_is_aligned(m->offset, EXTENT_BYTES);
-    block->file = open_inode_of(pid, m, writable, error);
+    block->file = open_inode_of(pid, block, writable, error);
     return block->file >= 0;
 }
 
@@ -209,6 +218,36 @@ migrate_ram_new(GArray *qmp_blocks, pid_t pid, bool writable, GError **error)
         return NULL;
     }
     return g_steal_pointer(&ram);
+}
+
+bool
+migrate_ram_reopen(MigrateRam *ram, pid_t pid, bool writable, GError **error)
+{
+    for (unsigned i = 0; i < ram->n_blocks; i++) {
+        MigrateBlock *block = &ram->blocks[i];
+        if (block->file < 0) {
+            block->file = open_inode_of(pid, block, writable, error);
+        }
+        if (block->file < 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool
+migrate_ram_adopt_file(MigrateRam *ram, int fd)
+{
+    autofd taken = fd;
+    struct stat st;
+    for (unsigned i = 0; i < ram->n_blocks; i++) {
+        if (fstat(taken, &st) == 0 && ram->blocks[i].file < 0 &&
+            is_file_of(&ram->blocks[i], &st)) {
+            ram->blocks[i].file = fd_steal(&taken);
+            return true;
+        }
+    }
+    return false;
 }
 
 /* A shared file mapping lands at any page; huge pages in our view want it at a

@@ -44,6 +44,15 @@ MigrateRam *migrate_ram_new(GArray *qmp_blocks, pid_t pid, bool writable,
 void migrate_ram_free(MigrateRam *ram);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MigrateRam, migrate_ram_free)
 
+/* Opens the files of blocks whose place and inode are known, but not more:
+ * through PID, which has them open. */
+bool migrate_ram_reopen(MigrateRam *ram, pid_t pid, bool writable,
+                        GError **error);
+
+/* Takes FD (over) for the block whose file it is; false, and closed, if it is
+ * the file of none, or of one that is open already. */
+bool migrate_ram_adopt_file(MigrateRam *ram, int fd);
+
 /* Maps every block into our own address space, shared and 2 MiB aligned. */
 bool migrate_ram_map(MigrateRam *ram, bool writable, GError **error);
 void migrate_ram_unmap(MigrateRam *ram);

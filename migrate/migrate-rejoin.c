@@ -27,9 +27,14 @@
 static uint64_t
 flow(const MigrateSession *session)
 {
-    uint64_t bytes = wire_link_bytes_received(session->urgent);
+    uint64_t bytes = 0;
+    if (session->urgent) {
+        bytes += wire_link_bytes_received(session->urgent);
+    }
     for (unsigned i = 0; i < session->n_streams; i++) {
-        bytes += wire_link_bytes_received(session->bulk[i]);
+        if (session->bulk[i]) {
+            bytes += wire_link_bytes_received(session->bulk[i]);
+        }
     }
     return bytes;
 }

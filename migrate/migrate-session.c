@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "migrate/migrate-archive.h"
 
 static const char *const stage_names[] = {
     [MIGRATE_INSPECT] = "inspect",   [MIGRATE_CONNECT] = "connect",
@@ -144,10 +145,22 @@ migrate_session_step(MigrateSession *session, const char *word)
 }
 
 void
+migrate_session_record(MigrateSession *session)
+{
+    g_autoptr(GError) why = NULL;
+    if (session->archive &&
+        !migrate_archive_write(session->archive, session, &why)) {
+        g_warning("nobody could take over from this process: %s",
+                  why->message);
+    }
+}
+
+void
 migrate_session_commit(MigrateSession *session)
 {
     session->past_no_return = true;
     session->interrupted = false; /* a signal that came too late */
+    migrate_session_record(session);
     /* Lowering it takes CAP_SYS_RESOURCE; without, we are as likely as any. */
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (fd >= 0 && write(fd, "-1000", 5) < 0) {
@@ -230,6 +243,7 @@ migrate_session_free(MigrateSession *session)
     qmp_identity_clear(&session->identity);
     migrate_report_clear(&session->report);
     migrate_alarm_clear(&session->alarm);
+    g_clear_pointer(&session->archive, migrate_archive_close);
     g_free(session);
 }
 
@@ -257,11 +271,27 @@ has_begun(const MigrateSession *session)
            !g_strv_contains(idle, session->migration_status);
 }
 
+/* One that took over from another may have no monitor yet. */
+static bool
+look_at_process(MigrateSession *session, GError **error)
+{
+    struct pollfd p = {.fd = session->pidfd, .events = POLLIN};
+    if (poll(&p, 1, 0) <= 0) { /* no process is none to look at */
+        return true;
+    }
+    session->qemu_gone = true;
+    return error_set(error, ERROR_VM_GONE, "QEMU %d has ended",
+                     (int)session->pid);
+}
+
 static bool
 take_in_qemu(MigrateSession *session, GError **error)
 {
-    if (!session->qmp || session->qemu_gone) {
+    if (session->qemu_gone) {
         return true;
+    }
+    if (!session->qmp) {
+        return look_at_process(session, error);
     }
     g_autoptr(GError) why = NULL;
     bool alive = qmp_client_pump(session->qmp, &why);

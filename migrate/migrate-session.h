@@ -35,6 +35,8 @@ typedef struct {
     int streams;             /* 0: chosen from the cores */
     int peer_timeout_s;
     int link_timeout_s;      /* silence after which a connection counts as lost */
+    gboolean resume;  /* take over from a helper that died */
+    gboolean give_up; /* end what a helper that died left */
     gboolean insecure;
     gboolean tls;    /* with what is in WIRE_TLS_CREDS_DIRECTORY, or: */
     char *tls_creds; /* x509 from this directory, or NULL */
@@ -82,6 +84,7 @@ typedef struct MigrateSession {
     QmpClient *qmp;
     QmpIdentity identity;
     pid_t pid;
+    uint64_t qemu_started; /* see base/proc-life.h */
     int pidfd;
     MigrateRam *ram;
     MigrateCapability *capability;
@@ -109,6 +112,7 @@ typedef struct MigrateSession {
     char *peer_host;   /* source: where the destination is, or NULL */
 
     /* at work */
+    struct MigrateArchive *archive; /* NULL: nobody could take over from us */
     MigrateRelay *relay;
     struct {
         uint8_t **planned; /* per block: extents with data before the stop */
@@ -171,6 +175,10 @@ void migrate_session_step(MigrateSession *session, const char *word);
 /* The point of no return: from here on this process holds what the guest needs
  * to live, so signals do not end it, nor does the OOM killer if we may ask. */
 void migrate_session_commit(MigrateSession *session);
+
+/* Writes the journal, if there is an archive: from now on another process could
+ * take over. Only warns. */
+void migrate_session_record(MigrateSession *session);
 
 /* Wakes the main loop when FD is readable, until its other end is closed;
  * the id is for g_source_remove(). */

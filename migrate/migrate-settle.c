@@ -11,6 +11,7 @@
 #include "migrate/migrate-outage.h"
 #include "migrate/migrate-rejoin.h"
 #include "migrate/migrate-remainder.h"
+#include "migrate/migrate-resume.h"
 
 #define BYE_MS 5000
 
@@ -105,9 +106,10 @@ count(MigrateSession *session)
     report->huge.sweep_ns += migrate_huge_ns(session->destination.huge);
     report->huge.sweep_cpu_ns =
         migrate_huge_cpu_ns(session->destination.huge);
-    report->bytes_received = session->past.bytes_received +
-                             wire_link_bytes_received(session->device);
-    report->device_bytes = wire_link_bytes_received(session->device);
+    report->device_bytes =
+        session->device ? wire_link_bytes_received(session->device) : 0;
+    report->bytes_received =
+        session->past.bytes_received + report->device_bytes;
 }
 
 bool
@@ -124,6 +126,9 @@ migrate_settle_destination(MigrateSession *session, GError **error)
     }
     /* Our view would keep the folios from being QEMU's alone. */
     migrate_ram_unmap(session->ram);
+    if (session->options.resume) {
+        migrate_resume_clean_qemu(session);
+    }
     migrate_remainder_sweep(session);
     count(session);
     session->report.huge.after_bytes = huge_bytes_now(session);

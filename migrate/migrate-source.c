@@ -171,10 +171,15 @@ count(MigrateSession *session)
                          MIN(report->pages.total, report->pages.pushed +
                                                       report->pages.demand);
     report->bytes_sent = session->past.bytes_sent +
-                         wire_link_bytes_sent(session->device);
+                         (session->device
+                              ? wire_link_bytes_sent(session->device)
+                              : 0);
     report->bytes_received = session->past.bytes_received +
-                             wire_link_bytes_received(session->device);
-    report->device_bytes = migrate_relay_bytes(session->relay);
+                             (session->device
+                                  ? wire_link_bytes_received(session->device)
+                                  : 0);
+    report->device_bytes =
+        session->relay ? migrate_relay_bytes(session->relay) : 0;
 }
 
 static bool

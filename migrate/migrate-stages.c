@@ -11,10 +11,14 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "migrate/migrate-archive.h"
 #include "migrate/migrate-destination.h"
+#include "migrate/migrate-fdstore.h"
 #include "migrate/migrate-follow-destination.h"
 #include "migrate/migrate-follow-source.h"
 #include "migrate/migrate-inspect.h"
+#include "migrate/migrate-keeper.h"
+#include "migrate/migrate-resume.h"
 #include "migrate/migrate-settle.h"
 #include "migrate/migrate-source.h"
 
@@ -73,9 +77,16 @@ static const Stage follow_stages[] = {
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(follow_stages) == MIGRATE_OVER);
 
+/* In the place of SWITCHOVER for who takes over from a helper that died. */
+static const Stage resumed = {migrate_resume_source,
+                              migrate_resume_destination, NULL, NULL};
+
 static const Stage *
 stage_of(const MigrateSession *session, unsigned id)
 {
+    if (session->options.resume && id == MIGRATE_SWITCHOVER) {
+        return &resumed;
+    }
     return session->options.follow ? &follow_stages[id] : &stages[id];
 }
 
@@ -126,11 +137,34 @@ fail(MigrateSession *session, const GError *why)
     return usage ? MIGRATE_EXIT_USAGE : MIGRATE_EXIT_FAILED;
 }
 
+/* Nobody has to take over any more. The source that could not go on after the
+ * point of no return leaves everything: its QEMU may be gone, and it holds
+ * what the guest needs. */
+static void
+leave_nothing(MigrateSession *session)
+{
+    bool send = session->options.role == MIGRATE_SEND;
+    if (!session->archive || (send && session->past_no_return &&
+                              session->stage != MIGRATE_OVER)) {
+        return;
+    }
+    if (send) {
+        g_autofree char *keeper =
+            migrate_archive_keeper_path(MIGRATE_SEND, session->pid);
+        migrate_keeper_release(keeper);
+        migrate_fdstore_clear(session->ram);
+    }
+    g_clear_pointer(&session->archive, migrate_archive_remove);
+}
+
 MigrateExit
 migrate_stages_run(MigrateSession *session, GError **error)
 {
     MigrateExit result = MIGRATE_EXIT_DONE;
     session->report.outcome = "completed";
+    if (session->options.resume) {
+        session->stage = MIGRATE_SWITCHOVER;
+    }
     while (session->stage != MIGRATE_OVER && result == MIGRATE_EXIT_DONE) {
         g_autoptr(GError) why = NULL;
         if (run_stage(session, &why)) {
@@ -139,6 +173,9 @@ migrate_stages_run(MigrateSession *session, GError **error)
             result = fail(session, why);
             g_propagate_error(error, g_steal_pointer(&why));
         }
+    }
+    if (result != MIGRATE_EXIT_GIVEN_UP || session->qemu_gone) {
+        leave_nothing(session);
     }
     session->report.ended_ns = fd_now_ns();
     return result;

@@ -148,19 +148,31 @@ migrate_status_close(MigrateStatus *status)
     g_free(status);
 }
 
-/* The answer of the helper behind PATH, or NULL. */
-static char *
-query(const char *path)
+/* A connection to the helper behind PATH, or -1; the socket of one that was
+ * killed is removed. */
+static int
+dial(const char *path)
 {
     struct sockaddr_un address;
     autofd fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || !address_of(path, &address)) {
-        return NULL;
+        return -1;
     }
     if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
         if (errno == ECONNREFUSED) {
-            unlink(path); /* its helper was killed */
+            unlink(path);
         }
+        return -1;
+    }
+    return fd_steal(&fd);
+}
+
+/* The answer of the helper behind PATH, or NULL. */
+static char *
+query(const char *path)
+{
+    autofd fd = dial(path);
+    if (fd < 0) {
         return NULL;
     }
     struct timeval limit = {.tv_sec = ANSWER_MS / 1000};
@@ -175,21 +187,43 @@ query(const char *path)
     return held > 0 ? g_steal_pointer(&text) : NULL;
 }
 
-GPtrArray *
-migrate_status_query_all(void)
+/* The paths of all status sockets here, of the living and the dead. */
+static GPtrArray *
+list_sockets(void)
 {
     GPtrArray *all = g_ptr_array_new_with_free_func(g_free);
     g_autofree char *directory = migrate_rundir_path();
     g_autoptr(GDir) dir = g_dir_open(directory, 0, NULL);
     const char *name;
     while (dir && (name = g_dir_read_name(dir))) {
-        g_autofree char *path = g_build_filename(directory, name, NULL);
-        char *answer = g_str_has_suffix(name, ".sock") ? query(path) : NULL;
+        if (g_str_has_suffix(name, ".sock")) {
+            g_ptr_array_add(all, g_build_filename(directory, name, NULL));
+        }
+    }
+    return all;
+}
+
+GPtrArray *
+migrate_status_query_all(void)
+{
+    GPtrArray *all = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GPtrArray) sockets = list_sockets();
+    for (guint i = 0; i < sockets->len; i++) {
+        char *answer = query(g_ptr_array_index(sockets, i));
         if (answer) {
             g_ptr_array_add(all, answer);
         }
     }
     return all;
+}
+
+void
+migrate_status_forget_dead(void)
+{
+    g_autoptr(GPtrArray) sockets = list_sockets();
+    for (guint i = 0; i < sockets->len; i++) {
+        autofd fd = dial(g_ptr_array_index(sockets, i));
+    }
 }
 
 /* json-glib's own getters crash or warn at a member of another type. */

@@ -26,5 +26,8 @@ char *migrate_status_to_json(const MigrateSession *session);
  * nobody listens on any more are removed. */
 GPtrArray *migrate_status_query_all(void);
 
+/* Removes the sockets of helpers that were killed. */
+void migrate_status_forget_dead(void);
+
 /* One such JSON text as a line for a person; NULL if it is not one. */
 char *migrate_status_describe(const char *json);

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The files that outlive a helper: see migrate-archive.h.
+ */
+#include "migrate/migrate-archive.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/proc-life.h"
+#include "migrate/migrate-rundir.h"
+
+struct MigrateArchive {
+    char *stem; /* path without the ending */
+    int lock;
+};
+
+static const char *const endings[] = {".journal", ".pages", ".lock"};
+
+static char *
+stem_of(MigrateRole role, pid_t qemu_pid)
+{
+    g_autofree char *directory = migrate_rundir_path();
+    return g_strdup_printf("%s/%s-%d", directory,
+                           role == MIGRATE_SEND ? "send" : "receive",
+                           (int)qemu_pid);
+}
+
+static char *
+path_of(const char *stem, const char *ending)
+{
+    return g_strconcat(stem, ending, NULL);
+}
+
+static void
+remove_files(const char *stem)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(endings); i++) {
+        g_autofree char *path = path_of(stem, endings[i]);
+        unlink(path);
+    }
+}
+
+/* Locked and still the file of that name: its last owner may have removed it
+ * between our open() and our flock(). */
+static int
+take_lock(const char *stem, bool *busy, GError **error)
+{
+    g_autofree char *path = path_of(stem, ".lock");
+    *busy = false;
+    for (;;) {
+        struct stat ours, named;
+        autofd fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+                         0600);
+        if (fd < 0) {
+            error_set_errno(error, errno, "open %s", path);
+            return -1;
+        }
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+            *busy = errno == EWOULDBLOCK;
+            error_set(error, ERROR_STATE,
+                      "%s is locked: a helper is at work on this QEMU", path);
+            return -1;
+        }
+        if (fstat(fd, &ours) == 0 && lstat(path, &named) == 0 &&
+            ours.st_ino == named.st_ino && ours.st_dev == named.st_dev) {
+            return fd_steal(&fd);
+        }
+    }
+}
+
+MigrateArchive *
+migrate_archive_open(MigrateRole role, pid_t qemu_pid, GError **error)
+{
+    bool busy;
+    g_autofree char *directory = migrate_rundir_path();
+    if (!migrate_rundir_make(directory, error)) {
+        return NULL;
+    }
+    g_autofree char *stem = stem_of(role, qemu_pid);
+    int lock = take_lock(stem, &busy, error);
+    if (lock < 0) {
+        return NULL;
+    }
+    MigrateArchive *archive = g_new0(MigrateArchive, 1);
+    archive->stem = g_steal_pointer(&stem);
+    archive->lock = lock;
+    return archive;
+}
+
+void
+migrate_archive_close(MigrateArchive *archive)
+{
+    fd_clear(&archive->lock);
+    g_free(archive->stem);
+    g_free(archive);
+}
+
+void
+migrate_archive_remove(MigrateArchive *archive)
+{
+    remove_files(archive->stem);
+    migrate_archive_close(archive);
+}
+
+static int
+open_pages(MigrateArchive *archive, int flags, GError **error)
+{
+    g_autofree char *path = path_of(archive->stem, ".pages");
+    int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | flags, 0600);
+    if (fd < 0) {
+        error_set_errno(error, errno, "open the page states in %s", path);
+    }
+    return fd;
+}
+
+int
+migrate_archive_new_pages(MigrateArchive *archive, GError **error)
+{
+    g_autofree char *path = path_of(archive->stem, ".pages");
+    unlink(path);
+    return open_pages(archive, O_CREAT | O_EXCL, error);
+}
+
+int
+migrate_archive_old_pages(MigrateArchive *archive, GError **error)
+{
+    return open_pages(archive, 0, error);
+}
+
+/* A rename: who reads it reads the old one or the new one, never half. It lies
+ * in memory, so there is no disk to wait for. */
+static bool
+write_whole(const char *path, const char *text, GError **error)
+{
+    g_autofree char *next = g_strconcat(path, ".next", NULL);
+    unlink(next);
+    autofd fd = open(next, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                     0600);
+    size_t length = strlen(text);
+    if (fd < 0 || write(fd, text, length) != (ssize_t)length ||
+        rename(next, path) < 0) {
+        return error_set_errno(error, errno, "write %s", path);
+    }
+    return true;
+}
+
+bool
+migrate_archive_write(MigrateArchive *archive, const MigrateSession *session,
+                      GError **error)
+{
+    MigrateJournal journal;
+    migrate_journal_of(session, &journal);
+    g_autofree char *text = migrate_journal_to_text(&journal);
+    g_autofree char *path = path_of(archive->stem, ".journal");
+    return write_whole(path, text, error);
+}
+
+char *
+migrate_archive_keeper_path(MigrateRole role, pid_t qemu_pid)
+{
+    g_autofree char *stem = stem_of(role, qemu_pid);
+    return path_of(stem, ".keeper");
+}
+
+static bool
+read_journal(const char *path, MigrateJournal *journal, GError **error)
+{
+    g_autofree char *text = NULL;
+    g_autoptr(GError) why = NULL;
+    if (!g_file_get_contents(path, &text, NULL, &why)) {
+        return error_set(error, ERROR_FAILED, "%s", why->message);
+    }
+    bool ok = migrate_journal_from_text(text, journal, error);
+    if (!ok) {
+        g_prefix_error(error, "%s: ", path);
+    }
+    return ok;
+}
+
+static bool
+qemu_lives(const MigrateJournal *journal)
+{
+    autofd pidfd =
+        proc_life_open(journal->qemu_pid, journal->qemu_started, NULL);
+    return pidfd >= 0;
+}
+
+/* True if nobody is at work on it. One of a destination whose QEMU is gone is
+ * of no use to anybody, and removed. */
+static bool
+is_orphan(const MigrateJournal *journal)
+{
+    bool busy;
+    g_autofree char *stem =
+        stem_of(journal->options.role, journal->qemu_pid);
+    autofd lock = take_lock(stem, &busy, NULL);
+    if (lock < 0) {
+        return false;
+    }
+    if (journal->options.role == MIGRATE_RECEIVE && !qemu_lives(journal)) {
+        remove_files(stem);
+        return false;
+    }
+    return true;
+}
+
+static void
+free_journal(gpointer data)
+{
+    migrate_journal_clear(data);
+    g_free(data);
+}
+
+static GPtrArray *
+read_all(void)
+{
+    GPtrArray *all = g_ptr_array_new_with_free_func(free_journal);
+    g_autofree char *directory = migrate_rundir_path();
+    g_autoptr(GDir) dir = g_dir_open(directory, 0, NULL);
+    const char *name;
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *path = g_build_filename(directory, name, NULL);
+        g_autoptr(GError) why = NULL;
+        MigrateJournal journal;
+        if (!g_str_has_suffix(name, ".journal")) {
+            continue;
+        }
+        if (read_journal(path, &journal, &why)) {
+            g_ptr_array_add(all, g_memdup2(&journal, sizeof journal));
+        } else {
+            g_warning("%s", why->message);
+        }
+    }
+    return all;
+}
+
+GPtrArray *
+migrate_archive_orphans(void)
+{
+    GPtrArray *all = read_all();
+    for (guint i = all->len; i-- > 0;) {
+        if (!is_orphan(g_ptr_array_index(all, i))) {
+            g_ptr_array_remove_index(all, i);
+        }
+    }
+    return all;
+}
+
+bool
+migrate_archive_find(MigrateRole role, const char *qmp_path,
+                     MigrateJournal *journal, GError **error)
+{
+    const char *verb = role == MIGRATE_SEND ? "send" : "receive";
+    g_autoptr(GPtrArray) all = read_all();
+    MigrateJournal *found = NULL;
+    unsigned n = 0;
+    for (guint i = 0; i < all->len; i++) {
+        MigrateJournal *one = g_ptr_array_index(all, i);
+        if (one->options.role == role &&
+            (!qmp_path ||
+             g_strcmp0(qmp_path, one->options.qmp_path) == 0) &&
+            (role == MIGRATE_SEND || qemu_lives(one) || is_orphan(one))) {
+            found = one;
+            n++;
+        }
+    }
+    if (n != 1) {
+        return error_set(error, ERROR_STATE,
+                         n ? "there are %2$u interrupted '%1$s' here; say "
+                             "which by --qmp PATH"
+                           : "there is no interrupted '%s' of a running "
+                             "migration on this host",
+                         verb, n);
+    }
+    *journal = *found;
+    *found = (MigrateJournal){0};
+    return true;
+}

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Taking over: see migrate-resume.h.
+ *
+ * The destination's order matters. The page states are put right while no
+ * thread of ours lives; then the descriptor is read again, so that no fault
+ * goes unheard; and only then everybody who waits is woken, once: a guest
+ * thread whose event was read by the dead helper faults again and is heard.
+ * To wake without mapping is safe here because the memory is registered: who
+ * is woken traps again.
+ */
+#include "migrate/migrate-resume.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "attach/attach.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/proc-life.h"
+#include "migrate/migrate-archive.h"
+#include "migrate/migrate-destination.h"
+#include "migrate/migrate-fdstore.h"
+#include "migrate/migrate-handover.h"
+#include "migrate/migrate-inspect.h"
+#include "migrate/migrate-keeper.h"
+#include "migrate/migrate-lobby.h"
+#include "migrate/migrate-rejoin.h"
+#include "migrate/migrate-trust.h"
+#include "uffd/uffd-fd.h"
+
+/* What the command line says of it counts; the peer's demands have not changed,
+ * but a key may have moved. */
+static void
+take_trust(MigrateOptions *options, MigrateOptions *old)
+{
+    if (options->tls || options->tls_creds || options->tls_psk) {
+        return;
+    }
+    options->tls = old->tls;
+    options->tls_creds = g_steal_pointer(&old->tls_creds);
+    options->tls_psk = g_steal_pointer(&old->tls_psk);
+    options->tls_name = g_steal_pointer(&old->tls_name);
+}
+
+bool
+migrate_resume_find(MigrateOptions *options, MigrateJournal *journal,
+                    GError **error)
+{
+    if (!migrate_archive_find(options->role, options->qmp_path, journal,
+                              error)) {
+        return false;
+    }
+    MigrateOptions *old = &journal->options;
+    g_free(options->qmp_path);
+    g_free(options->address);
+    options->qmp_path = g_steal_pointer(&old->qmp_path);
+    options->address = g_steal_pointer(&old->address);
+    if (!options->report_path) {
+        options->report_path = g_steal_pointer(&old->report_path);
+    }
+    options->pid = journal->qemu_pid;
+    options->insecure = old->insecure;
+    take_trust(options, old);
+    options->paused = old->paused;
+    return true;
+}
+
+static bool
+open_archive(MigrateSession *session, GError **error)
+{
+    session->archive = migrate_archive_open(session->options.role,
+                                            session->pid, error);
+    session->report.vm_name = g_strdup(session->identity.name);
+    session->report.vm_uuid = g_strdup(session->identity.uuid);
+    session->report.ram_bytes = session->ram->bytes;
+    session->report.started_ns = fd_now_ns();
+    return session->archive != NULL;
+}
+
+static bool
+is_open_in(pid_t pid, int number)
+{
+    g_autoptr(GArray) all = attach_list_userfaultfds(pid, NULL);
+    for (guint i = 0; all && i < all->len; i++) {
+        if (g_array_index(all, int, i) == number) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+add_regions(MigrateSession *session, GError **error)
+{
+    session->destination.regions = uffd_regions_new();
+    for (unsigned i = 0; i < session->ram->n_blocks; i++) {
+        const MigrateBlock *block = &session->ram->blocks[i];
+        if (!uffd_regions_add(session->destination.regions, i, block->hva,
+                              block->bytes, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+adopt_pages(MigrateSession *session, GError **error)
+{
+    autofd memory = migrate_archive_old_pages(session->archive, error);
+    if (memory < 0 || !migrate_ram_map(session->ram, true, error)) {
+        return false;
+    }
+    session->destination.target =
+        collapse_target_open(session->pid, error);
+    session->destination.pages =
+        session->destination.target
+            ? migrate_pages_adopt(session->ram, session->destination.uffd,
+                                  memory, &session->alarm, error)
+            : NULL;
+    if (!session->destination.pages) {
+        return false;
+    }
+    session->destination.huge = migrate_huge_start(
+        session->destination.pages, session->destination.target);
+    migrate_pages_offer_again(session->destination.pages);
+    return true;
+}
+
+/* Killed while it let QEMU go, the old helper may have closed the descriptor
+ * there already: then every page was PRESENT, and there is nothing to guard. */
+static bool
+take_userfaultfd(MigrateSession *session, GError **error)
+{
+    int number = session->destination.remote_uffd;
+    if (!is_open_in(session->pid, number)) {
+        session->destination.remote_uffd = -1;
+        return true;
+    }
+    session->destination.uffd = attach_copy_fd(session->pid, number, error);
+    return session->destination.uffd >= 0;
+}
+
+static bool
+wake_all(MigrateSession *session, GError **error)
+{
+    if (session->destination.uffd < 0) {
+        return migrate_pages_complete(session->destination.pages) ||
+               error_set(error, ERROR_STATE,
+                         "the userfaultfd is gone from QEMU %d, and pages are "
+                         "missing: this guest cannot be helped any more",
+                         (int)session->pid);
+    }
+    session->destination.fault = migrate_fault_start(
+        session->destination.uffd, session->destination.regions, NULL,
+        session->destination.pages, &session->alarm);
+    for (unsigned i = 0; i < session->ram->n_blocks; i++) {
+        const MigrateBlock *block = &session->ram->blocks[i];
+        uffd_fd_wake(session->destination.uffd, block->hva, block->bytes);
+    }
+    return true;
+}
+
+static bool
+guard_again(MigrateSession *session, GError **error)
+{
+    session->pidfd =
+        proc_life_open(session->pid, session->qemu_started, error);
+    session->qemu_gone = session->pidfd < 0;
+    session->destination.wanted =
+        g_new0(uint8_t *, session->ram->n_blocks);
+    for (unsigned i = 0; i < session->ram->n_blocks; i++) {
+        session->destination.wanted[i] =
+            g_malloc0(session->ram->blocks[i].extents);
+    }
+    return !session->qemu_gone && open_archive(session, error) &&
+           migrate_ram_reopen(session->ram, session->pid, true, error) &&
+           take_userfaultfd(session, error) && add_regions(session, error) &&
+           adopt_pages(session, error) && wake_all(session, error);
+}
+
+bool
+migrate_resume_destination(MigrateSession *session, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+    if (!migrate_trust_take_address(session, error) ||
+        !guard_again(session, error)) {
+        return false;
+    }
+    if (session->past_no_return) {
+        migrate_session_commit(session);
+    }
+    if (migrate_pages_complete(session->destination.pages)) {
+        return true;
+    }
+    error_set(&why, ERROR_PEER_GONE, "taking over from a receiver that ended");
+    if (!migrate_rejoin(session, why, error)) {
+        return false;
+    }
+    return session->past_no_return ||
+           (migrate_inspect_open_monitor(session, error) &&
+            migrate_destination_start_guest(session, error));
+}
+
+/* In the order of who is likely to have them: systemd gave them to us at the
+ * start; the keeper; QEMU, if it lives. */
+static bool
+reopen_source(MigrateSession *session, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+    g_autofree char *keeper =
+        migrate_archive_keeper_path(MIGRATE_SEND, session->pid);
+    migrate_fdstore_fetch(session->ram);
+    if (!migrate_keeper_fetch(keeper, session->ram, &why)) {
+        g_debug("%s", why->message);
+    }
+    if (!migrate_ram_reopen(session->ram, session->pid, false, error)) {
+        g_prefix_error(error, "nobody holds the guest's memory any more "
+                              "(QEMU, the keeper, systemd): ");
+        return false;
+    }
+    return migrate_ram_map(session->ram, false, error);
+}
+
+static void
+find_qemu(MigrateSession *session)
+{
+    g_autoptr(GError) why = NULL;
+    session->pidfd =
+        proc_life_open(session->pid, session->qemu_started, &why);
+    session->qemu_gone = session->pidfd < 0;
+    if (session->qemu_gone) {
+        g_message("the source's QEMU has ended (%s); its memory is held here",
+                  why->message);
+    }
+}
+
+bool
+migrate_resume_source(MigrateSession *session, GError **error)
+{
+    find_qemu(session);
+    if (!open_archive(session, error)) {
+        return false;
+    }
+    if (!session->past_no_return) {
+        /* The undo that follows does what the dead one could not do. */
+        return migrate_inspect_open_monitor(session, error) &&
+               error_set(error, ERROR_CANCELLED,
+                         "the sender ended before the point of no return: "
+                         "what it had begun is taken back");
+    }
+    migrate_session_commit(session);
+    if (!reopen_source(session, error) ||
+        !migrate_lobby_listen(session, error) ||
+        !migrate_handover_wait_running(session, error)) {
+        return false;
+    }
+    migrate_resume_clean_qemu(session);
+    return true;
+}
+
+void
+migrate_resume_clean_qemu(MigrateSession *session)
+{
+    g_autoptr(GError) why = NULL;
+    if (session->qemu_gone) {
+        return;
+    }
+    if ((!session->qmp && !migrate_inspect_open_monitor(session, &why)) ||
+        !migrate_capability_clear(session->qmp, &why)) {
+        g_warning("%s", why->message);
+    }
+}
+
+static bool
+end_qemu(const MigrateJournal *journal, GError **error)
+{
+    autofd pidfd =
+        proc_life_open(journal->qemu_pid, journal->qemu_started, error);
+    return pidfd >= 0 &&
+           (syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) == 0 ||
+            error_set(error, ERROR_FAILED, "cannot end QEMU %d",
+                      (int)journal->qemu_pid));
+}
+
+static bool
+let_go(const MigrateJournal *journal, GError **error)
+{
+    MigrateArchive *archive =
+        migrate_archive_open(MIGRATE_SEND, journal->qemu_pid, error);
+    if (!archive) {
+        g_prefix_error(error, "end it first (kill -9): ");
+        return false;
+    }
+    g_autofree char *keeper =
+        migrate_archive_keeper_path(MIGRATE_SEND, journal->qemu_pid);
+    migrate_keeper_release(keeper);
+    migrate_archive_remove(archive);
+    return true;
+}
+
+bool
+migrate_resume_give_up(MigrateRole role, const char *qmp_path, GError **error)
+{
+    g_auto(MigrateJournal) journal = {0};
+    if (!migrate_archive_find(role, qmp_path, &journal, error)) {
+        return false;
+    }
+    if (role == MIGRATE_SEND) {
+        return let_go(&journal, error);
+    }
+    if (!end_qemu(&journal, error)) {
+        return false;
+    }
+    /* A receiver at work sees that and cleans up by itself. */
+    MigrateArchive *archive =
+        migrate_archive_open(role, journal.qemu_pid, NULL);
+    if (archive) {
+        migrate_archive_remove(archive);
+    }
+    return true;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Taking over from a helper that died: what it left in the run-time directory
+ * becomes a session again, in the middle of the story. Main thread only.
+ */
+#pragma once
+
+#include "migrate/migrate-journal.h"
+
+/* Finds what OPTIONS->role left (OPTIONS->qmp_path, if given, says of which
+ * guest) and completes OPTIONS from it. The journal is for
+ * migrate_journal_give() after migrate_session_new(). STATE: nothing to resume,
+ * or not clear what. */
+bool migrate_resume_find(MigrateOptions *options, MigrateJournal *journal,
+                         GError **error);
+
+/* In the place of the stage switchover. */
+bool migrate_resume_source(MigrateSession *session, GError **error);
+bool migrate_resume_destination(MigrateSession *session, GError **error);
+
+/* What the one that died may have left switched in QEMU is switched off; its
+ * monitor is opened if it is not. Only warns. */
+void migrate_resume_clean_qemu(MigrateSession *session);
+
+/* Ends a guest whose other half is gone for good: at the destination its QEMU
+ * is killed, at the source its memory let go. False (STATE): there is no such
+ * guest, or its sender is still at work. */
+bool migrate_resume_give_up(MigrateRole role, const char *qmp_path,
+                            GError **error);
