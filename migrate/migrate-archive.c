@@ -259,14 +259,15 @@ migrate_archive_find(MigrateRole role, const char *qmp_path,
                      MigrateJournal *journal, GError **error)
 {
     const char *verb = role == MIGRATE_SEND ? "send" : "receive";
+    g_autofree char *wanted =
+        qmp_path ? g_canonicalize_filename(qmp_path, NULL) : NULL;
     g_autoptr(GPtrArray) all = read_all();
     MigrateJournal *found = NULL;
     unsigned n = 0;
     for (guint i = 0; i < all->len; i++) {
         MigrateJournal *one = g_ptr_array_index(all, i);
         if (one->options.role == role &&
-            (!qmp_path ||
-             g_strcmp0(qmp_path, one->options.qmp_path) == 0) &&
+            (!wanted || g_strcmp0(wanted, one->options.qmp_path) == 0) &&
             (role == MIGRATE_SEND || qemu_lives(one) || is_orphan(one))) {
             found = one;
             n++;

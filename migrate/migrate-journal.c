@@ -42,6 +42,15 @@ put_text(GKeyFile *file, const char *key, const char *value)
     }
 }
 
+/* Who takes over may stand in another directory. */
+static void
+put_path(GKeyFile *file, const char *key, const char *path)
+{
+    g_autofree char *absolute =
+        path ? g_canonicalize_filename(path, NULL) : NULL;
+    put_text(file, key, absolute);
+}
+
 static void
 put_block(GKeyFile *file, unsigned i, const MigrateBlock *block)
 {
@@ -71,16 +80,16 @@ put_options(GKeyFile *file, const MigrateOptions *options)
 {
     g_key_file_set_string(file, HEAD, "role",
                           options->role == MIGRATE_SEND ? "send" : "receive");
-    put_text(file, "qmp", options->qmp_path);
+    put_path(file, "qmp", options->qmp_path);
     put_text(file, "address", options->address);
-    put_text(file, "report", options->report_path);
+    put_path(file, "report", options->report_path);
     g_key_file_set_integer(file, HEAD, "peer-timeout", options->peer_timeout_s);
     g_key_file_set_integer(file, HEAD, "link-timeout", options->link_timeout_s);
     g_key_file_set_boolean(file, HEAD, "insecure", options->insecure);
     g_key_file_set_boolean(file, HEAD, "paused", options->paused);
     g_key_file_set_boolean(file, HEAD, "tls", options->tls);
-    put_text(file, "tls-creds", options->tls_creds);
-    put_text(file, "tls-psk", options->tls_psk);
+    put_path(file, "tls-creds", options->tls_creds);
+    put_path(file, "tls-psk", options->tls_psk);
     put_text(file, "tls-name", options->tls_name);
 }
 
