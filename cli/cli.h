@@ -16,6 +16,10 @@ int cmd_check(int argc, char **argv);
 int cmd_collapse(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 
+/* In postlude-libvirt; see cli-libvirt.h. */
+int cmd_migrate(int argc, char **argv);
+int cmd_check_domain(int argc, char **argv);
+
 /* Parses ARGV (the verb first) against ENTRIES (a GOptionEntry table that ends in {0}); what is
  * left over is an error. USAGE is what must be given, SUMMARY what it does, both
  * for --help. False: *STATUS is what to

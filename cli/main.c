@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "cli/cli-libvirt.h"
 #include "cli/cli.h"
 
 typedef struct {
@@ -19,6 +20,7 @@ typedef struct {
 static const Verb verbs[] = {
     {"send", cmd_send, "source: hand a running guest over, serve its pages"},
     {"receive", cmd_receive, "destination: take a guest over, make it huge"},
+    {"migrate", cli_libvirt_run, "move a domain of libvirt to another host"},
     {"collapse", cmd_collapse, "give a running guest its huge pages back"},
     {"check", cmd_check, "say what this host and this guest lack"},
     {"status", cmd_status, "show the helpers that run on this host"},

@@ -21,7 +21,8 @@ allowed() {
     base) echo "" ;;
     attach | uffd | wire | qmp | collapse) echo "base" ;;
     migrate) echo "base attach uffd wire qmp collapse" ;;
-    cli | libvirt) echo "base attach uffd wire qmp collapse migrate" ;;
+    libvirt) echo "base attach uffd wire qmp collapse migrate" ;;
+    cli) echo "base attach uffd wire qmp collapse migrate libvirt" ;;
     esac
 }
 

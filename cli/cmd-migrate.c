@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * postlude migrate: one command moves a domain of libvirt. Part of the program
+ * postlude-libvirt, which 'postlude migrate' runs (cli-libvirt.h).
+ */
+#include <stdio.h>
+
+#include "cli/cli-libvirt.h"
+#include "cli/cli.h"
+#include "libvirt/libvirt-advice.h"
+#include "libvirt/libvirt-move.h"
+#include "migrate/migrate-stages.h"
+
+#define PEER_TIMEOUT_S 600 /* to create disks over there takes its time */
+#define SUMMARY                                                               \
+    "Moves a running domain to another host: libvirt moves its devices, "     \
+    "Postlude its memory.\nRuns on the source host, as root; the destination " \
+    "needs Postlude's hook and nothing\ntyped. Options that virsh migrate "    \
+    "knows mean the same here."
+
+typedef struct {
+    LibvirtOptions move;
+    gboolean prepare;
+    char **words; /* DOMAIN and DESTURI */
+} Options;
+
+static void
+options_clear(Options *options)
+{
+    libvirt_options_clear(&options->move);
+    g_clear_pointer(&options->words, g_strfreev);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
+
+static void
+add_flags(GArray *all, LibvirtOptions *o)
+{
+    const GOptionEntry entries[] = {
+        {"p2p", 0, 0, G_OPTION_ARG_NONE, &o->p2p,
+         "The two daemons talk to each other", NULL},
+        {"persistent", 0, 0, G_OPTION_ARG_NONE, &o->persistent,
+         "Define the domain on the destination", NULL},
+        {"undefinesource", 0, 0, G_OPTION_ARG_NONE, &o->undefine_source,
+         "Undefine it on the source", NULL},
+        {"change-protection", 0, 0, G_OPTION_ARG_NONE, &o->change_protection,
+         "No changes of its configuration meanwhile", NULL},
+        {"unsafe", 0, 0, G_OPTION_ARG_NONE, &o->unsafe,
+         "Even if libvirt holds it unsafe", NULL},
+        {"abort-on-error", 0, 0, G_OPTION_ARG_NONE, &o->abort_on_error,
+         "Give up on soft errors", NULL},
+        {"copy-storage-all", 0, 0, G_OPTION_ARG_NONE, &o->copy_storage_all,
+         "Copy disks", NULL},
+        {"copy-storage-inc", 0, 0, G_OPTION_ARG_NONE, &o->copy_storage_inc,
+         "Copy disks, except for a backing file that both have", NULL},
+        {"copy-storage-synchronous-writes", 0, 0, G_OPTION_ARG_NONE,
+         &o->copy_storage_synchronous, "Guest writes wait for the copy", NULL},
+    };
+    g_array_append_vals(all, entries, G_N_ELEMENTS(entries));
+}
+
+static void
+add_values(GArray *all, LibvirtOptions *o)
+{
+    const GOptionEntry entries[] = {
+        {"migrateuri", 0, 0, G_OPTION_ARG_STRING, &o->migrate_uri,
+         "Where QEMU connects to", "URI"},
+        {"listen-address", 0, 0, G_OPTION_ARG_STRING, &o->listen_address,
+         "Where the destination's QEMU listens", "ADDRESS"},
+        {"graphicsuri", 0, 0, G_OPTION_ARG_STRING, &o->graphics_uri,
+         "Where graphics clients are sent", "URI"},
+        {"dname", 0, 0, G_OPTION_ARG_STRING, &o->new_name,
+         "Another name on the destination", "NAME"},
+        {"xml", 0, 0, G_OPTION_ARG_FILENAME, &o->xml_file,
+         "What the destination starts", "FILE"},
+        {"persistent-xml", 0, 0, G_OPTION_ARG_FILENAME,
+         &o->persistent_xml_file, "What the destination defines", "FILE"},
+        {"migrate-disks", 0, 0, G_OPTION_ARG_STRING, &o->migrate_disks,
+         "Which disks to copy", "A,B"},
+        {"disks-uri", 0, 0, G_OPTION_ARG_STRING, &o->disks_uri,
+         "Where disks are copied to", "URI"},
+        {"disks-port", 0, 0, G_OPTION_ARG_INT, &o->disks_port,
+         "At which port", "N"},
+        {"bandwidth", 0, 0, G_OPTION_ARG_INT, &o->bandwidth_mib,
+         "Limit of libvirt's own part", "MIB/S"},
+        {"tls-destination", 0, 0, G_OPTION_ARG_STRING, &o->tls_destination,
+         "The destination's name in its certificate", "NAME"},
+    };
+    g_array_append_vals(all, entries, G_N_ELEMENTS(entries));
+}
+
+static void
+add_ours(GArray *all, Options *options)
+{
+    LibvirtOptions *o = &options->move;
+    const GOptionEntry entries[] = {
+        {"connect", 'c', 0, G_OPTION_ARG_STRING, &o->connect_uri,
+         "libvirt on this host (default qemu:///system)", "URI"},
+        {"prepare", 0, 0, G_OPTION_ARG_NONE, &options->prepare,
+         "Only put into the domain's definition what it lacks", NULL},
+        {"listen", 0, 0, G_OPTION_ARG_STRING, &o->listen,
+         "Where the destination reaches this host", "HOST[:PORT]"},
+        {"streams", 0, 0, G_OPTION_ARG_INT, &o->streams,
+         "Bulk connections (default: from the cores)", "N"},
+        {"peer-timeout", 0, 0, G_OPTION_ARG_INT, &o->peer_timeout_s,
+         "How long to wait for the destination (default 600)", "SECONDS"},
+        {"timeout", 0, 0, G_OPTION_ARG_INT, &o->timeout_s,
+         "Give up if the guest has not gone over by then", "SECONDS"},
+        {"insecure", 0, 0, G_OPTION_ARG_NONE, &o->insecure,
+         "Send memory unencrypted, also to other hosts", NULL},
+        {"tls", 0, 0, G_OPTION_ARG_NONE, &o->tls,
+         "Memory and device state over TLS", NULL},
+        {"json", 0, 0, G_OPTION_ARG_NONE, &o->json, "Report as JSON", NULL},
+        {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->words,
+         NULL, NULL},
+    };
+    g_array_append_vals(all, entries, G_N_ELEMENTS(entries));
+}
+
+static const char *
+take(Options *options)
+{
+    LibvirtOptions *o = &options->move;
+    guint given = options->words ? g_strv_length(options->words) : 0;
+    if (given != (options->prepare ? 1 : 2)) {
+        return options->prepare ? "--prepare takes one DOMAIN"
+                                : "it takes DOMAIN and DESTURI";
+    }
+    o->domain = g_strdup(options->words[0]);
+    o->dest_uri = g_strdup(options->words[1]); /* NULL with --prepare */
+    if (o->persistent_xml_file && !o->persistent) {
+        return "--persistent-xml goes with --persistent only";
+    }
+    if (o->insecure && o->tls) {
+        return "--insecure and --tls exclude each other";
+    }
+    if (o->streams < 0 || o->streams > WIRE_MAX_STREAMS) {
+        return "--streams takes a number from 1 to 64";
+    }
+    if (o->peer_timeout_s < 1 || o->peer_timeout_s > 86400) {
+        return "--peer-timeout takes 1 to 86400 seconds";
+    }
+    return o->timeout_s < 0 || o->bandwidth_mib < 0 || o->disks_port < 0
+               ? "--timeout, --bandwidth and --disks-port take numbers from 0"
+               : NULL;
+}
+
+static int
+prepare(const LibvirtOptions *o)
+{
+    g_autofree char *text = NULL;
+    g_autoptr(GError) why = NULL;
+    if (!libvirt_advice_prepare(o->connect_uri, o->domain, &text, &why)) {
+        return cli_fail("migrate", why->message, MIGRATE_EXIT_FAILED);
+    }
+    printf("%s\n", text);
+    return MIGRATE_EXIT_DONE;
+}
+
+static int
+run(const Options *options)
+{
+    if (options->prepare) {
+        return prepare(&options->move);
+    }
+    g_autoptr(GError) why = NULL;
+    int status = libvirt_move(&options->move, &why);
+    return status == MIGRATE_EXIT_DONE
+               ? status
+               : cli_fail("migrate", why->message, status);
+}
+
+int
+cmd_migrate(int argc, char **argv)
+{
+    g_auto(Options) options = {.move.peer_timeout_s = PEER_TIMEOUT_S};
+    g_autoptr(GArray) all = g_array_new(true, true, sizeof(GOptionEntry));
+    add_ours(all, &options);
+    add_flags(all, &options.move);
+    add_values(all, &options.move);
+    int status;
+    if (!cli_parse(argc, argv, "DOMAIN DESTURI | --prepare DOMAIN", SUMMARY,
+                   (const GOptionEntry *)(void *)all->data, &status)) {
+        return status;
+    }
+    const char *wrong = take(&options);
+    if (wrong) {
+        return cli_fail("migrate", wrong, MIGRATE_EXIT_USAGE);
+    }
+    options.move.program = cli_libvirt_postlude();
+    return run(&options);
+}

@@ -1,0 +1,504 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * One domain on its way: see libvirt-move.h.
+ *
+ *   sender starts, listens        the guest runs on the source
+ *   libvirt: Begin, Prepare       the destination's QEMU starts; its hook arms
+ *                                 a receiver, which dials the sender
+ *   libvirt: Perform              devices; the sender follows QEMU's events
+ *   QEMU says completed           POINT OF NO RETURN, as the sender sees it
+ *   libvirt: Finish               the guest runs on the destination
+ *   we tidy the metadata          the sender sends the rest, and ends
+ *
+ * Two things end, in any order: libvirt's call and the sender. Before the point
+ * of no return the end of one takes the other along; after it nobody is
+ * stopped, and the sender's exit status is the truth about the memory.
+ */
+#include "libvirt/libvirt-move.h"
+
+#include <glib-unix.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "libvirt/libvirt-address.h"
+#include "libvirt/libvirt-guest.h"
+#include "libvirt/libvirt-job.h"
+#include "libvirt/libvirt-probe.h"
+#include "libvirt/libvirt-report.h"
+#include "libvirt/libvirt-sender.h"
+#include "migrate/migrate-token.h"
+
+#define RUN_DIRECTORY "/run/postlude"
+#define PROGRESS_MS 1000
+#define DISKS_S 86400
+#define DONE 0
+#define FAILED 1
+#define GIVEN_UP 3
+
+typedef struct {
+    const LibvirtOptions *options;
+    virConnectPtr source, destination; /* the latter NULL: not reachable */
+    virDomainPtr domain;
+    char uuid[VIR_UUID_STRING_BUFLEN];
+    LibvirtPrepare prepare;
+    LibvirtAddress address;
+    char *token, *token_path;
+    LibvirtSender *sender;
+    LibvirtJob *job;
+    GMainLoop *loop;
+    char *reason; /* what went wrong first; all else followed from it */
+    bool tidied;
+} Move;
+
+static void
+forget_token_file(Move *move)
+{
+    if (move->token_path) {
+        unlink(move->token_path);
+        g_clear_pointer(&move->token_path, g_free);
+    }
+}
+
+static void
+move_clear(Move *move)
+{
+    /* First the sender, so that libvirt's thread is not waited for in vain. */
+    g_clear_pointer(&move->sender, libvirt_sender_free);
+    g_clear_pointer(&move->job, libvirt_job_free);
+    forget_token_file(move);
+    g_clear_pointer(&move->token, g_free);
+    libvirt_address_clear(&move->address);
+    libvirt_prepare_clear(&move->prepare);
+    g_clear_pointer(&move->loop, g_main_loop_unref);
+    g_clear_pointer(&move->reason, g_free);
+    g_clear_pointer(&move->domain, virDomainFree);
+    g_clear_pointer(&move->destination, libvirt_daemon_close);
+    g_clear_pointer(&move->source, libvirt_daemon_close);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Move, move_clear)
+
+static bool
+open_source(Move *move, GError **error)
+{
+    const LibvirtOptions *o = move->options;
+    move->source = libvirt_daemon_open(o->connect_uri, error);
+    if (!move->source) {
+        return false;
+    }
+    g_autofree char *uri = virConnectGetURI(move->source);
+    g_autofree char *host = uri ? libvirt_daemon_host_of_uri(uri) : NULL;
+    if (host) {
+        return error_set(error, ERROR_USAGE,
+                         "%s is libvirt on another host: run 'postlude "
+                         "migrate' where the guest runs, because its memory "
+                         "is served from there",
+                         uri);
+    }
+    move->domain = libvirt_daemon_find(move->source, o->domain, error);
+    if (!move->domain) {
+        return false;
+    }
+    virDomainGetUUIDString(move->domain, move->uuid);
+    return libvirt_guest_check(move->domain, &move->prepare, error);
+}
+
+/* With --p2p the daemons talk to each other, and this process need not reach
+ * the destination; it is only better if it does. */
+static bool
+open_destination(Move *move, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+    move->destination = libvirt_daemon_open(move->options->dest_uri, &why);
+    if (!move->destination && !move->options->p2p) {
+        g_propagate_error(error, g_steal_pointer(&why));
+        return false;
+    }
+    if (!move->destination) {
+        g_message("%s; going on, but nobody asks for the hook there, nor takes "
+                  "the sender's address out of the domain afterwards",
+                  why->message);
+    }
+    return true;
+}
+
+static bool
+ask_for_hook(Move *move, GError **error)
+{
+    g_autofree char *xml =
+        move->destination ? libvirt_daemon_xml(move->domain, 0, error) : NULL;
+    if (!xml) {
+        return !move->destination;
+    }
+    g_autofree char *said = NULL;
+    g_autofree char *host = virConnectGetHostname(move->destination);
+    LibvirtProbe probe = libvirt_probe(move->destination, xml, &said);
+    if (probe == LIBVIRT_PROBE_UNKNOWN) {
+        g_message("cannot tell whether Postlude's hook is at work on %s (%s); "
+                  "the sender will notice",
+                  host, said);
+    }
+    return probe != LIBVIRT_PROBE_MISSING ||
+           error_set(error, ERROR_UNSUPPORTED,
+                     "Postlude's hook is not at work on %s: install "
+                     "/etc/libvirt/hooks/qemu.d/postlude there, then restart "
+                     "libvirtd (or virtqemud), which looks for hooks only when "
+                     "it starts",
+                     host);
+}
+
+/* The network that QEMU's own migration was sent through is the one to take. */
+static bool
+choose_address(Move *move, GError **error)
+{
+    const LibvirtOptions *o = move->options;
+    g_autofree char *uri =
+        move->destination ? virConnectGetURI(move->destination) : NULL;
+    g_autofree char *host =
+        o->migrate_uri ? libvirt_daemon_host_of_uri(o->migrate_uri) : NULL;
+    if (!host) {
+        host = libvirt_daemon_host_of_uri(uri ? uri : o->dest_uri);
+    }
+    if (!host && !o->listen) {
+        return error_set(error, ERROR_USAGE,
+                         "'%s' names no host; say with --listen where the "
+                         "destination will reach this host",
+                         o->dest_uri);
+    }
+    return libvirt_address_choose(o->listen, host, &move->address, error);
+}
+
+static bool
+make_token(Move *move, GError **error)
+{
+    if (g_mkdir_with_parents(RUN_DIRECTORY, 0700) != 0) {
+        return error_set(error, ERROR_FAILED,
+                         "cannot make " RUN_DIRECTORY "; run as root");
+    }
+    move->token_path = g_strdup_printf(RUN_DIRECTORY "/%s.%d.token",
+                                       move->uuid, (int)getpid());
+    move->token = migrate_token_make(move->token_path, error);
+    return move->token != NULL;
+}
+
+static bool
+is_past_no_return(const Move *move)
+{
+    return move->sender && libvirt_sender_is_past_no_return(move->sender);
+}
+
+static void
+note_reason(Move *move, const char *reason)
+{
+    if (!move->reason) {
+        move->reason = g_strdup(reason && *reason ? reason : "see above");
+    }
+}
+
+/* Before the point of no return: both ends of it. */
+static void
+stop(Move *move, const char *reason)
+{
+    note_reason(move, reason);
+    if (move->job && !libvirt_job_has_ended(move->job)) {
+        libvirt_job_abort(move->job);
+    }
+    libvirt_sender_cancel(move->sender);
+}
+
+static void
+say(const char *format, ...) G_GNUC_PRINTF(1, 2);
+
+/* The sender may be drawing its bar on the same terminal. */
+static void
+say(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    g_autofree char *text = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    fprintf(stderr, "%s%s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", text);
+}
+
+/* At once when libvirt has moved it: the token is used up, and who knows
+ * whether we live to see the last page. */
+static void
+tidy(Move *move)
+{
+    g_autoptr(GError) why = NULL;
+    move->tidied = true;
+    if (!move->destination) {
+        say("the sender's address and a used-up token are still in the "
+            "domain's metadata on the destination; 'virsh metadata --live "
+            "--config --remove' there takes them out, and so does the next "
+            "migration");
+    } else if (!libvirt_guest_tidy(move->destination, move->uuid, &why)) {
+        say("warning: the sender's address and a used-up token stay in the "
+            "domain's metadata on the destination: %s", why->message);
+    }
+}
+
+static void decide(Move *move);
+
+static void
+on_change(gpointer data)
+{
+    decide(data);
+}
+
+static bool
+start_job(Move *move, GError **error)
+{
+    const LibvirtOptions *o = move->options;
+    g_autofree char *dest_xml = libvirt_guest_dest_xml(
+        move->domain, o, move->address.text, move->token, error);
+    g_autofree char *persist_xml = NULL;
+    if (!dest_xml || !libvirt_guest_persist_xml(move->domain, o, &persist_xml,
+                                                error)) {
+        return false;
+    }
+    say("libvirt: migrating %s to %s", virDomainGetName(move->domain),
+        o->dest_uri);
+    move->job = libvirt_job_start(move->domain, move->destination, o, dest_xml,
+                                  persist_xml, on_change, move);
+    return true;
+}
+
+static void
+begin_job(Move *move)
+{
+    g_autoptr(GError) why = NULL;
+    forget_token_file(move);
+    if (!start_job(move, &why)) {
+        stop(move, why->message);
+    }
+}
+
+static void
+on_sender_over(Move *move)
+{
+    if (libvirt_sender_exit_status(move->sender) != DONE) {
+        note_reason(move, libvirt_sender_line(move->sender)->reason);
+        if (move->job && !libvirt_job_has_ended(move->job)) {
+            /* libvirt would find out much later. */
+            libvirt_job_abort(move->job);
+        }
+    }
+}
+
+static void
+on_job_over(Move *move)
+{
+    if (libvirt_job_failure(move->job)) {
+        note_reason(move, libvirt_job_failure(move->job));
+        libvirt_sender_cancel(move->sender);
+    } else if (!move->tidied) {
+        tidy(move);
+    }
+}
+
+/* Called after everything that happens. */
+static void
+decide(Move *move)
+{
+    bool sender_over = libvirt_sender_has_ended(move->sender);
+    bool job_over = move->job && libvirt_job_has_ended(move->job);
+    if (!move->job && !sender_over && !move->reason &&
+        libvirt_sender_has_said(move->sender, "listening")) {
+        begin_job(move);
+    }
+    if (job_over) {
+        on_job_over(move);
+    }
+    if (sender_over) {
+        on_sender_over(move);
+    }
+    if (sender_over && (job_over || !move->job)) {
+        g_main_loop_quit(move->loop);
+    }
+}
+
+static gboolean
+on_signal(gpointer data)
+{
+    Move *move = data;
+    if (is_past_no_return(move)) {
+        say("the guest has gone over: its memory must follow, so this cannot "
+            "be stopped any more");
+    } else {
+        stop(move, "stopped by a signal");
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+on_timeout(gpointer data)
+{
+    Move *move = data;
+    if (!is_past_no_return(move)) {
+        stop(move, "the time given with --timeout is over");
+    }
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean
+on_progress(gpointer data)
+{
+    Move *move = data;
+    uint64_t done, total;
+    if (move->job && !libvirt_job_has_ended(move->job) &&
+        libvirt_job_progress(move->job, &done, &total)) {
+        say("libvirt: %" PRIu64 " of %" PRIu64 " MiB of disks and devices",
+            done >> 20, total >> 20);
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+/* Disks are copied after the destination is armed and before QEMU is told to
+ * migrate; libvirt watches over that itself, and our end ends it. */
+static int
+patience_s(const LibvirtOptions *o)
+{
+    return o->copy_storage_all || o->copy_storage_inc ? DISKS_S
+                                                      : o->peer_timeout_s;
+}
+
+static GPtrArray *
+more_arguments(const LibvirtOptions *o)
+{
+    GPtrArray *more = g_ptr_array_new_with_free_func(g_free);
+    if (o->insecure) {
+        g_ptr_array_add(more, g_strdup("--insecure"));
+    }
+    if (o->tls) {
+        g_ptr_array_add(more, g_strdup("--tls"));
+    }
+    if (o->streams > 0) {
+        g_ptr_array_add(more, g_strdup_printf("--streams=%d", o->streams));
+    }
+    g_ptr_array_add(more,
+                    g_strdup_printf("--peer-timeout=%d", patience_s(o)));
+    g_ptr_array_add(more, NULL);
+    return more;
+}
+
+static bool
+start_sender(Move *move, GError **error)
+{
+    const LibvirtOptions *o = move->options;
+    g_autoptr(GPtrArray) more = more_arguments(o);
+    const LibvirtSenderOptions options = {
+        .program = o->program,
+        .qmp_path = move->prepare.monitor,
+        .listen = move->address.text,
+        .token_path = move->token_path,
+        .more = (const char *const *)more->pdata,
+        .quiet = o->json,
+    };
+    move->sender = libvirt_sender_start(&options, on_change, move, error);
+    return move->sender != NULL;
+}
+
+static void
+run(Move *move)
+{
+    guint sources[] = {
+        g_unix_signal_add(SIGINT, on_signal, move),
+        g_unix_signal_add(SIGTERM, on_signal, move),
+        g_unix_signal_add(SIGHUP, on_signal, move),
+        g_timeout_add(PROGRESS_MS, on_progress, move),
+    };
+    guint limit = move->options->timeout_s > 0
+                      ? g_timeout_add_seconds(
+                            (guint)move->options->timeout_s, on_timeout, move)
+                      : 0;
+    move->loop = g_main_loop_new(NULL, false);
+    g_main_loop_run(move->loop);
+    for (unsigned i = 0; i < G_N_ELEMENTS(sources); i++) {
+        g_source_remove(sources[i]);
+    }
+    if (limit && g_main_context_find_source_by_id(NULL, limit)) {
+        g_source_remove(limit);
+    }
+}
+
+static int
+judge(Move *move, GError **error)
+{
+    const char *name = virDomainGetName(move->domain);
+    int status = libvirt_sender_exit_status(move->sender);
+    const char *failure = move->job ? libvirt_job_failure(move->job) : NULL;
+    bool moved = move->job && !failure;
+    if (status == DONE && moved) {
+        return DONE;
+    }
+    if (status == DONE || status == GIVEN_UP) {
+        error_set(error, ERROR_FAILED,
+                  "the memory of '%s' has gone to the destination%s, but: %s",
+                  name, status == DONE ? " whole" : "",
+                  failure ? failure : "see above");
+        return GIVEN_UP;
+    }
+    if (moved) {
+        error_set(error, ERROR_FAILED,
+                  "libvirt moved '%s' itself, whole and in its own way, while "
+                  "nobody was armed on the destination: %s",
+                  name, libvirt_sender_line(move->sender)->reason);
+        return GIVEN_UP;
+    }
+    error_set(error, ERROR_FAILED,
+              "'%s' was not moved, and is %s on this host: %s", name,
+              libvirt_daemon_state(move->domain), move->reason);
+    return FAILED;
+}
+
+static void
+print_json(const Move *move, int status, const GError *why)
+{
+    const MigrateEventLine *line = libvirt_sender_line(move->sender);
+    const char *outcome = status == DONE     ? "completed"
+                          : status == FAILED ? "failed"
+                                             : "given-up";
+    const LibvirtReport report = {
+        .domain = virDomainGetName(move->domain),
+        .uuid = move->uuid,
+        .destination = move->options->dest_uri,
+        .outcome = outcome,
+        .reason = why ? why->message : NULL,
+        .libvirt_failure = move->job ? libvirt_job_failure(move->job) : NULL,
+        .sender_json = line->report,
+    };
+    g_autofree char *text = libvirt_report_to_json(&report);
+    printf("%s", text);
+}
+
+static bool
+begin(Move *move, GError **error)
+{
+    return libvirt_daemon_init(error) && open_source(move, error) &&
+           open_destination(move, error) && ask_for_hook(move, error) &&
+           choose_address(move, error) && make_token(move, error) &&
+           start_sender(move, error);
+}
+
+int
+libvirt_move(const LibvirtOptions *options, GError **error)
+{
+    g_auto(Move) move = {.options = options, .address.claim = -1};
+    if (!begin(&move, error)) {
+        return FAILED;
+    }
+    run(&move);
+    GError *why = NULL;
+    int status = judge(&move, &why);
+    if (options->json) {
+        print_json(&move, status, why);
+    }
+    if (why) {
+        g_propagate_error(error, why);
+    }
+    return status;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * 'postlude migrate': libvirt's migration and our sender, side by side. This
+ * file is the story; what each does is in libvirt-job and libvirt-sender.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "libvirt/libvirt-options.h"
+
+/* Moves the domain. Returns what to exit with: 0 done, 1 the guest is where it
+ * was, 3 something was given up after the point of no return. ERROR is set
+ * unless it is 0. */
+int libvirt_move(const LibvirtOptions *options, GError **error);

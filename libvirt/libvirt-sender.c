@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The sender as a child: see libvirt-sender.h.
+ *
+ * Two pipes tie it to us. The end of the one is our end: before the point of
+ * no return that cancels, so a killed 'postlude migrate' leaves nothing; after
+ * it the sender goes on alone. On the other it says where it stands.
+ */
+#include "libvirt/libvirt-sender.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+
+struct LibvirtSender {
+    void (*on_change)(gpointer data);
+    gpointer data;
+    GPid pid;
+    int parent_pipe; /* our end */
+    int events;
+    GString *text; /* of a line that is not whole yet */
+    GHashTable *said;
+    MigrateEventLine line;
+    bool past_no_return;
+    guint watch_events, watch_child; /* 0: none */
+    int wait_status;
+    bool ended;
+};
+
+static void
+take_line(LibvirtSender *sender, const char *text)
+{
+    g_autoptr(GError) why = NULL;
+    g_auto(MigrateEventLine) line = {0};
+    if (!migrate_event_line_parse(text, &line, &why)) {
+        g_warning("the sender said: %s", why->message);
+        return;
+    }
+    g_debug("sender: %s", line.stage);
+    g_hash_table_add(sender->said, g_strdup(line.stage));
+    sender->past_no_return = sender->past_no_return || line.past_no_return;
+    migrate_event_line_clear(&sender->line);
+    sender->line = line;
+    line = (MigrateEventLine){0};
+}
+
+static void
+take_lines(LibvirtSender *sender)
+{
+    char *end;
+    while ((end = memchr(sender->text->str, '\n', sender->text->len))) {
+        *end = '\0';
+        take_line(sender, sender->text->str);
+        g_string_erase(sender->text, 0, end + 1 - sender->text->str);
+    }
+}
+
+/* False at the end of the pipe. */
+static bool
+read_more(LibvirtSender *sender)
+{
+    char buffer[4096];
+    for (;;) {
+        ssize_t n = read(sender->events, buffer, sizeof buffer);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            return n < 0 && errno == EAGAIN;
+        }
+        g_string_append_len(sender->text, buffer, n);
+        take_lines(sender);
+    }
+}
+
+static gboolean
+on_events(gint fd, GIOCondition condition, gpointer data)
+{
+    LibvirtSender *sender = data;
+    bool more = read_more(sender);
+    if (!more) {
+        sender->watch_events = 0;
+    }
+    sender->on_change(sender->data);
+    return more ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
+}
+
+static void
+on_end(GPid pid, gint wait_status, gpointer data)
+{
+    LibvirtSender *sender = data;
+    sender->watch_child = 0;
+    /* Its last words may still be in the pipe. */
+    read_more(sender);
+    sender->wait_status = wait_status;
+    sender->ended = true;
+    g_spawn_close_pid(pid);
+    sender->on_change(sender->data);
+}
+
+static void
+in_child(gpointer data)
+{
+    setsid();
+}
+
+static GPtrArray *
+make_arguments(const LibvirtSenderOptions *o, int parent_fd, int events_fd)
+{
+    GPtrArray *a = g_ptr_array_new_with_free_func(g_free);
+    const char *const words[] = {
+        o->program, "send", "--follow", "--qmp", o->qmp_path, "--listen",
+        o->listen, "--token-file", o->token_path};
+    for (unsigned i = 0; i < G_N_ELEMENTS(words); i++) {
+        g_ptr_array_add(a, g_strdup(words[i]));
+    }
+    g_ptr_array_add(a, g_strdup_printf("--parent-fd=%d", parent_fd));
+    g_ptr_array_add(a, g_strdup_printf("--events-fd=%d", events_fd));
+    for (const char *const *more = o->more; more && *more; more++) {
+        g_ptr_array_add(a, g_strdup(*more));
+    }
+    g_ptr_array_add(a, NULL);
+    return a;
+}
+
+static bool
+spawn(LibvirtSender *sender, const LibvirtSenderOptions *options,
+      int parent_fd, int events_fd, GError **error)
+{
+    g_autoptr(GPtrArray) arguments =
+        make_arguments(options, parent_fd, events_fd);
+    g_autoptr(GError) why = NULL;
+    int kept[] = {parent_fd, events_fd};
+    GSpawnFlags flags =
+        G_SPAWN_DO_NOT_REAP_CHILD |
+        (options->quiet ? G_SPAWN_STDOUT_TO_DEV_NULL : G_SPAWN_DEFAULT);
+    return g_spawn_async_with_pipes_and_fds(
+               NULL, (const char *const *)arguments->pdata, NULL, flags,
+               in_child, NULL, -1, -1, -1, kept, kept, G_N_ELEMENTS(kept),
+               &sender->pid, NULL, NULL, NULL, &why) ||
+           error_set(error, ERROR_FAILED, "cannot start '%s send': %s",
+                     options->program, why->message);
+}
+
+LibvirtSender *
+libvirt_sender_start(const LibvirtSenderOptions *options,
+                     void (*on_change)(gpointer data), gpointer data,
+                     GError **error)
+{
+    int parent[2], events[2];
+    if (pipe2(parent, O_CLOEXEC) != 0) {
+        error_set_errno(error, errno, "a pipe for the sender");
+        return NULL;
+    }
+    autofd parent_theirs = parent[0], parent_ours = parent[1];
+    if (pipe2(events, O_CLOEXEC) != 0) {
+        error_set_errno(error, errno, "a pipe for the sender");
+        return NULL;
+    }
+    autofd events_ours = events[0], events_theirs = events[1];
+    g_autoptr(LibvirtSender) sender = g_new0(LibvirtSender, 1);
+    sender->on_change = on_change;
+    sender->data = data;
+    sender->parent_pipe = fd_steal(&parent_ours);
+    sender->events = fd_steal(&events_ours);
+    sender->text = g_string_new(NULL);
+    sender->said = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+                                         NULL);
+    sender->line = (MigrateEventLine){.stage = g_strdup(""),
+                                      .exit_status = -1};
+    if (!fd_set_nonblocking(sender->events, true, error) ||
+        !spawn(sender, options, parent_theirs, events_theirs, error)) {
+        return NULL;
+    }
+    sender->watch_events =
+        g_unix_fd_add(sender->events, G_IO_IN | G_IO_HUP, on_events, sender);
+    sender->watch_child = g_child_watch_add(sender->pid, on_end, sender);
+    return g_steal_pointer(&sender);
+}
+
+void
+libvirt_sender_free(LibvirtSender *sender)
+{
+    if (!sender) {
+        return;
+    }
+    if (sender->watch_events) {
+        g_source_remove(sender->watch_events);
+    }
+    if (sender->watch_child) {
+        g_source_remove(sender->watch_child);
+    }
+    fd_clear(&sender->parent_pipe);
+    fd_clear(&sender->events);
+    g_string_free(sender->text, true);
+    g_hash_table_unref(sender->said);
+    migrate_event_line_clear(&sender->line);
+    g_free(sender);
+}
+
+const MigrateEventLine *
+libvirt_sender_line(const LibvirtSender *sender)
+{
+    return &sender->line;
+}
+
+bool
+libvirt_sender_has_said(const LibvirtSender *sender, const char *stage)
+{
+    return g_hash_table_contains(sender->said, stage);
+}
+
+bool
+libvirt_sender_is_past_no_return(const LibvirtSender *sender)
+{
+    return sender->past_no_return;
+}
+
+bool
+libvirt_sender_has_ended(const LibvirtSender *sender)
+{
+    return sender->ended;
+}
+
+int
+libvirt_sender_exit_status(const LibvirtSender *sender)
+{
+    if (WIFEXITED(sender->wait_status)) {
+        return WEXITSTATUS(sender->wait_status);
+    }
+    return sender->past_no_return ? 3 : 1;
+}
+
+void
+libvirt_sender_cancel(LibvirtSender *sender)
+{
+    fd_clear(&sender->parent_pipe);
+}

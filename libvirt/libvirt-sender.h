@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * 'postlude send --follow' as a child: the process that serves the guest's
+ * memory. It outlives whoever started it when the guest needs it, and only
+ * then. Main thread, with the default main context.
+ */
+#pragma once
+
+#include "migrate/migrate-event-line.h"
+
+typedef struct {
+    const char *program;    /* postlude */
+    const char *qmp_path;
+    const char *listen;
+    const char *token_path;
+    const char *const *more; /* arguments as they are, NULL-terminated */
+    bool quiet;              /* its report is not printed */
+} LibvirtSenderOptions;
+
+typedef struct LibvirtSender LibvirtSender;
+
+/* Runs it in a session of its own: a Ctrl-C is for us to judge. ON_CHANGE is
+ * called at every word of it, and when it has ended. */
+LibvirtSender *libvirt_sender_start(const LibvirtSenderOptions *options,
+                                    void (*on_change)(gpointer data),
+                                    gpointer data, GError **error);
+
+/* Cancels it, unless it is past the point of no return, and does not wait. */
+void libvirt_sender_free(LibvirtSender *sender);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(LibvirtSender, libvirt_sender_free)
+
+/* The last line it wrote; its stage is "" before the first. */
+const MigrateEventLine *libvirt_sender_line(const LibvirtSender *sender);
+
+/* True once it has said STAGE. */
+bool libvirt_sender_has_said(const LibvirtSender *sender, const char *stage);
+
+/* As far as it has told us: it may know better. */
+bool libvirt_sender_is_past_no_return(const LibvirtSender *sender);
+
+bool libvirt_sender_has_ended(const LibvirtSender *sender);
+
+/* After it has ended: its exit status, 3 if it was killed past the point of no
+ * return, else 1. */
+int libvirt_sender_exit_status(const LibvirtSender *sender);
+
+/* Asks it to take everything back; without effect past the point of no
+ * return. */
+void libvirt_sender_cancel(LibvirtSender *sender);

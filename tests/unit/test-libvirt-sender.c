@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The sender as a child, played by a shell: its words are heard, the end of our
+ * pipe reaches it, and how it ended is told.
+ */
+#include <string.h>
+#include <glib/gstdio.h>
+
+#include "libvirt/libvirt-sender.h"
+
+typedef struct {
+    GMainLoop *loop;
+    LibvirtSender *sender;
+    const char *until; /* a word, or NULL: its end */
+} Scene;
+
+static bool
+is_there(const Scene *scene)
+{
+    return scene->sender &&
+           (scene->until
+                ? libvirt_sender_has_said(scene->sender, scene->until)
+                : libvirt_sender_has_ended(scene->sender));
+}
+
+static void
+on_change(gpointer data)
+{
+    Scene *scene = data;
+    if (is_there(scene)) {
+        g_main_loop_quit(scene->loop);
+    }
+}
+
+static gboolean
+give_up(gpointer data)
+{
+    g_error("the child did not do what it should");
+    return G_SOURCE_REMOVE;
+}
+
+static void
+wait_for(Scene *scene, const char *word)
+{
+    scene->until = word;
+    guint limit = g_timeout_add_seconds(20, give_up, NULL);
+    if (!is_there(scene)) {
+        g_main_loop_run(scene->loop);
+    }
+    g_source_remove(limit);
+}
+
+/* SCRIPT sees the arguments as they would be postlude's; say WORD PAST writes
+ * a line, parent waits for the end of the parent's pipe. */
+static void
+start(Scene *scene, const char *script)
+{
+    static const char head[] =
+        "#!/bin/sh\n"
+        "for a; do case $a in --parent-fd=*) p=${a#*=};; "
+        "--events-fd=*) e=${a#*=};; esac; done\n"
+        "say() { eval \"printf '{\\\"stage\\\":\\\"%s\\\","
+        "\\\"past_no_return\\\":%s,\\\"new\\\":[1]}\\n' $1 $2 >&$e\"; }\n"
+        "parent() { eval \"cat <&$p\" >/dev/null; }\n";
+    g_autofree char *directory = g_dir_make_tmp("sender-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(directory, "postlude", NULL);
+    g_autofree char *text = g_strconcat(head, script, NULL);
+    g_autoptr(GError) error = NULL;
+    g_assert_true(g_file_set_contents(path, text, -1, &error));
+    g_assert_cmpint(g_chmod(path, 0700), ==, 0);
+    static const char *const more[] = {"--insecure", NULL};
+    const LibvirtSenderOptions options = {.program = path,
+                                          .qmp_path = "/q",
+                                          .listen = "h:1",
+                                          .token_path = "/t",
+                                          .more = more};
+    scene->sender = libvirt_sender_start(&options, on_change, scene, &error);
+    g_assert_no_error(error);
+    wait_for(scene, "up");
+    g_remove(path);
+    g_rmdir(directory);
+}
+
+static void
+scene_init(Scene *scene)
+{
+    *scene = (Scene){.loop = g_main_loop_new(NULL, false)};
+}
+
+static void
+scene_clear(Scene *scene)
+{
+    g_clear_pointer(&scene->sender, libvirt_sender_free);
+    g_main_loop_unref(scene->loop);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Scene, scene_clear)
+
+static void
+test_words(void)
+{
+    g_auto(Scene) scene;
+    scene_init(&scene);
+    start(&scene,
+          "[ \"$1 $2 $3 $4 $5 $6 $7 $8\" = 'send --follow --qmp /q --listen "
+          "h:1 --token-file /t' ] || exit 9\n"
+          "case \"$*\" in *--insecure*) ;; *) exit 8;; esac\n"
+          "say up false; say armed false; say running true; exit 0");
+    wait_for(&scene, NULL);
+    g_assert_cmpint(libvirt_sender_exit_status(scene.sender), ==, 0);
+    g_assert_true(libvirt_sender_has_said(scene.sender, "armed"));
+    g_assert_false(libvirt_sender_has_said(scene.sender, "ready"));
+    g_assert_true(libvirt_sender_is_past_no_return(scene.sender));
+    g_assert_cmpstr(libvirt_sender_line(scene.sender)->stage, ==, "running");
+}
+
+static void
+test_cancel(void)
+{
+    g_auto(Scene) scene;
+    scene_init(&scene);
+    start(&scene, "say up false; parent; say over false; exit 1");
+    g_assert_false(libvirt_sender_has_ended(scene.sender));
+    libvirt_sender_cancel(scene.sender);
+    wait_for(&scene, NULL);
+    g_assert_true(libvirt_sender_has_said(scene.sender, "over"));
+    g_assert_cmpint(libvirt_sender_exit_status(scene.sender), ==, 1);
+}
+
+/* Killed: where the guest is depends on how far it was. */
+static void
+test_killed(gconstpointer past)
+{
+    g_auto(Scene) scene;
+    scene_init(&scene);
+    g_autofree char *script =
+        g_strdup_printf("say up %s; kill -KILL $$", (const char *)past);
+    start(&scene, script);
+    wait_for(&scene, NULL);
+    g_assert_cmpint(libvirt_sender_exit_status(scene.sender), ==,
+                    strcmp(past, "true") == 0 ? 3 : 1);
+}
+
+/* Nonsense on the pipe is told and skipped. */
+static void
+test_nonsense(void)
+{
+    g_auto(Scene) scene;
+    scene_init(&scene);
+    g_test_expect_message("libvirt", G_LOG_LEVEL_WARNING, "*sender said*");
+    start(&scene, "eval \"echo nonsense >&$e\"; say up false; parent");
+    g_test_assert_expected_messages();
+}
+
+static void
+test_no_program(void)
+{
+    g_auto(Scene) scene;
+    scene_init(&scene);
+    const LibvirtSenderOptions options = {.program = "/nowhere/postlude",
+                                          .qmp_path = "/q",
+                                          .listen = "h:1",
+                                          .token_path = "/t"};
+    g_autoptr(GError) error = NULL;
+    g_assert_null(libvirt_sender_start(&options, on_change, &scene, &error));
+    g_assert_nonnull(strstr(error->message, "/nowhere/postlude"));
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/sender/words", test_words);
+    g_test_add_func("/sender/cancel", test_cancel);
+    g_test_add_data_func("/sender/killed/before", "false", test_killed);
+    g_test_add_data_func("/sender/killed/after", "true", test_killed);
+    g_test_add_func("/sender/nonsense", test_nonsense);
+    g_test_add_func("/sender/no-program", test_no_program);
+    return g_test_run();
+}
