@@ -109,6 +109,10 @@ add_ours(GArray *all, Options *options)
          "Send memory unencrypted, also to other hosts", NULL},
         {"tls", 0, 0, G_OPTION_ARG_NONE, &o->tls,
          "Memory and device state over TLS", NULL},
+        {"tls-creds", 0, 0, G_OPTION_ARG_FILENAME, &o->tls_creds,
+         "This host's certificates (default /etc/pki/qemu)", "DIR"},
+        {"tls-peer", 0, 0, G_OPTION_ARG_STRING, &o->tls_peer,
+         "Only this destination: the name in its certificate", "NAME"},
         {"json", 0, 0, G_OPTION_ARG_NONE, &o->json, "Report as JSON", NULL},
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->words,
          NULL, NULL},
@@ -129,6 +133,9 @@ take(Options *options)
     o->dest_uri = g_strdup(options->words[1]); /* NULL with --prepare */
     if (o->persistent_xml_file && !o->persistent) {
         return "--persistent-xml goes with --persistent only";
+    }
+    if (!o->tls && (o->tls_creds || o->tls_peer)) {
+        return "--tls-creds and --tls-peer go with --tls only";
     }
     if (o->insecure && o->tls) {
         return "--insecure and --tls exclude each other";

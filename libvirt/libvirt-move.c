@@ -366,6 +366,14 @@ patience_s(const LibvirtOptions *o)
                                                       : o->peer_timeout_s;
 }
 
+static void
+add_option(GPtrArray *arguments, const char *option, const char *value)
+{
+    if (value) {
+        g_ptr_array_add(arguments, g_strdup_printf("%s=%s", option, value));
+    }
+}
+
 static GPtrArray *
 more_arguments(const LibvirtOptions *o)
 {
@@ -376,6 +384,8 @@ more_arguments(const LibvirtOptions *o)
     if (o->tls) {
         g_ptr_array_add(more, g_strdup("--tls"));
     }
+    add_option(more, "--tls-creds", o->tls_creds);
+    add_option(more, "--tls-peer", o->tls_peer);
     if (o->streams > 0) {
         g_ptr_array_add(more, g_strdup_printf("--streams=%d", o->streams));
     }

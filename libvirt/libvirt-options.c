@@ -15,6 +15,7 @@ libvirt_options_clear(LibvirtOptions *options)
         &options->persistent_xml_file, &options->migrate_disks,
         &options->disks_uri,      &options->tls_destination,
         &options->listen,         &options->program,
+        &options->tls_creds,      &options->tls_peer,
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(texts); i++) {
         g_clear_pointer(texts[i], g_free);

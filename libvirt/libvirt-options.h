@@ -21,7 +21,7 @@ typedef struct {
     int disks_port, bandwidth_mib;
 
     /* for the sender */
-    char *listen;
+    char *listen, *tls_creds, *tls_peer;
     int streams, peer_timeout_s;
     gboolean insecure, tls;
 

@@ -10,7 +10,7 @@ libgnutls28-dev"
 DEMO_PACKAGES="$BUILD_PACKAGES qemu-system-x86"
 TEST_PACKAGES="$DEMO_PACKAGES python3 busybox-static debootstrap
 clang libclang-rt-dev
-libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients iproute2"
+libvirt-dev libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients iproute2"
 
 # A package may bring a daemon that is wanted in a namespace of a test only:
 # Debian asks this file whether it may start it.
