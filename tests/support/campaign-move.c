@@ -240,7 +240,7 @@ do_all(Move *move, GError **error)
 static bool
 had_nothing_to_do(const Helper *helper, int code, const char *said)
 {
-    return code == 1 && strstr(said, "nothing to resume") &&
+    return code == 1 && strstr(said, "there is no interrupted") &&
            strstr(helper->said->str, "stage settle");
 }
 

@@ -44,15 +44,14 @@ one_of(GRand *dice, const char *const *words, unsigned n)
 }
 
 static CampaignKind
-draw_kind(GRand *dice, bool with_kills)
+draw_kind(GRand *dice)
 {
-    unsigned n = with_kills ? CAMPAIGN_KINDS : CAMPAIGN_FREEZE_RECEIVER;
     unsigned sum = 0;
-    for (unsigned i = 0; i < n; i++) {
+    for (unsigned i = 0; i < CAMPAIGN_KINDS; i++) {
         sum += kinds[i].weight;
     }
     unsigned at = between(dice, 0, sum - 1);
-    for (unsigned i = 0; i < n; i++) {
+    for (unsigned i = 0; i < CAMPAIGN_KINDS; i++) {
         if (at < kinds[i].weight) {
             return i;
         }
@@ -100,9 +99,9 @@ draw_order(GRand *dice, CampaignFault *fault)
 }
 
 static void
-draw_fault(GRand *dice, bool with_kills, CampaignFault *fault)
+draw_fault(GRand *dice, CampaignFault *fault)
 {
-    fault->kind = draw_kind(dice, with_kills);
+    fault->kind = draw_kind(dice);
     fault->lasts_ms = between(dice, kinds[fault->kind].least_ms,
                               kinds[fault->kind].most_ms);
     /* One in three falls into what the one before it set off. */
@@ -112,8 +111,7 @@ draw_fault(GRand *dice, bool with_kills, CampaignFault *fault)
 }
 
 void
-campaign_script_draw(CampaignScript *script, unsigned seed, unsigned number,
-                     bool with_kills)
+campaign_script_draw(CampaignScript *script, unsigned seed, unsigned number)
 {
     const guint32 seeds[] = {seed, number};
     g_autoptr(GRand) dice = g_rand_new_with_seed_array(seeds, 2);
@@ -124,7 +122,7 @@ campaign_script_draw(CampaignScript *script, unsigned seed, unsigned number,
     script->bulk_bytes_per_s =
         between(dice, 2000, 8000) * 1000 / script->streams;
     for (unsigned i = 0; i < script->n_faults; i++) {
-        draw_fault(dice, with_kills, &script->faults[i]);
+        draw_fault(dice, &script->faults[i]);
     }
 }
 

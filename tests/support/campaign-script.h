@@ -44,9 +44,8 @@ typedef struct {
     CampaignFault faults[CAMPAIGN_MAX_FAULTS];
 } CampaignScript;
 
-/* WITH_KILLS: faults of processes, too. */
 void campaign_script_draw(CampaignScript *script, unsigned seed,
-                          unsigned number, bool with_kills);
+                          unsigned number);
 
 const char *campaign_kind_name(CampaignKind kind);
 

@@ -7,10 +7,10 @@
 #include "tests/support/fault-order.h"
 
 static char *
-text_of(unsigned seed, unsigned number, bool with_kills)
+text_of(unsigned seed, unsigned number)
 {
     CampaignScript script;
-    campaign_script_draw(&script, seed, number, with_kills);
+    campaign_script_draw(&script, seed, number);
     return campaign_script_to_text(&script);
 }
 
@@ -18,10 +18,10 @@ static void
 the_seed_decides(void)
 {
     for (unsigned i = 0; i < 50; i++) {
-        g_autofree char *first = text_of(i, 7, true);
-        g_autofree char *again = text_of(i, 7, true);
-        g_autofree char *other = text_of(i + 1, 7, true);
-        g_autofree char *next = text_of(i, 8, true);
+        g_autofree char *first = text_of(i, 7);
+        g_autofree char *again = text_of(i, 7);
+        g_autofree char *other = text_of(i + 1, 7);
+        g_autofree char *next = text_of(i, 8);
         g_assert_cmpstr(first, ==, again);
         g_assert_cmpstr(first, !=, other);
         g_assert_cmpstr(first, !=, next);
@@ -36,7 +36,7 @@ every_order_is_one(void)
     unsigned faults = 0;
     for (unsigned number = 0; number < 300; number++) {
         CampaignScript script;
-        campaign_script_draw(&script, 1, number, true);
+        campaign_script_draw(&script, 1, number);
         g_assert_cmpuint(script.n_faults, <=, CAMPAIGN_MAX_FAULTS);
         g_assert_cmpuint(script.streams, >, 0);
         g_assert_cmpuint(script.bulk_bytes_per_s, >, 0);
@@ -59,25 +59,11 @@ every_order_is_one(void)
     g_assert_cmpuint(faults, >=, 1200);
 }
 
-static void
-kills_can_be_left_out(void)
-{
-    for (unsigned number = 0; number < 300; number++) {
-        CampaignScript script;
-        campaign_script_draw(&script, 1, number, false);
-        for (unsigned i = 0; i < script.n_faults; i++) {
-            g_assert_cmpint(script.faults[i].kind, <,
-                            CAMPAIGN_FREEZE_RECEIVER);
-        }
-    }
-}
-
 int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/campaign-script/seed", the_seed_decides);
     g_test_add_func("/campaign-script/orders", every_order_is_one);
-    g_test_add_func("/campaign-script/no-kills", kills_can_be_left_out);
     return g_test_run();
 }

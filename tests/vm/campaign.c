@@ -17,9 +17,6 @@
 #include "tests/support/campaign-move.h"
 #include "tests/support/vm-expect.h"
 
-#ifndef WITH_KILLS
-#define WITH_KILLS false
-#endif
 
 #define SHORT_MIGRATIONS 8
 #define SHORT_SECONDS 60
@@ -111,7 +108,7 @@ move_once(Campaign *campaign, unsigned number)
     g_autoptr(GError) error = NULL;
     CampaignScript script;
     CampaignOutcome outcome;
-    campaign_script_draw(&script, campaign->seed, number, WITH_KILLS);
+    campaign_script_draw(&script, campaign->seed, number);
     g_autofree char *text = campaign_script_to_text(&script);
     next_guest(campaign, number);
     if (campaign_move(campaign->pair, &script, campaign->seed + number,
