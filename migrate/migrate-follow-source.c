@@ -175,9 +175,21 @@ is_idle(const char *migration)
            g_str_equal(migration, "completed");
 }
 
+/* Asks QEMU to give its migration up. *OURS: nobody had done so before. */
+static bool
+cancel(MigrateSession *session, const char *migration, bool *ours,
+       GError **error)
+{
+    if (g_str_equal(migration, "cancelling")) {
+        return qmp_qemu_migrate_cancel_again(session->qmp, error);
+    }
+    *ours = true;
+    return qmp_qemu_migrate_cancel(session->qmp, error);
+}
+
 /* Asks once; true if it is settled, and how. */
 static bool
-try_retreat(MigrateSession *session, Retreat *how, GError **error)
+try_retreat(MigrateSession *session, Retreat *how, bool *ours, GError **error)
 {
     g_autofree char *migration =
         qmp_qemu_migration_status(session->qmp, NULL, error);
@@ -191,9 +203,7 @@ try_retreat(MigrateSession *session, Retreat *how, GError **error)
         return true;
     }
     if (!is_idle(migration)) {
-        return (g_str_equal(migration, "cancelling")
-                    ? qmp_qemu_migrate_cancel_again(session->qmp, error)
-                    : qmp_qemu_migrate_cancel(session->qmp, error)) &&
+        return cancel(session, migration, ours, error) &&
                error_set(error, ERROR_RETRY, "its migration is '%s'",
                          migration);
     }
@@ -202,9 +212,10 @@ try_retreat(MigrateSession *session, Retreat *how, GError **error)
                                    error);
 }
 
-/* Without a time limit: what QEMU has not said cannot be known. */
+/* Without a time limit: what QEMU has not said cannot be known. *OURS: it was
+ * us who ended QEMU's migration. */
 static Retreat
-retreat(MigrateSession *session)
+retreat(MigrateSession *session, bool *ours)
 {
     uint64_t said_ns = fd_now_ns();
     for (;;) {
@@ -218,7 +229,7 @@ retreat(MigrateSession *session)
         if (status_is(session, "completed") && !session->resumed) {
             return RETREAT_COMPLETED;
         }
-        if (try_retreat(session, &how, &why)) {
+        if (try_retreat(session, &how, ours, &why)) {
             return how;
         }
         if (fd_now_ns() - said_ns > SAY_AGAIN_NS) {
@@ -231,12 +242,19 @@ retreat(MigrateSession *session)
     }
 }
 
-/* WHY we wanted to stop. False: the guest stays here. */
+/* *WHY we wanted to stop. False: the guest stays here, and if QEMU's migration
+ * had ended before we ended it, that is why. */
 static bool
-is_too_late(MigrateSession *session, const GError *why)
+is_too_late(MigrateSession *session, GError **why)
 {
-    switch (retreat(session)) {
+    bool ours = false;
+    switch (retreat(session, &ours)) {
     case RETREAT_HOME:
+        migrate_session_take_in(session, NULL); /* its last event */
+        if (!ours && has_failed(session)) {
+            g_clear_error(why);
+            report_failure(session, why);
+        }
         return false;
     case RETREAT_GONE:
         if (session->source.serve) {
@@ -248,7 +266,7 @@ is_too_late(MigrateSession *session, const GError *why)
     default:
         g_warning("%s; but QEMU has handed the guest over already, and its "
                   "memory is needed here",
-                  why->message);
+                  (*why)->message);
         return true;
     }
 }
@@ -280,7 +298,7 @@ migrate_follow_source_switchover(MigrateSession *session, GError **error)
     bool completed = open_the_way(session, &why) &&
                      follow_to_the_stop(session, &why) &&
                      serve(session, &why) && follow_to_the_end(session, &why);
-    if (!completed && !is_too_late(session, why)) {
+    if (!completed && !is_too_late(session, &why)) {
         g_propagate_error(error, g_steal_pointer(&why));
         return false;
     }
@@ -387,6 +405,7 @@ migrate_follow_source_forbid(MigrateSession *session)
 {
     if (session->too_early && session->migration_status &&
         !has_ended(session) && !session->qemu_gone) {
-        retreat(session);
+        bool ours;
+        retreat(session, &ours);
     }
 }

@@ -38,6 +38,8 @@ vm_driver_accept(VmPair *pair)
     command(pair->destination, "migrate-set-capabilities",
             "{\"capabilities\": [{\"capability\": \"events\", \"state\": "
             "true}]}");
+    /* As -S does: it is for us to start the guest. */
+    command(pair->destination, "stop", NULL);
     command(pair->destination, "migrate-incoming", driver->uri);
     return driver;
 }
@@ -57,6 +59,7 @@ vm_driver_start(VmDriver *driver)
 {
     command(driver->pair->source, "migrate-set-capabilities",
             "{\"capabilities\": ["
+            "{\"capability\": \"events\", \"state\": true}, "
             "{\"capability\": \"postcopy-ram\", \"state\": false}, "
             "{\"capability\": \"pause-before-switchover\", \"state\": true}, "
             "{\"capability\": \"return-path\", \"state\": true}]}");
