@@ -21,6 +21,10 @@ print_json(const GPtrArray *all)
 static void
 print_text(const GPtrArray *all)
 {
+    g_autoptr(GPtrArray) orphans = migrate_status_orphans();
+    for (guint i = 0; i < orphans->len; i++) {
+        printf("%s\n", (const char *)g_ptr_array_index(orphans, i));
+    }
     for (guint i = 0; i < all->len; i++) {
         g_autofree char *line =
             migrate_status_describe(g_ptr_array_index(all, i));
@@ -28,7 +32,7 @@ print_text(const GPtrArray *all)
             printf("%s\n", line);
         }
     }
-    if (all->len == 0) {
+    if (all->len + orphans->len == 0) {
         printf("no helper is running on this host\n");
     }
 }

@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "migrate/migrate-archive.h"
 #include "migrate/migrate-figures.h"
 #include "migrate/migrate-json.h"
 #include "migrate/migrate-rundir.h"
@@ -215,6 +216,25 @@ migrate_status_query_all(void)
         }
     }
     return all;
+}
+
+GPtrArray *
+migrate_status_orphans(void)
+{
+    GPtrArray *lines = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GPtrArray) journals = migrate_archive_orphans();
+    for (guint i = 0; i < journals->len; i++) {
+        const MigrateJournal *j = g_ptr_array_index(journals, i);
+        const char *role =
+            j->options.role == MIGRATE_SEND ? "send" : "receive";
+        g_ptr_array_add(
+            lines,
+            g_strdup_printf("%-8s %-20s qemu %d, peer %s; NOBODY AT WORK: run "
+                            "'postlude %s --resume'",
+                            role, j->vm_name ? j->vm_name : "(unnamed)",
+                            (int)j->qemu_pid, j->options.address, role));
+    }
+    return lines;
 }
 
 void

@@ -22,6 +22,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(MigrateStatus, migrate_status_close)
 /* The status of SESSION as one line of JSON. */
 char *migrate_status_to_json(const MigrateSession *session);
 
+/* What helpers that were killed left, and nobody took over: GPtrArray of lines
+ * for a person. */
+GPtrArray *migrate_status_orphans(void);
+
 /* All helpers of this host that answer: GPtrArray of JSON texts. Sockets that
  * nobody listens on any more are removed. */
 GPtrArray *migrate_status_query_all(void);

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Who may take over: the lock while a helper lives and after it was killed,
+ * journals of QEMUs that live and of those that do not, links in the way.
+ */
+#include "migrate/migrate-archive.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/proc-life.h"
+#include "base/range.h"
+#include "migrate/migrate-rundir.h"
+
+typedef struct {
+    pid_t qemu; /* a process that stands for one */
+    char *qmp;
+    MigrateSession *session;
+} Scene;
+
+static void
+scene_init(Scene *s, MigrateRole role)
+{
+    s->qemu = fork();
+    if (s->qemu == 0) {
+        pause();
+        _exit(0);
+    }
+    s->qmp = g_strdup_printf("/nowhere/%d.qmp", (int)s->qemu);
+    MigrateOptions options = {.role = role,
+                              .qmp_path = s->qmp,
+                              .address = (char *)"127.0.0.1:1",
+                              .peer_timeout_s = 1,
+                              .link_timeout_s = 1};
+    s->session = migrate_session_new(&options);
+    s->session->pid = s->qemu;
+    s->session->ram = g_new0(MigrateRam, 1);
+    s->session->ram->n_blocks = 1;
+    s->session->ram->blocks = g_new0(MigrateBlock, 1);
+    s->session->ram->blocks[0] = (MigrateBlock){
+        .name = g_strdup("ram"), .bytes = PAGE_BYTES, .inode = 1, .file = -1};
+    g_assert_true(proc_life_started(s->qemu, &s->session->qemu_started, NULL));
+}
+
+static void
+end_qemu(Scene *s)
+{
+    if (s->qemu > 0) {
+        kill(s->qemu, SIGKILL);
+        waitpid(s->qemu, NULL, 0);
+        s->qemu = 0;
+    }
+}
+
+static void
+scene_clear(Scene *s)
+{
+    migrate_session_free(s->session);
+    end_qemu(s);
+    g_free(s->qmp);
+}
+
+static bool
+is_orphan(const Scene *s)
+{
+    bool found = false;
+    g_autoptr(GPtrArray) all = migrate_archive_orphans();
+    for (guint i = 0; i < all->len; i++) {
+        const MigrateJournal *j = g_ptr_array_index(all, i);
+        found |= j->qemu_pid == s->session->pid;
+    }
+    return found;
+}
+
+static char *
+path_of(const Scene *s, const char *ending)
+{
+    g_autofree char *directory = migrate_rundir_path();
+    return g_strdup_printf(
+        "%s/%s-%d%s", directory,
+        s->session->options.role == MIGRATE_SEND ? "send" : "receive",
+        (int)s->session->pid, ending);
+}
+
+static void
+lock_and_journal(void)
+{
+    Scene s;
+    g_autoptr(GError) error = NULL;
+    g_auto(MigrateJournal) journal = {0};
+    scene_init(&s, MIGRATE_RECEIVE);
+    MigrateArchive *a = migrate_archive_open(MIGRATE_RECEIVE, s.qemu, &error);
+    g_assert_no_error(error);
+    autofd pages = migrate_archive_new_pages(a, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(write(pages, "xyz", 3), ==, 3);
+    g_assert_true(migrate_archive_write(a, s.session, &error));
+
+    /* At work: found, but nobody's to take over. */
+    g_assert_null(migrate_archive_open(MIGRATE_RECEIVE, s.qemu, &error));
+    g_assert_true(error_is(error, ERROR_STATE));
+    g_clear_error(&error);
+    g_assert_false(is_orphan(&s));
+    g_assert_true(migrate_archive_find(MIGRATE_RECEIVE, s.qmp, &journal,
+                                       &error));
+    g_assert_cmpint(journal.qemu_pid, ==, s.qemu);
+
+    /* The files outlive it, the lock does not. */
+    migrate_archive_close(a);
+    g_assert_true(is_orphan(&s));
+    a = migrate_archive_open(MIGRATE_RECEIVE, s.qemu, &error);
+    g_assert_no_error(error);
+    char text[4] = "";
+    autofd old = migrate_archive_old_pages(a, &error);
+    g_assert_cmpint(read(old, text, 3), ==, 3);
+    g_assert_cmpstr(text, ==, "xyz");
+    migrate_archive_remove(a);
+    g_assert_false(is_orphan(&s));
+    g_autofree char *path = path_of(&s, ".journal");
+    g_assert_cmpint(access(path, F_OK), <, 0);
+    scene_clear(&s);
+}
+
+/* A destination's is worth nothing then, a source's everything. */
+static void
+after_qemu(void)
+{
+    static const MigrateRole roles[] = {MIGRATE_RECEIVE, MIGRATE_SEND};
+    for (unsigned i = 0; i < G_N_ELEMENTS(roles); i++) {
+        Scene s;
+        g_autoptr(GError) error = NULL;
+        g_auto(MigrateJournal) journal = {0};
+        scene_init(&s, roles[i]);
+        MigrateArchive *a = migrate_archive_open(roles[i], s.qemu, &error);
+        g_assert_no_error(error);
+        migrate_archive_write(a, s.session, &error);
+        migrate_archive_close(a);
+        end_qemu(&s);
+        bool found =
+            migrate_archive_find(roles[i], s.qmp, &journal, &error);
+        g_assert_cmpint(found, ==, roles[i] == MIGRATE_SEND);
+        g_autofree char *path = path_of(&s, ".journal");
+        g_assert_cmpint(access(path, F_OK) == 0, ==, found);
+        if (found) {
+            migrate_archive_remove(
+                migrate_archive_open(roles[i], s.session->pid, NULL));
+        } else {
+            g_assert_true(error_is(error, ERROR_STATE));
+        }
+        scene_clear(&s);
+    }
+}
+
+static void
+links(void)
+{
+    Scene s;
+    g_autoptr(GError) error = NULL;
+    scene_init(&s, MIGRATE_RECEIVE);
+    g_autofree char *directory = migrate_rundir_path();
+    g_assert_true(migrate_rundir_make(directory, &error));
+    g_autofree char *lock = path_of(&s, ".lock");
+    g_autofree char *target = path_of(&s, ".stranger");
+    g_assert_no_errno(symlink(target, lock));
+    g_assert_null(migrate_archive_open(MIGRATE_RECEIVE, s.qemu, &error));
+    g_assert_nonnull(error);
+    g_assert_cmpint(access(target, F_OK), <, 0);
+    g_assert_no_errno(unlink(lock));
+    scene_clear(&s);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/archive/lock-and-journal", lock_and_journal);
+    g_test_add_func("/archive/after-qemu", after_qemu);
+    g_test_add_func("/archive/links", links);
+    return g_test_run();
+}
