@@ -123,7 +123,8 @@ read_file(const char *path, GError **error)
 
 char *
 libvirt_guest_dest_xml(virDomainPtr domain, const LibvirtOptions *options,
-                       const char *address, const char *token, GError **error)
+                       const char *address, const char *hostname,
+                       const char *token, GError **error)
 {
     g_autofree char *xml =
         options->xml_file
@@ -136,13 +137,14 @@ libvirt_guest_dest_xml(virDomainPtr domain, const LibvirtOptions *options,
     if (!xml || !libvirt_metadata_decode(xml, &metadata, error)) {
         return NULL;
     }
-    g_free(metadata.address);
-    g_free(metadata.token);
-    metadata.address = g_strdup(address);
-    metadata.token = g_strdup(token);
-    metadata.tls = options->tls;
-    metadata.insecure = options->insecure && !options->tls;
-    return libvirt_metadata_encode(xml, &metadata, error);
+    LibvirtMetadata wanted = {
+        .address = (char *)address,
+        .token = (char *)token,
+        .insecure = options->insecure,
+        .tls = options->tls,
+        .tls_hostname = options->tls ? (char *)hostname : NULL,
+        .collapse_after_migration = metadata.collapse_after_migration};
+    return libvirt_metadata_encode(xml, &wanted, error);
 }
 
 /* A persistent domain's definition goes along by itself, and never had our

@@ -19,11 +19,12 @@ bool libvirt_guest_check(virDomainPtr domain, LibvirtPrepare *prepare,
 bool libvirt_guest_prepare(virDomainPtr domain, char **text, GError **error);
 
 /* What the destination shall start: the domain, or the file that OPTIONS name,
- * and where the sender is. Owned. */
+ * and in its metadata where the sender is. HOSTNAME is the one in its
+ * certificate, or NULL: that of ADDRESS. Owned. */
 char *libvirt_guest_dest_xml(virDomainPtr domain,
                              const LibvirtOptions *options,
-                             const char *address, const char *token,
-                             GError **error);
+                             const char *address, const char *hostname,
+                             const char *token, GError **error);
 
 /* What the destination shall keep; *XML is NULL if libvirt's own choice is
  * right. Owned. */

@@ -152,6 +152,10 @@ add_receive(GPtrArray *command, const LibvirtHookPlan *plan,
     if (plan->metadata.tls) {
         add(command, "--tls");
     }
+    if (plan->metadata.tls_hostname) {
+        add(command, "--tls-hostname");
+        add(command, plan->metadata.tls_hostname);
+    }
     if (plan->metadata.tls && conf->tls_creds) {
         add(command, "--tls-creds");
         add(command, conf->tls_creds);

@@ -20,6 +20,7 @@ libvirt_metadata_clear(LibvirtMetadata *metadata)
 {
     g_free(metadata->address);
     g_free(metadata->token);
+    g_free(metadata->tls_hostname);
     *metadata = (LibvirtMetadata){0};
 }
 
@@ -103,6 +104,10 @@ take_attribute(const char *element, const char *name, const char *value,
     if (receive && strcmp(name, "tls") == 0) {
         return take_bool(name, value, &metadata->tls, error);
     }
+    if (receive && strcmp(name, "tls-hostname") == 0) {
+        metadata->tls_hostname = g_strdup(value);
+        return true;
+    }
     if (!receive && strcmp(name, "after-migration") == 0) {
         return take_bool(name, value, &metadata->collapse_after_migration,
                          error);
@@ -139,7 +144,7 @@ is_token(const char *text)
 
 /* It becomes an argument of a command; what it means is for that to say. */
 static bool
-is_address(const char *text)
+is_word(const char *text)
 {
     size_t bytes = strlen(text);
     for (const char *c = text; *c; c++) {
@@ -147,8 +152,13 @@ is_address(const char *text)
             return false;
         }
     }
-    return bytes > 0 && bytes <= ADDRESS_MAX_BYTES && *text != '-' &&
-           strchr(text, ':');
+    return bytes > 0 && bytes <= ADDRESS_MAX_BYTES && *text != '-';
+}
+
+static bool
+is_address(const char *text)
+{
+    return is_word(text) && strchr(text, ':');
 }
 
 /* NULL if it makes sense. */
@@ -165,6 +175,10 @@ what_is_wrong(const LibvirtMetadata *metadata)
     }
     if (!metadata->token || !is_token(metadata->token)) {
         return "the token is not 32 hexadecimal digits";
+    }
+    if (metadata->tls_hostname &&
+        (!metadata->tls || !is_word(metadata->tls_hostname))) {
+        return "tls-hostname is no name, or without tls";
     }
     return metadata->insecure && metadata->tls
                ? "insecure and tls exclude each other"
@@ -255,6 +269,9 @@ make_element(const LibvirtMetadata *metadata)
         }
         if (metadata->tls) {
             set(node, "tls", "yes");
+        }
+        if (metadata->tls_hostname) {
+            set(node, "tls-hostname", metadata->tls_hostname);
         }
     }
     if (metadata->collapse_after_migration) {

@@ -30,6 +30,7 @@ typedef struct {
     char *token;   /* with ADDRESS: 32 lower-case hex digits */
     bool insecure; /* plain TCP to an address that other hosts can reach */
     bool tls;      /* over TLS; not both */
+    char *tls_hostname; /* the sender's in its certificate; NULL: the address's */
     bool collapse_after_migration;
 } LibvirtMetadata;
 

@@ -253,8 +253,11 @@ static bool
 start_job(Move *move, GError **error)
 {
     const LibvirtOptions *o = move->options;
+    /* The address that we found is a number; certificates tell names. */
+    g_autofree char *hostname =
+        o->listen ? NULL : virConnectGetHostname(move->source);
     g_autofree char *dest_xml = libvirt_guest_dest_xml(
-        move->domain, o, move->address.text, move->token, error);
+        move->domain, o, move->address.text, hostname, move->token, error);
     g_autofree char *persist_xml = NULL;
     if (!dest_xml || !libvirt_guest_persist_xml(move->domain, o, &persist_xml,
                                                 error)) {

@@ -107,6 +107,9 @@ test_commands(void)
                    false, RECEIVES "|--insecure");
     expect_command(DOMAIN_(OURS(RECEIVE(" tls='yes'")), MONITOR), &none,
                    false, RECEIVES "|--tls");
+    expect_command(DOMAIN_(OURS(RECEIVE(" tls='yes' tls-hostname='a.b'")),
+                           MONITOR),
+                   &none, false, RECEIVES "|--tls|--tls-hostname|a.b");
     expect_command(DOMAIN_(OURS(RECEIVE(" tls='yes'")), MONITOR), &all, true,
                    "systemd-run|--quiet|--collect|--scope|"
                    "--unit=postlude-receive-4711|"

@@ -165,6 +165,10 @@ static const Refusal refusals[] = {
     {"<p:receive address='a:1' token='" TOKEN "' insecure='1'/>",
      "neither yes nor no"},
     {"<p:receive address='a:1' token='" TOKEN "' later='1'/>", "'later'"},
+    {"<p:receive address='a:1' token='" TOKEN "' tls-hostname='a.b'/>",
+     "tls-hostname"},
+    {"<p:receive address='a:1' token='" TOKEN
+     "' tls='yes' tls-hostname='-rf'/>", "tls-hostname"},
     {"<p:receive address='a:1' token='" TOKEN "' p:tls='yes'/>",
      "does not know"},
     {RECEIVE RECEIVE, "twice"},
