@@ -15,6 +15,7 @@
 #include "migrate/migrate-resume.h"
 #include "migrate/migrate-stages.h"
 #include "migrate/migrate-status.h"
+#include "migrate/migrate-trust.h"
 
 #define PEER_TIMEOUT_S 60
 #define LINK_TIMEOUT_S 10
@@ -199,6 +200,10 @@ cli_migrate(const CliMigrate *verb, MigrateOptions *options,
     }
     if (missing) {
         return cli_fail(verb->verb, missing, MIGRATE_EXIT_USAGE);
+    }
+    g_autoptr(GError) why = NULL;
+    if (!migrate_trust_check(options, &why)) {
+        return cli_fail(verb->verb, why->message, MIGRATE_EXIT_USAGE);
     }
     status = before && !options->resume ? before(options) : -1;
     return status >= 0 ? status : run(verb->verb, options);

@@ -22,7 +22,13 @@ migrate_lobby_listen(MigrateSession *session, GError **error)
         return false;
     }
     session->listener = wire_address_listen(session->address, error);
-    return session->listener >= 0;
+    if (session->listener < 0) {
+        return false;
+    }
+    session->porch = wire_porch_open(session->listener,
+                                     wire_address_creds(session->address),
+                                     WIRE_LINK_PATIENCE_MS);
+    return true;
 }
 
 bool
@@ -127,16 +133,20 @@ explain(WireStatus status, const WireHello *hello)
     return g_strdup(wire_status_name(status));
 }
 
-/* One connection: in, or out with a word. */
-static void
-receive_caller(MigrateSession *session, int fd)
+bool
+migrate_lobby_has_caller(MigrateSession *session)
+{
+    struct pollfd p = {.fd = wire_porch_fd(session->porch), .events = POLLIN};
+    return poll(&p, 1, 0) > 0;
+}
+
+void
+migrate_lobby_admit(MigrateSession *session)
 {
     WireHello hello;
     g_autoptr(GError) why = NULL;
-    g_autoptr(WireLink) link = wire_link_accept(
-        fd, wire_address_creds(session->address), &hello, &why);
+    g_autoptr(WireLink) link = wire_porch_take(session->porch, &hello);
     if (!link) {
-        g_warning("turned a connection away: %s", why->message);
         return;
     }
     WireLink **place = NULL;
@@ -153,29 +163,14 @@ receive_caller(MigrateSession *session, int fd)
     }
 }
 
-bool
-migrate_lobby_has_caller(MigrateSession *session)
-{
-    struct pollfd p = {.fd = session->listener, .events = POLLIN};
-    return poll(&p, 1, 0) > 0;
-}
-
-void
-migrate_lobby_admit(MigrateSession *session)
-{
-    int fd = accept4(session->listener, NULL, NULL, SOCK_CLOEXEC);
-    if (fd >= 0) {
-        receive_caller(session, fd);
-    }
-}
-
 static bool
 wait_until(MigrateSession *session, bool (*done)(const MigrateSession *),
            const char *what, GError **error)
 {
     uint64_t deadline =
         fd_deadline_ns(session->options.peer_timeout_s * 1000);
-    guint watch = migrate_session_watch(session, session->listener);
+    guint watch =
+        migrate_session_watch(session, wire_porch_fd(session->porch));
     unsigned rejoins = session->rejoins;
     bool ok = true;
     while (ok && !done(session)) {

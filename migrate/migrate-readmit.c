@@ -204,7 +204,8 @@ bool
 migrate_readmit_wait(MigrateSession *session, bool (*done)(MigrateSession *),
                      const char *what, GError **error)
 {
-    guint watch = migrate_session_watch(session, session->listener);
+    guint watch =
+        migrate_session_watch(session, wire_porch_fd(session->porch));
     bool ok = true;
     session->source.until = done;
     while (ok && !done(session) && !session->source.complete) {

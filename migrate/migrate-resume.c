@@ -37,6 +37,10 @@ static void
 take_trust(MigrateOptions *options, MigrateOptions *old)
 {
     if (options->tls || options->tls_creds || options->tls_psk) {
+        /* Not to name the peer again must not open the door to all others. */
+        if (!options->tls_name && options->role == MIGRATE_SEND) {
+            options->tls_name = g_steal_pointer(&old->tls_name);
+        }
         return;
     }
     options->tls = old->tls;

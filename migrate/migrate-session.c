@@ -130,6 +130,7 @@ close_links(MigrateSession *session)
     g_clear_pointer(&session->urgent, wire_link_free);
     g_clear_pointer(&session->device, wire_link_free);
     g_clear_pointer(&session->control, wire_link_free);
+    g_clear_pointer(&session->porch, wire_porch_close);
     if (session->listener >= 0) {
         wire_address_unlink(session->address);
     }

@@ -20,7 +20,7 @@
 #include "migrate/migrate-relay.h"
 #include "migrate/migrate-report.h"
 #include "migrate/migrate-serve.h"
-#include "wire/wire-link.h"
+#include "wire/wire-porch.h"
 
 typedef enum { MIGRATE_SEND, MIGRATE_RECEIVE } MigrateRole;
 
@@ -101,6 +101,7 @@ typedef struct MigrateSession {
     uint8_t ticket[WIRE_SESSION_BYTES];  /* this set of its connections */
     unsigned n_streams;
     int listener; /* source */
+    WirePorch *porch; /* source: before the listener */
     WireLink *control, *device, *urgent;
     WireLink *bulk[WIRE_MAX_STREAMS];
     GQueue frames; /* MigrateFrame, not yet expected by anybody */

@@ -12,9 +12,14 @@ wants_tls(const MigrateOptions *options)
     return options->tls || options->tls_creds || options->tls_psk;
 }
 
-static bool
-check_options(const MigrateOptions *options, GError **error)
+bool
+migrate_trust_check(const MigrateOptions *options, GError **error)
 {
+    if (wants_tls(options) && !wire_tls_creds_are_built()) {
+        return error_set(error, ERROR_USAGE,
+                         "this postlude was built without TLS (meson option "
+                         "'tls', needs GnuTLS): leave the --tls options away");
+    }
     if (options->tls_creds && options->tls_psk) {
         return error_set(error, ERROR_USAGE,
                          "--tls-creds and --tls-psk are two ways to prove who "
@@ -110,7 +115,7 @@ migrate_trust_take_address(MigrateSession *session, GError **error)
     const MigrateOptions *options = &session->options;
     g_autoptr(WireAddress) address =
         wire_address_parse(options->address, error);
-    if (!address || !check_options(options, error) ||
+    if (!address || !migrate_trust_check(options, error) ||
         !(wants_tls(options) ? protect(options, address, error)
                              : may_be_plain(options, address, error))) {
         return false;

@@ -7,10 +7,12 @@
 
 #include "migrate/migrate-session.h"
 
+/* USAGE if the TLS options contradict each other, or this build has no TLS. */
+bool migrate_trust_check(const MigrateOptions *options, GError **error);
+
 /* Parses the address of SESSION's options and gives it its credentials. Fails
- * with USAGE if the options contradict each other, if the credentials cannot
- * be used, or if other hosts can reach the address and neither TLS nor
- * --insecure was asked for. */
+ * with USAGE if those cannot be used, or if other hosts can reach the address
+ * and neither TLS nor --insecure was asked for. */
 bool migrate_trust_take_address(MigrateSession *session, GError **error);
 
 /* "x509" or "psk", NULL without TLS. */

@@ -176,7 +176,7 @@ wire_address_listen(const WireAddress *address, GError **error)
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     }
     if (fd < 0 || bind(fd, (struct sockaddr *)&native, bytes) < 0 ||
-        listen(fd, 16) < 0) {
+        listen(fd, 64) < 0) {
         error_set_errno(error, errno, "cannot listen on %s", address->text);
         return -1;
     }

@@ -234,10 +234,11 @@ agree_on_tls(WireLink *link, const WireTlsCreds *creds, uint64_t deadline_ns,
 }
 
 WireLink *
-wire_link_accept(int fd, const WireTlsCreds *creds, WireHello *hello,
-                 GError **error)
+wire_link_accept(int fd, const WireTlsCreds *creds, int patience_ms,
+                 WireHello *hello, GError **error)
 {
     g_autoptr(WireLink) link = wire_link_new(fd);
+    link->patience_ms = patience_ms;
     uint64_t deadline_ns = fd_deadline_ns(link->patience_ms);
     WireHelloBytes in;
     if (!agree_on_tls(link, creds, deadline_ns, error) ||
@@ -246,6 +247,7 @@ wire_link_accept(int fd, const WireTlsCreds *creds, WireHello *hello,
         discard_input(link);
         return NULL;
     }
+    link->patience_ms = WIRE_LINK_PATIENCE_MS;
     return g_steal_pointer(&link);
 }
 

@@ -33,10 +33,10 @@ WireLink *wire_link_dial(const WireAddress *address, WireRole role,
 
 /* The listener's half, on an accepted FD (taken over): the TLS handshake if
  * CREDS (NULL: plain text; they must outlive the link), then HELLO, all within
- * the patience. Plain text and TLS tell each other what is wrong. The caller
+ * PATIENCE_MS. Plain text and TLS tell each other what is wrong. The caller
  * decides and then calls wire_link_welcome() or wire_link_reject(). */
-WireLink *wire_link_accept(int fd, const WireTlsCreds *creds, WireHello *hello,
-                           GError **error);
+WireLink *wire_link_accept(int fd, const WireTlsCreds *creds, int patience_ms,
+                           WireHello *hello, GError **error);
 bool wire_link_welcome(WireLink *link, const WireHello *hello,
                        const uint8_t session[WIRE_SESSION_BYTES],
                        GError **error);

@@ -14,6 +14,9 @@
 
 typedef struct WireTlsCreds WireTlsCreds;
 
+/* False in a build without GnuTLS, in which nothing below can be had. */
+bool wire_tls_creds_are_built(void);
+
 /* DIRECTORY holds ca-cert.pem, perhaps ca-crl.pem, and for who LISTENS
  * server-cert.pem and server-key.pem, else client-cert.pem and client-key.pem.
  * PEER: the name that the other side's certificate must bear; NULL, which only

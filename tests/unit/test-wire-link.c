@@ -206,8 +206,8 @@ host(gpointer data)
     uint8_t session[WIRE_SESSION_BYTES];
     memset(session, 9, sizeof session);
     g_autoptr(WireLink) link =
-        wire_link_accept(accept(h->listener, NULL, NULL), NULL, &hello,
-                         NULL);
+        wire_link_accept(accept(h->listener, NULL, NULL), NULL,
+                         WIRE_LINK_PATIENCE_MS, &hello, NULL);
     g_assert_nonnull(link);
     g_assert_cmpint(hello.role, ==, WIRE_ROLE_BULK);
     g_assert_cmpuint(hello.index, ==, 5);
@@ -272,11 +272,13 @@ strangers_are_turned_away(void)
     g_assert_cmpint(write(stranger, "GET / HTTP/1.1\r\nHost: example.org\r\n\r\n",
                           37),
                     ==, 37);
-    g_assert_null(wire_link_accept(fds[1], NULL, &hello, &error));
+    g_assert_null(wire_link_accept(fds[1], NULL, WIRE_LINK_PATIENCE_MS,
+                                   &hello, &error));
     g_assert_true(error_is(error, ERROR_PROTOCOL));
     g_assert_no_errno(socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
     close(fds[0]);
-    g_assert_null(wire_link_accept(fds[1], NULL, &hello, &gone));
+    g_assert_null(wire_link_accept(fds[1], NULL, WIRE_LINK_PATIENCE_MS,
+                                   &hello, &gone));
     g_assert_true(error_is(gone, ERROR_PEER_GONE));
 }
 

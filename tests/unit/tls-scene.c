@@ -24,7 +24,8 @@ host(gpointer data)
     uint8_t session[WIRE_SESSION_BYTES] = {7};
     int fd = wire_peer_accept(h->listener);
     g_autoptr(WireLink) link =
-        wire_link_accept(fd, scene->in, &hello, &scene->accepted);
+        wire_link_accept(fd, scene->in, WIRE_LINK_PATIENCE_MS, &hello,
+                         &scene->accepted);
     if (link && wire_link_welcome(link, &hello, session, &scene->accepted)) {
         scene->listener_saw = wire_link_describe(link);
         scene->listener = g_steal_pointer(&link);

@@ -46,6 +46,31 @@ test_strangers(void)
     vm_expect_arrives(pair, send, receive);
 }
 
+/* More of them than there are places, who say nothing or only so much that
+ * they are not sent away for it: the right one comes in all the same, and long
+ * before their time is over. */
+static void
+test_slow_strangers(void)
+{
+    g_autoptr(VmPair) pair = vm_expect_pair(64);
+    if (!pair) {
+        return;
+    }
+    int fds[40];
+    g_autoptr(VmTool) send = vm_expect_send(pair, NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(fds); i++) {
+        fds[i] = wire_peer_dial(pair->port);
+        if (i % 2) {
+            wire_peer_text(fds[i], "POSTLU");
+        }
+    }
+    g_autoptr(VmTool) receive = vm_expect_receive(pair, NULL);
+    vm_expect_arrives(pair, send, receive);
+    for (size_t i = 0; i < G_N_ELEMENTS(fds); i++) {
+        close(fds[i]);
+    }
+}
+
 /* A control connection as it should be, up to WELCOME. */
 static int
 become_control(VmPair *pair, WireWelcome *welcome)
@@ -168,6 +193,8 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/a-hostile-destination/strangers", test_strangers);
+    g_test_add_func("/a-hostile-destination/slow-strangers",
+                    test_slow_strangers);
     for (size_t i = 0; i < G_N_ELEMENTS(frames); i++) {
         g_autofree char *path = g_strdup_printf(
             "/a-hostile-destination/frame/%s", frames[i].name);

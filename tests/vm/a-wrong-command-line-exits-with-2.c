@@ -8,7 +8,7 @@
 
 typedef struct {
     const char *verb;
-    const char *args[8];
+    const char *args[10];
     const char *text;
 } Case;
 
@@ -28,6 +28,10 @@ static const Case cases[] = {
     {"send", {"--paused", NULL}, "--paused"},
     {"send", {"--tls-hostname", "x", NULL}, "--tls-hostname"},
     {"receive", {"--tls-peer", "x", NULL}, "--tls-peer"},
+    {"send", {"--qmp", "/x", "--listen", "127.0.0.1:9", "--tls-creds", "/etc",
+              "--tls-psk", "/y"}, "give one"},
+    {"send", {"--qmp", "/x", "--listen", "127.0.0.1:9", "--tls-peer", "y",
+              NULL}, "--tls-peer needs --tls"},
     {"check", {"--pid", "-5", NULL}, "--pid takes a process number"},
     {"status", {"too", "many", NULL}, "too"},
 };
