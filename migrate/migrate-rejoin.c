@@ -290,14 +290,14 @@ try_done(MigrateSession *session)
         return false;
     }
     session->report.downtime_ms = (double)downtime_us / 1000.0;
+    migrate_session_tell(session, WIRE_FRAME_DONE, NULL, NULL); /* heard */
     return true;
 }
 
 bool
-migrate_rejoin_say_done(MigrateSession *session)
+migrate_rejoin_say_done(MigrateSession *session, int timeout_ms)
 {
-    uint64_t deadline =
-        fd_deadline_ns(session->options.peer_timeout_s * 1000);
+    uint64_t deadline = fd_deadline_ns(timeout_ms);
     for (int pause_ms = FIRST_PAUSE_MS; fd_now_ns() < deadline;
          pause_ms = MIN(pause_ms * 2, LAST_PAUSE_MS)) {
         migrate_outage_destination(session);

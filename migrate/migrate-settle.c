@@ -14,6 +14,7 @@
 #include "migrate/migrate-resume.h"
 
 #define BYE_MS 5000
+#define AGAIN_MS 3000
 
 /* BYE carries what only the source could measure; its absence is no harm. The
  * source leaves behind it, and a connection that this breaks may be heard of
@@ -46,10 +47,13 @@ say_done(MigrateSession *session)
     }
     bool told = bye && wire_bye_decode(bye, &downtime_us, &why);
     if (told) {
+        /* So that the source need not wait for us to come back. */
+        migrate_session_tell(session, WIRE_FRAME_DONE, NULL, NULL);
         session->report.downtime_ms = (double)downtime_us / 1000.0;
     }
-    /* It waits for us to hang up. */
     migrate_outage_destination(session);
+    /* While it still listens for this; the guest is served meanwhile. */
+    told = told || migrate_rejoin_say_done(session, AGAIN_MS);
     session->control_lost = !told;
     return told;
 }
@@ -61,7 +65,9 @@ insist_on_done(MigrateSession *session)
 {
     session->settled = true;
     session->interrupted = false; /* it meant the sweep */
-    session->control_lost = !migrate_rejoin_say_done(session);
+    session->control_lost = 
+        !migrate_rejoin_say_done(session,
+                                 session->options.peer_timeout_s * 1000);
     if (session->control_lost) {
         g_warning("the source at %s could not be told that it is no longer "
                   "needed; if 'postlude send' still runs there, end it with "

@@ -11,13 +11,19 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "migrate/migrate-archive.h"
+#include "migrate/migrate-fdstore.h"
 #include "migrate/migrate-handover.h"
+#include "migrate/migrate-keeper.h"
 #include "migrate/migrate-lobby.h"
 #include "migrate/migrate-outage.h"
 #include "migrate/migrate-readmit.h"
 
 #define AGREE_MS 30000
 #define HANG_UP_MS 2000
+/* The destination waits 5 s for BYE before it dials again. */
+#define LINGER_MS 10000
+#define LOOK_MS 500
 #define ARM_MS 600000 /* laying a terabyte takes its time; nobody stands still */
 
 bool
@@ -182,32 +188,75 @@ count(MigrateSession *session)
         session->relay ? migrate_relay_bytes(session->relay) : 0;
 }
 
-static bool
-never(MigrateSession *session)
+/* Whoever takes over after this has nothing to do: the destination needs
+ * nobody any more, and may have hung up for good. */
+static void
+let_memory_go(MigrateSession *session)
 {
-    return false;
+    g_autofree char *keeper =
+        migrate_archive_keeper_path(MIGRATE_SEND, session->pid);
+    if (session->archive) {
+        migrate_keeper_release(keeper);
+        migrate_fdstore_clear(session->ram);
+        g_clear_pointer(&session->archive, migrate_archive_remove);
+    }
 }
 
-/* To close a connection on which something unread lies resets it (RFC 9293,
- * 3.6), and a reset takes the BYE with it that the peer has not read yet. */
-static void
-wait_until_it_hangs_up(MigrateSession *session)
+/* True if the destination has heard it: it then says DONE once more and hangs
+ * up. To hang up first would not do: to close a connection on which something
+ * unread lies resets it (RFC 9293, 3.6), and a reset takes the BYE with it that
+ * the peer has not read yet. */
+static bool
+say_bye(MigrateSession *session)
 {
+    g_autoptr(GByteArray) bye = g_byte_array_new();
     uint64_t deadline = fd_deadline_ns(HANG_UP_MS);
-    while (!session->control_lost && fd_now_ns() < deadline) {
-        migrate_session_wait(session, never, HANG_UP_MS, "the end", NULL);
-        migrate_readmit_heard(session, WIRE_FRAME_DONE);
+    bool heard = false;
+    wire_bye_encode((uint64_t)(session->report.downtime_ms * 1000), bye);
+    if (!migrate_session_tell(session, WIRE_FRAME_BYE, bye, NULL)) {
+        return false;
     }
+    while (!heard && !session->control_lost && fd_now_ns() < deadline) {
+        migrate_session_wait(session, has_frame, HANG_UP_MS, "the end", NULL);
+        heard = migrate_readmit_heard(session, WIRE_FRAME_DONE);
+    }
+    return heard;
+}
+
+/* It did not hear us, so it dials again, says that it is complete, and has to
+ * find somebody: else it would look for us for a minute, and tell its operator
+ * that memory may be held here for ever. */
+static bool
+is_called_back(MigrateSession *session)
+{
+    migrate_outage_source(session);
+    guint watch = migrate_session_watch(session, session->listener);
+    bool called = migrate_session_wait(session, migrate_lobby_has_caller,
+                                       LOOK_MS, "the destination", NULL);
+    g_source_remove(watch);
+    if (called) {
+        migrate_lobby_admit(session);
+    }
+    if (!session->control) {
+        return false;
+    }
+    session->control_lost = false;
+    session->watch_control =
+        migrate_session_watch(session, wire_link_fd(session->control));
+    g_autoptr(GByteArray) resume = migrate_session_expect(
+        session, WIRE_FRAME_RESUME, HANG_UP_MS, NULL);
+    return resume != NULL;
 }
 
 bool
 migrate_source_settle(MigrateSession *session, GError **error)
 {
-    g_autoptr(GByteArray) bye = g_byte_array_new();
-    wire_bye_encode((uint64_t)(session->report.downtime_ms * 1000), bye);
     session->settled = true;
-    if (migrate_session_tell(session, WIRE_FRAME_BYE, bye, NULL)) {
-        wait_until_it_hangs_up(session);
+    let_memory_go(session);
+    uint64_t deadline = fd_deadline_ns(LINGER_MS);
+    bool told = say_bye(session);
+    while (!told && !session->interrupted && fd_now_ns() < deadline) {
+        told = is_called_back(session) && say_bye(session);
     }
     migrate_outage_source(session);
     session->control_lost = false; /* it was ours to close */

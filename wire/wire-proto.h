@@ -31,6 +31,7 @@
  *      PROGRESS ----------------------------------->   now and then
  *      DONE    ------------------------------------>   every page is present
  *              <-------------------------------  BYE
+ *      DONE    ------------------------------------>   BYE was heard
  *
  *      Either side may say ABORT (a reason in words) before RUN. From RUN on
  *      only the destination may, and only instead of RUNNING: it says that

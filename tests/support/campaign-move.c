@@ -18,7 +18,7 @@
  * again for what was under way. */
 #define RECOVER_MS 5000
 /* For the rest: the transfer itself, and a busy machine. */
-#define MARGIN_MS 45000
+#define MARGIN_MS 25000
 
 typedef enum { SENDER, RECEIVER, HELPERS } Who;
 
