@@ -223,11 +223,11 @@ retreat(MigrateSession *session, bool *ours)
         g_autoptr(GError) why = NULL;
         session->interrupted = false; /* it is what we are about */
         migrate_session_take_in(session, NULL);
+        if (status_is(session, "completed") && !session->resumed) {
+            return RETREAT_COMPLETED; /* and be it gone since */
+        }
         if (session->qemu_gone) {
             return RETREAT_GONE;
-        }
-        if (status_is(session, "completed") && !session->resumed) {
-            return RETREAT_COMPLETED;
         }
         if (try_retreat(session, &how, ours, &why)) {
             return how;
@@ -257,18 +257,26 @@ is_too_late(MigrateSession *session, GError **why)
         }
         return false;
     case RETREAT_GONE:
-        if (session->source.serve) {
+        if (is_final(session) && !has_failed(session)) {
             g_warning("the source's QEMU has ended without saying whether the "
                       "guest was handed over; its memory is held here until "
                       "the destination says what became of it");
+            return true;
         }
-        return session->source.serve != NULL;
+        return false;
     default:
         g_warning("%s; but QEMU has handed the guest over already, and its "
                   "memory is needed here",
                   (*why)->message);
         return true;
     }
+}
+
+bool
+migrate_follow_source_was_handed_over(MigrateSession *session)
+{
+    bool ours;
+    return session->qemu_gone || retreat(session, &ours) != RETREAT_HOME;
 }
 
 /* Not told, it may be started all the same: by its driver. Then it finds that
@@ -304,7 +312,7 @@ migrate_follow_source_switchover(MigrateSession *session, GError **error)
     }
     migrate_session_commit(session);
     migrate_session_step(session, "completed");
-    if (completed || !session->qemu_gone) {
+    if (status_is(session, "completed") || !session->qemu_gone) {
         tell_to_run(session);
     } else {
         /* The destination's word will tell, or its dialling again. */
@@ -393,7 +401,7 @@ migrate_follow_source_unswitch(MigrateSession *session)
     g_autofree char *state = NULL;
     migrate_handover_stop_threads(session);
     migrate_handover_restore(session);
-    if (!session->qemu_gone) {
+    if (!session->qemu_gone && session->qmp) {
         state = qmp_qemu_run_state(session->qmp, NULL);
     }
     g_message("the guest is '%s' on the source",

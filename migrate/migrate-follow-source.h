@@ -17,6 +17,11 @@ bool migrate_follow_source_switchover(MigrateSession *session,
  * the destination says that it never ran there. */
 bool migrate_follow_source_postcopy(MigrateSession *session, GError **error);
 
+/* For who takes over from a sender that died before it knew: true if QEMU has
+ * handed the guest over, or has ended, so that it may have; else x-ignore-shared
+ * is off and the guest here. */
+bool migrate_follow_source_was_handed_over(MigrateSession *session);
+
 /* Threads and capabilities; the guest is the driver's. */
 void migrate_follow_source_unswitch(MigrateSession *session);
 

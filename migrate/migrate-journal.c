@@ -87,6 +87,7 @@ put_options(GKeyFile *file, const MigrateOptions *options)
     g_key_file_set_integer(file, HEAD, "link-timeout", options->link_timeout_s);
     g_key_file_set_boolean(file, HEAD, "insecure", options->insecure);
     g_key_file_set_boolean(file, HEAD, "paused", options->paused);
+    g_key_file_set_boolean(file, HEAD, "follow", options->follow);
     g_key_file_set_boolean(file, HEAD, "tls", options->tls);
     put_path(file, "tls-creds", options->tls_creds);
     put_path(file, "tls-psk", options->tls_psk);
@@ -191,6 +192,7 @@ get_options(Reader *r, MigrateOptions *options)
         (int)get_number(r, HEAD, "link-timeout", 1, 3600);
     options->insecure = get_flag(r, HEAD, "insecure");
     options->paused = get_flag(r, HEAD, "paused");
+    options->follow = get_flag(r, HEAD, "follow");
     options->tls = get_flag(r, HEAD, "tls");
     options->tls_creds = get_optional(r, "tls-creds");
     options->tls_psk = get_optional(r, "tls-psk");

@@ -23,11 +23,13 @@
 #include "migrate/migrate-archive.h"
 #include "migrate/migrate-destination.h"
 #include "migrate/migrate-fdstore.h"
+#include "migrate/migrate-follow-source.h"
 #include "migrate/migrate-handover.h"
 #include "migrate/migrate-inspect.h"
 #include "migrate/migrate-keeper.h"
 #include "migrate/migrate-lobby.h"
 #include "migrate/migrate-rejoin.h"
+#include "migrate/migrate-source.h"
 #include "migrate/migrate-trust.h"
 #include "uffd/uffd-fd.h"
 
@@ -69,6 +71,7 @@ migrate_resume_find(MigrateOptions *options, MigrateJournal *journal,
     options->insecure = old->insecure;
     take_trust(options, old);
     options->paused = old->paused;
+    options->follow = old->follow;
     return true;
 }
 
@@ -185,6 +188,27 @@ guard_again(MigrateSession *session, GError **error)
            adopt_pages(session, error) && wake_all(session, error);
 }
 
+/* With --follow the driver starts the guest, and did so or did not while nobody
+ * was here. A QEMU that does not answer waits for a page, so it runs. */
+static void
+look_whether_it_runs(MigrateSession *session)
+{
+    g_autoptr(GError) why = NULL;
+    g_autofree char *state = migrate_inspect_open_monitor(session, &why)
+                                 ? qmp_qemu_run_state(session->qmp, &why)
+                                 : NULL;
+    session->destination.follow.run_heard = true;
+    session->destination.follow.final_heard = true;
+    session->resumed = !state || g_str_equal(state, "running");
+}
+
+void
+migrate_resume_undo_destination(MigrateSession *session)
+{
+    migrate_destination_unswitch(session);
+    migrate_resume_clean_qemu(session);
+}
+
 bool
 migrate_resume_destination(MigrateSession *session, GError **error)
 {
@@ -202,6 +226,10 @@ migrate_resume_destination(MigrateSession *session, GError **error)
     error_set(&why, ERROR_PEER_GONE, "taking over from a receiver that ended");
     if (!migrate_rejoin(session, why, error)) {
         return false;
+    }
+    if (session->options.follow) {
+        look_whether_it_runs(session);
+        return true;
     }
     return session->past_no_return ||
            (migrate_inspect_open_monitor(session, error) &&
@@ -241,6 +269,35 @@ find_qemu(MigrateSession *session)
     }
 }
 
+/* The point of no return is said by us, but with --follow by QEMU: then it may
+ * have been passed while nobody was here to note it. */
+static bool
+was_passed_since(MigrateSession *session, GError **error)
+{
+    bool follow = session->options.follow;
+    if (!(follow && session->qemu_gone) &&
+        !migrate_inspect_open_monitor(session, error)) {
+        return false;
+    }
+    return (follow && migrate_follow_source_was_handed_over(session)) ||
+           error_set(error, ERROR_CANCELLED,
+                     "the sender ended before the point of no return: what it "
+                     "had begun is taken back");
+}
+
+void
+migrate_resume_undo_source(MigrateSession *session)
+{
+    if (!session->qmp) {
+        g_warning("QEMU cannot be asked: what the sender had begun is still "
+                  "to be taken back, see docs/failure.md");
+    } else if (session->options.follow) {
+        migrate_follow_source_unswitch(session);
+    } else {
+        migrate_source_unswitch(session);
+    }
+}
+
 bool
 migrate_resume_source(MigrateSession *session, GError **error)
 {
@@ -248,17 +305,14 @@ migrate_resume_source(MigrateSession *session, GError **error)
     if (!open_archive(session, error)) {
         return false;
     }
-    if (!session->past_no_return) {
-        /* The undo that follows does what the dead one could not do. */
-        return migrate_inspect_open_monitor(session, error) &&
-               error_set(error, ERROR_CANCELLED,
-                         "the sender ended before the point of no return: "
-                         "what it had begun is taken back");
+    if (!session->past_no_return && !was_passed_since(session, error)) {
+        return false;
     }
     migrate_session_commit(session);
     if (!reopen_source(session, error) ||
         !migrate_lobby_listen(session, error) ||
-        !migrate_handover_wait_running(session, error)) {
+        (!session->options.follow &&
+         !migrate_handover_wait_running(session, error))) {
         return false;
     }
     migrate_resume_clean_qemu(session);

@@ -18,6 +18,10 @@ bool migrate_resume_find(MigrateOptions *options, MigrateJournal *journal,
 bool migrate_resume_source(MigrateSession *session, GError **error);
 bool migrate_resume_destination(MigrateSession *session, GError **error);
 
+/* Their undo: what the one that died could not take back any more. */
+void migrate_resume_undo_source(MigrateSession *session);
+void migrate_resume_undo_destination(MigrateSession *session);
+
 /* What the one that died may have left switched in QEMU is switched off; its
  * monitor is opened if it is not. Only warns. */
 void migrate_resume_clean_qemu(MigrateSession *session);

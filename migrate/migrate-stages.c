@@ -79,7 +79,9 @@ G_STATIC_ASSERT(G_N_ELEMENTS(follow_stages) == MIGRATE_OVER);
 
 /* In the place of SWITCHOVER for who takes over from a helper that died. */
 static const Stage resumed = {migrate_resume_source,
-                              migrate_resume_destination, NULL, NULL};
+                              migrate_resume_destination,
+                              migrate_resume_undo_source,
+                              migrate_resume_undo_destination};
 
 static const Stage *
 stage_of(const MigrateSession *session, unsigned id)
