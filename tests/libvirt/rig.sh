@@ -14,9 +14,13 @@
 # Each host has its own network, mount and UTS namespace: /run, /var, /dev/shm,
 # /etc/libvirt and /etc/hosts are its own, all else is the machine's. DIR/a and
 # DIR/b hold them, so that they can be read from outside (run, var, libvirt for
-# /etc/libvirt). DIR/shared has one path on both hosts. DIR/bin is first in PATH:
-# $POSTLUDE, if set, is "postlude" there. $RIG_QEMU_USER is who QEMU runs as
-# (default libvirt-qemu, as on Debian), $RIG_LOG_LEVEL what libvirtd writes into its log (default 2).
+# /etc/libvirt). DIR/shared has one path on both hosts. DIR/bin is first in PATH.
+#
+# Environment: POSTLUDE is "postlude" in DIR/bin. POSTLUDE_BUILD is a build
+# directory whose hook both hosts have, but for those in RIG_WITHOUT_HOOK; the
+# shell file DIR/a/before, if there is one, runs first in it. RIG_QEMU_USER is
+# who QEMU runs as (default libvirt-qemu, as on Debian), RIG_LOG_LEVEL what
+# libvirtd logs (default 2).
 #
 # Both live in one PID namespace, whose first process is this script: whatever
 # way it ends, the kernel kills all that runs in there, and namespaces, mounts
@@ -24,7 +28,10 @@
 # name that could be left behind. So a rig cannot be stale, only its DIR.
 set -u
 self=$(cd "$(dirname "$0")" && pwd)/$(basename "$0")
-PATH=$PATH:/usr/sbin:/sbin
+case :$PATH: in
+*:/usr/sbin:*) ;;
+*) PATH=$PATH:/usr/sbin:/sbin ;;
+esac
 
 say() {
     echo "rig.sh: $*" >&2
@@ -102,6 +109,21 @@ END
             >>"$1/passwd"
         echo 'libvirt-qemu:x:64055:' >>"$1/group"
     }
+}
+
+# libvirt looks for hooks when it starts and never again. An installed postlude
+# must not stand in for that of the build.
+write_hook() { # DIR a|b
+    case " ${RIG_WITHOUT_HOOK:-} " in *" $2 "*) return 0 ;; esac
+    [ -n "${POSTLUDE_BUILD:-}" ] || return 0
+    cat >"$1/$2/libvirt/hooks/qemu.d/postlude" <<END
+#!/bin/sh
+export POSTLUDE=$1/bin/postlude POSTLUDE_CONF=/etc/libvirt/postlude.conf
+hook=$1/bin/postlude-hook-script
+[ ! -e $1/$2/before ] || . $1/$2/before
+exec \$hook "\$@"
+END
+    chmod 755 "$1/$2/libvirt/hooks/qemu.d/postlude"
 }
 
 # What lies below /var on the machine and is wanted on a host all the same.
@@ -208,8 +230,14 @@ prepare() { # DIR
     : >"$1/rig"
     for name in a b; do
         write_configuration "$1/$name" $name
+        write_hook "$1" $name
     done
     [ -z "${POSTLUDE:-}" ] || ln -s "$POSTLUDE" "$1/bin/postlude"
+    [ -n "${POSTLUDE_BUILD:-}" ] || return 0
+    ln -s "$POSTLUDE_BUILD/libvirt/postlude-hook" "$1/bin"
+    # It becomes executable when it is installed.
+    cp "$POSTLUDE_BUILD/data/postlude-hook-script" "$1/bin" &&
+        chmod 755 "$1/bin/postlude-hook-script"
 }
 
 # Replaces this process; dies with it, for --kill-child.

@@ -6,20 +6,23 @@
 
 #include <string.h>
 
+#include "base/fd.h"
 #include "tests/support/vm-qemu.h"
 
 #define ROUNDS_MS 120000
 #define RUN_MS 60000
+#define SWEEP_MS 60000
+#define IDLE_MS 30000
 
-static LibvirtRig *
-expect_rig(const char *qemu_user)
+LibvirtRig *
+libvirt_expect_rig_of(const LibvirtRigOptions *options)
 {
     g_autoptr(GError) error = NULL;
     char *why = libvirt_rig_why_not();
     if (vm_qemu_skip(why ? why : vm_qemu_why_not(VM_QEMU_HOST, false))) {
         return NULL;
     }
-    LibvirtRig *rig = libvirt_rig_start(qemu_user, &error);
+    LibvirtRig *rig = libvirt_rig_start(options, &error);
     g_assert_no_error(error);
     return rig;
 }
@@ -27,13 +30,14 @@ expect_rig(const char *qemu_user)
 LibvirtRig *
 libvirt_expect_rig(void)
 {
-    return expect_rig(NULL);
+    return libvirt_expect_rig_of(NULL);
 }
 
 LibvirtRig *
 libvirt_expect_root_rig(void)
 {
-    return expect_rig("root");
+    const LibvirtRigOptions options = {.qemu_user = "root"};
+    return libvirt_expect_rig_of(&options);
 }
 
 LibvirtDomain *
@@ -99,6 +103,47 @@ libvirt_expect_huge(LibvirtDomain *domain, const char *host, double percent)
                    " KiB are huge", host, huge >> 10, rss >> 10);
     g_assert_cmpuint(rss, >, 0);
     g_assert_cmpfloat((double)huge, >=, (double)rss * percent / 100);
+}
+
+void
+libvirt_expect_becomes_huge(LibvirtDomain *domain, const char *host,
+                            double percent)
+{
+    uint64_t deadline = fd_deadline_ns(SWEEP_MS);
+    uint64_t huge = 0, rss = 1;
+    do {
+        g_autoptr(GError) error = NULL;
+        libvirt_domain_huge(domain, host, &huge, &rss, &error);
+        g_assert_no_error(error);
+        g_usleep(100000);
+    } while ((double)huge < (double)rss * percent / 100 &&
+             fd_now_ns() < deadline);
+    libvirt_expect_huge(domain, host, percent);
+}
+
+static unsigned
+count_tokens(LibvirtRig *rig, const char *host)
+{
+    g_autofree char *path = libvirt_rig_file(rig, host, "run/postlude");
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    unsigned n = 0;
+    const char *name;
+    while (dir && (name = g_dir_read_name(dir))) {
+        n += strstr(name, "token") != NULL;
+    }
+    return n;
+}
+
+void
+libvirt_expect_idle(LibvirtRig *rig, const char *host)
+{
+    uint64_t deadline = fd_deadline_ns(IDLE_MS);
+    while (libvirt_rig_count(rig, host, "postlude") > 0 &&
+           fd_now_ns() < deadline) {
+        g_usleep(50000);
+    }
+    g_assert_cmpuint(libvirt_rig_count(rig, host, "postlude"), ==, 0);
+    g_assert_cmpuint(count_tokens(rig, host), ==, 0);
 }
 
 char *

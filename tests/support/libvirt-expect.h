@@ -10,6 +10,7 @@
 /* Two hosts; NULL if that cannot be here: then the case is marked and has to
  * return. */
 LibvirtRig *libvirt_expect_rig(void);
+LibvirtRig *libvirt_expect_rig_of(const LibvirtRigOptions *options);
 
 /* The same with QEMUs of root: they may use /dev/kvm on any machine, and do
  * postcopy of their own where vm.unprivileged_userfaultfd is 0. */
@@ -37,6 +38,14 @@ void libvirt_expect_clean(LibvirtDomain *domain, const char *host);
 /* On HOST at least PERCENT of what is resident of its RAM is huge. */
 void libvirt_expect_huge(LibvirtDomain *domain, const char *host,
                          double percent);
+
+/* Before long none of postlude's processes runs on HOST, and no token lies
+ * about. */
+void libvirt_expect_idle(LibvirtRig *rig, const char *host);
+
+/* Before long it is so huge. */
+void libvirt_expect_becomes_huge(LibvirtDomain *domain, const char *host,
+                                 double percent);
 
 /* ARGV on HOST ends with status 0; its stdout, owned. */
 char *libvirt_expect_run(LibvirtRig *rig, const char *host,

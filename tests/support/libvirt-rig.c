@@ -43,10 +43,11 @@ libvirt_rig_why_not(void)
     return NULL;
 }
 
+/* "" if there is none. */
 static char *
-read_file(const char *directory, const char *name)
+read_file(const char *directory, const char *below, const char *name)
 {
-    g_autofree char *path = g_build_filename(directory, name, NULL);
+    g_autofree char *path = g_build_filename(directory, below, name, NULL);
     char *text = NULL;
     return g_file_get_contents(path, &text, NULL, NULL) ? text : g_strdup("");
 }
@@ -59,7 +60,7 @@ wait_ready(LibvirtRig *rig, GError **error)
     while (access(ready, F_OK) < 0) {
         bool ended = vm_child_has_ended(rig->child, NULL);
         if (ended || fd_now_ns() > deadline) {
-            g_autofree char *log = read_file(rig->directory, "log");
+            g_autofree char *log = read_file(rig->directory, "", "log");
             return error_set(error, ended ? ERROR_FAILED : ERROR_RETRY,
                              "the two libvirt hosts %s; the rig said: %s",
                              ended ? "did not come up"
@@ -71,8 +72,10 @@ wait_ready(LibvirtRig *rig, GError **error)
 }
 
 LibvirtRig *
-libvirt_rig_start(const char *qemu_user, GError **error)
+libvirt_rig_start(const LibvirtRigOptions *options, GError **error)
 {
+    static const LibvirtRigOptions plain;
+    const LibvirtRigOptions *o = options ? options : &plain;
     g_autoptr(LibvirtRig) rig = g_new0(LibvirtRig, 1);
     rig->directory = vm_child_make_directory("libvirt-rig", error);
     if (!rig->directory) {
@@ -80,20 +83,23 @@ libvirt_rig_start(const char *qemu_user, GError **error)
     }
     g_autofree char *log = g_build_filename(rig->directory, "log", NULL);
     g_autofree char *tool = g_strdup_printf("POSTLUDE=%s", vm_tool_path());
-    const char *argv[] = {LIBVIRT_RIG_SCRIPT, "run", rig->directory, NULL};
     g_autofree char *user = g_strdup_printf("RIG_QEMU_USER=%s",
-                                            qemu_user ? qemu_user : "");
-    const char *environment[] = {tool, user, NULL};
-    VmChildOptions options = {.argv = argv, .environment = environment,
-                              .stdout_path = "/dev/null", .stderr_path = log};
-    rig->child = vm_child_start(&options, error);
+                                            o->qemu_user ? o->qemu_user : "");
+    g_autofree char *without = g_strdup_printf(
+        "RIG_WITHOUT_HOOK=%s", o->without_hook ? o->without_hook : "");
+    const char *argv[] = {LIBVIRT_RIG_SCRIPT, "run", rig->directory, NULL};
+    const char *environment[] = {tool, user, without,
+                                 "POSTLUDE_BUILD=" LIBVIRT_RIG_BUILD, NULL};
+    VmChildOptions child = {.argv = argv, .environment = environment,
+                            .stdout_path = "/dev/null", .stderr_path = log};
+    rig->child = vm_child_start(&child, error);
     return rig->child && wait_ready(rig, error) ? g_steal_pointer(&rig) : NULL;
 }
 
 static pid_t
 first_process(const LibvirtRig *rig)
 {
-    g_autofree char *text = read_file(rig->directory, "pid");
+    g_autofree char *text = read_file(rig->directory, "", "pid");
     return (pid_t)atoi(text);
 }
 
@@ -141,6 +147,18 @@ char *
 libvirt_rig_file(const LibvirtRig *rig, const char *host, const char *name)
 {
     return g_build_filename(rig->directory, host, name, NULL);
+}
+
+bool
+libvirt_rig_set_hook(LibvirtRig *rig, const char *host, const char *script,
+                     GError **error)
+{
+    g_autofree char *path = libvirt_rig_file(rig, host, "before");
+    if (!script) {
+        unlink(path);
+        return true;
+    }
+    return g_file_set_contents(path, script, -1, error);
 }
 
 VmTool *
@@ -218,9 +236,9 @@ libvirt_rig_virsh(LibvirtRig *rig, const char *host,
 }
 
 static char *
-pid_namespace(const char *pid)
+namespace_of(const char *pid, const char *kind)
 {
-    g_autofree char *link = g_strdup_printf("/proc/%s/ns/pid", pid);
+    g_autofree char *link = g_strdup_printf("/proc/%s/ns/%s", pid, kind);
     return g_file_read_link(link, NULL);
 }
 
@@ -228,11 +246,7 @@ pid_namespace(const char *pid)
 static pid_t
 number_inside(const char *pid)
 {
-    g_autofree char *path = g_strdup_printf("/proc/%s/status", pid);
-    g_autofree char *text = NULL;
-    if (!g_file_get_contents(path, &text, NULL, NULL)) {
-        return 0;
-    }
+    g_autofree char *text = read_file("/proc", pid, "status");
     char *line = strstr(text, "\nNSpid:");
     char *end = line ? strchr(line + 1, '\n') : NULL;
     if (!end) {
@@ -243,21 +257,48 @@ number_inside(const char *pid)
     return last ? (pid_t)atoi(last + 1) : 0;
 }
 
+/* The next process, from outside, of which the namespace KIND is WANTED; NULL
+ * at the end. */
+static const char *
+next_in(GDir *proc, const char *kind, const char *wanted)
+{
+    const char *pid;
+    while (proc && (pid = g_dir_read_name(proc))) {
+        g_autofree char *found =
+            g_ascii_isdigit(*pid) ? namespace_of(pid, kind) : NULL;
+        if (found && g_strcmp0(found, wanted) == 0) {
+            return pid;
+        }
+    }
+    return NULL;
+}
+
 pid_t
 libvirt_rig_pid(const LibvirtRig *rig, pid_t inside)
 {
     g_autofree char *first = g_strdup_printf("%d", first_process(rig));
-    g_autofree char *wanted = pid_namespace(first);
+    g_autofree char *wanted = namespace_of(first, "pid");
     g_autoptr(GDir) proc = g_dir_open("/proc", 0, NULL);
-    const char *name;
-    while (proc && wanted && (name = g_dir_read_name(proc))) {
-        if (!g_ascii_isdigit(*name) || number_inside(name) != inside) {
-            continue;
-        }
-        g_autofree char *namespace = pid_namespace(name);
-        if (g_strcmp0(namespace, wanted) == 0) {
-            return (pid_t)atoi(name);
+    const char *pid;
+    while ((pid = next_in(proc, "pid", wanted))) {
+        if (number_inside(pid) == inside) {
+            return (pid_t)atoi(pid);
         }
     }
     return 0;
+}
+
+unsigned
+libvirt_rig_count(const LibvirtRig *rig, const char *host, const char *name)
+{
+    g_autofree char *anchor = read_file(rig->directory, host, "pid");
+    g_autofree char *wanted = namespace_of(g_strstrip(anchor), "mnt");
+    g_autoptr(GDir) proc = g_dir_open("/proc", 0, NULL);
+    unsigned n = 0;
+    const char *pid;
+    while ((pid = next_in(proc, "mnt", wanted))) {
+        g_autofree char *comm = read_file("/proc", pid, "comm");
+        n += g_str_has_prefix(comm, name);
+    }
+    return n;
 }

@@ -13,10 +13,16 @@ typedef struct LibvirtRig LibvirtRig;
 /* NULL if there can be a rig here, else what is lacking; owned. */
 char *libvirt_rig_why_not(void);
 
-/* Both hosts up, both daemons answering. QEMUs run as QEMU_USER; NULL is
- * Debian's libvirt-qemu. "postlude" in there is the program under test
- * (vm_tool_path()). */
-LibvirtRig *libvirt_rig_start(const char *qemu_user, GError **error);
+typedef struct {
+    const char *qemu_user;    /* who QEMUs run as; NULL: Debian's libvirt-qemu */
+    const char *without_hook; /* a host that has no hook of postlude, or NULL */
+} LibvirtRigOptions;
+
+/* Both hosts up, both daemons answering; OPTIONS may be NULL. "postlude" in
+ * there is the program under test (vm_tool_path()), the hook that of this
+ * build. */
+LibvirtRig *libvirt_rig_start(const LibvirtRigOptions *options,
+                              GError **error);
 
 /* All that runs in there ends with it. */
 void libvirt_rig_free(LibvirtRig *rig);
@@ -34,6 +40,13 @@ const char *libvirt_rig_uri(const char *host);
  * directory that has one path inside and outside. Owned. */
 char *libvirt_rig_file(const LibvirtRig *rig, const char *host,
                        const char *name);
+
+/* From now on the hook on HOST first runs SCRIPT, a piece of shell: $1 is the
+ * domain, $2 and $3 the operation ("started begin"), the domain's XML is on
+ * stdin, $hook the program that it goes on with, unless SCRIPT does so itself or
+ * exits. NULL: no more. */
+bool libvirt_rig_set_hook(LibvirtRig *rig, const char *host,
+                          const char *script, GError **error);
 
 /* Starts ARGV on HOST. To send it a signal: libvirt_rig_signal(); ended by
  * vm_tool_free() it dies as well. */
@@ -54,3 +67,7 @@ bool libvirt_rig_virsh(LibvirtRig *rig, const char *host,
 
 /* The process that has number INSIDE in there; 0 if there is none. */
 pid_t libvirt_rig_pid(const LibvirtRig *rig, pid_t inside);
+
+/* How many processes on HOST have a name that begins with NAME. */
+unsigned libvirt_rig_count(const LibvirtRig *rig, const char *host,
+                           const char *name);
