@@ -160,6 +160,10 @@ migrate_lobby_admit(MigrateSession *session)
         wire_link_reject(link, status, reason);
     } else if (wire_link_welcome(link, &hello, session->ticket, NULL)) {
         *place = g_steal_pointer(&link);
+        if (hello.role == WIRE_ROLE_CONTROL) {
+            g_free(session->peer_host);
+            session->peer_host = wire_link_peer_host(*place);
+        }
     }
 }
 
@@ -205,7 +209,6 @@ migrate_lobby_wait_control(MigrateSession *session, GError **error)
     }
     session->watch_control =
         migrate_session_watch(session, wire_link_fd(session->control));
-    session->peer_host = wire_link_peer_host(session->control);
     return true;
 }
 

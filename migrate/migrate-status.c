@@ -48,6 +48,7 @@ migrate_status_to_json(const MigrateSession *session)
     migrate_json_text(json, "vm", session->identity.name);
     migrate_json_text(json, "uuid", session->identity.uuid);
     migrate_json_text(json, "peer", session->options.address);
+    migrate_json_text(json, "peer_host", session->peer_host);
     const char *tls = migrate_trust_kind(session);
     migrate_json_text(json, "tls", tls ? tls : "no");
     migrate_json_text(json, "stage", migrate_stage_id_name(session->stage));
@@ -321,8 +322,10 @@ migrate_status_describe(const char *json)
         g_string_append_printf(text, " by TLS (%s)", tls);
     }
     if (true_member(o, "past_no_return") && g_str_equal(role, "send")) {
+        const char *host = text_member(o, "peer_host", "");
         g_string_append_printf(text,
-                               "; STILL NEEDED there: %" PRIu64 " MiB",
+                               "; still needed by %s: %" PRIu64 " MiB",
+                               *host ? host : "the other host",
                                pages_to_mib(total - present + 255));
     }
     if (true_member(o, "peer_lost")) {

@@ -156,6 +156,34 @@ a_destination(void)
     end(&d);
 }
 
+/* Somebody else drives: only what we need is turned on, what he may have on
+ * stays so, and no parameter is touched. */
+static void
+following(void)
+{
+    static const char *const have[] = {
+        "+multifd", "+events", "-return-path", "-pause-before-switchover",
+        "-x-ignore-shared", NULL};
+    g_autoptr(GError) error = NULL;
+    GArray *steps = greeted();
+    asks(steps, have, 2); /* events, return-path */
+    sets_well(steps, "return-path", true);
+    asks(steps, have, 1);
+    sets_well(steps, "pause-before-switchover", true);
+    asks(steps, have, 1);
+    sets_well(steps, "x-ignore-shared", true);
+    sets_well(steps, "x-ignore-shared", false);
+    sets_well(steps, "pause-before-switchover", false);
+    sets_well(steps, "return-path", false);
+    Dialogue d = begin(steps);
+    MigrateCapability *c =
+        migrate_capability_set_following(d.client, true, &error);
+    g_assert_no_error(error);
+    migrate_capability_restore(c, d.client, &error);
+    g_assert_no_error(error);
+    end(&d);
+}
+
 /* QEMU refuses in the middle: what was changed goes back at once, and so does
  * the refused one, because its reply may lie. */
 static void
@@ -232,6 +260,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/capability/source", a_source);
     g_test_add_func("/capability/destination", a_destination);
+    g_test_add_func("/capability/following", following);
     g_test_add_func("/capability/refused", refused_in_the_middle);
     g_test_add_func("/capability/missing", without_the_essential);
     g_test_add_func("/capability/stuck", what_cannot_be_put_back);

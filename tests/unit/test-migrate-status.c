@@ -12,15 +12,16 @@ described(void)
     g_autofree char *text = migrate_status_describe(
         "{\"role\":\"send\",\"vm\":\"web1\",\"pid\":4711,\"stage\":\"postcopy\","
         "\"total_pages\":262144,\"present_pages\":262143,\"faults\":12,"
-        "\"peer\":\"10.0.0.2:4444\",\"past_no_return\":true,"
+        "\"peer\":\"0.0.0.0:4444\",\"peer_host\":\"10.0.0.2\","
+        "\"past_no_return\":true,"
         "\"peer_lost\":true}");
     g_assert_cmpstr(text, ==,
                     "send     web1                 pid 4711  postcopy   1023 "
-                    "of 1024 MiB, 12 faults, peer 10.0.0.2:4444; STILL NEEDED "
-                    "there: 1 MiB; CONNECTION LOST");
+                    "of 1024 MiB, 12 faults, peer 0.0.0.0:4444; still needed by "
+                    "10.0.0.2: 1 MiB; CONNECTION LOST");
     g_autofree char *quiet = migrate_status_describe(
         "{\"role\":\"receive\",\"past_no_return\":true,\"peer_lost\":false}");
-    g_assert_null(strstr(quiet, "NEEDED"));
+    g_assert_null(strstr(quiet, "needed"));
     g_assert_null(strstr(quiet, "LOST"));
     g_assert_nonnull(strstr(quiet, "(unnamed)"));
 }

@@ -5,6 +5,7 @@
  * QEMU itself, nothing of ours is left in its QEMU, and it can be moved
  * afterwards.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -139,6 +140,29 @@ the_operator_stops_the_sender(void)
     tear_down(&scene);
 }
 
+/* 'postlude migrate' is killed: the sender is its child. */
+static void
+who_started_it_is_gone(void)
+{
+    int ends[2];
+    g_assert_cmpint(pipe2(ends, O_CLOEXEC), ==, 0);
+    g_assert_cmpint(fcntl(ends[0], F_SETFD, 0), ==, 0);
+    g_autofree char *number = g_strdup_printf("%d", ends[0]);
+    const char *options[] = {"--follow", "--parent-fd", number, NULL};
+    Scene scene;
+    if (!set_up(&scene, options, NULL)) {
+        return;
+    }
+    close(ends[0]);
+    vm_driver_start(scene.driver);
+    vm_driver_wait(scene.driver, "pre-switchover");
+    close(ends[1]);
+    vm_expect_end(scene.send, 20000, 1, "the process that started it");
+    g_assert_cmpstr(vm_driver_follow(scene.driver), ==, "cancelled");
+    vm_expect_end(scene.receive, 20000, 1, "before the guest ran");
+    tear_down(&scene);
+}
+
 static void
 the_receiver_is_killed(gconstpointer data)
 {
@@ -258,6 +282,8 @@ main(int argc, char **argv)
                          "pre-switchover", the_driver_cancels);
     g_test_add_func("/follow-fails/the-operator-stops-the-sender",
                     the_operator_stops_the_sender);
+    g_test_add_func("/follow-fails/who-started-it-is-gone",
+                    who_started_it_is_gone);
     g_test_add_data_func("/follow-fails/receiver-killed-before-the-start",
                          NULL, the_receiver_is_killed);
     g_test_add_data_func("/follow-fails/receiver-killed-at-the-switchover",
