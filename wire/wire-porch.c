@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -41,7 +42,7 @@ struct WirePorch {
     int nudge;   /* eventfd: a place is free, or all is over */
     bool stopping;
     GThread *thread;
-    GMutex lock;
+    pthread_mutex_t lock; /* not GMutex: the thread sanitizer sees it */
     GQueue callers; /* Caller, oldest first */
     uint64_t told_ns;
     unsigned untold;
@@ -83,7 +84,7 @@ greet(gpointer data)
     WireLink *link = wire_link_accept(caller->fd, porch->creds,
                                       porch->patience_ms, &caller->hello,
                                       &why);
-    g_mutex_lock(&porch->lock);
+    pthread_mutex_lock(&porch->lock);
     caller->link = link;
     caller->state = link ? GREETED : FAILED;
     if (!link) {
@@ -93,7 +94,7 @@ greet(gpointer data)
         eventfd_write(porch->through, 1);
     }
     eventfd_write(porch->nudge, 1);
-    g_mutex_unlock(&porch->lock);
+    pthread_mutex_unlock(&porch->lock);
     return NULL;
 }
 
@@ -113,13 +114,13 @@ take_in(WirePorch *porch)
     caller->fd = fd;
     caller->socket = second;
     caller->since_ns = fd_now_ns();
-    g_mutex_lock(&porch->lock);
+    pthread_mutex_lock(&porch->lock);
     caller->thread = g_thread_try_new("greeting", greet, caller, NULL);
     bool ok = caller->thread != NULL;
     if (ok) {
         g_queue_push_tail(&porch->callers, caller);
     }
-    g_mutex_unlock(&porch->lock);
+    pthread_mutex_unlock(&porch->lock);
     if (!ok) {
         fd_clear(&fd);
         fd_clear(&caller->socket);
@@ -143,12 +144,12 @@ find_locked(WirePorch *porch, CallerState state)
 static Caller *
 steal(WirePorch *porch, CallerState state)
 {
-    g_mutex_lock(&porch->lock);
+    pthread_mutex_lock(&porch->lock);
     Caller *caller = find_locked(porch, state);
     if (caller) {
         g_queue_remove(&porch->callers, caller);
     }
-    g_mutex_unlock(&porch->lock);
+    pthread_mutex_unlock(&porch->lock);
     return caller;
 }
 
@@ -168,7 +169,7 @@ static int
 make_room(WirePorch *porch)
 {
     int wait_ms = -1;
-    g_mutex_lock(&porch->lock);
+    pthread_mutex_lock(&porch->lock);
     Caller *oldest = find_locked(porch, GREETING);
     if (porch->callers.length < WIRE_PORCH_CALLERS) {
         wait_ms = 0;
@@ -180,16 +181,16 @@ make_room(WirePorch *porch)
             wait_ms = (int)(WIRE_PORCH_GRACE_MS - age_ms);
         }
     }
-    g_mutex_unlock(&porch->lock);
+    pthread_mutex_unlock(&porch->lock);
     return wait_ms;
 }
 
 static bool
 is_stopping(WirePorch *porch)
 {
-    g_mutex_lock(&porch->lock);
+    pthread_mutex_lock(&porch->lock);
     bool stopping = porch->stopping;
-    g_mutex_unlock(&porch->lock);
+    pthread_mutex_unlock(&porch->lock);
     return stopping;
 }
 
@@ -239,7 +240,7 @@ wire_porch_open(int listener, const WireTlsCreds *creds, int patience_ms)
     porch->through = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE);
     porch->nudge = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     g_queue_init(&porch->callers);
-    g_mutex_init(&porch->lock);
+    pthread_mutex_init(&porch->lock, NULL);
     porch->thread = g_thread_new("porch", run, porch);
     return porch;
 }
@@ -247,9 +248,9 @@ wire_porch_open(int listener, const WireTlsCreds *creds, int patience_ms)
 void
 wire_porch_close(WirePorch *porch)
 {
-    g_mutex_lock(&porch->lock);
+    pthread_mutex_lock(&porch->lock);
     porch->stopping = true;
-    g_mutex_unlock(&porch->lock);
+    pthread_mutex_unlock(&porch->lock);
     eventfd_write(porch->nudge, 1);
     g_thread_join(porch->thread);
     /* Nobody is added any more. */
@@ -260,7 +261,7 @@ wire_porch_close(WirePorch *porch)
     }
     fd_clear(&porch->through);
     fd_clear(&porch->nudge);
-    g_mutex_clear(&porch->lock);
+    pthread_mutex_destroy(&porch->lock);
     g_free(porch);
 }
 
