@@ -27,6 +27,38 @@ page_state_finish(PageState *state)
 }
 
 bool
+page_state_try_finish(PageState *state, bool *wanted)
+{
+    uint8_t old = atomic_load_explicit(state, memory_order_acquire);
+    do {
+        if (old & PAGE_DISCARDED) {
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(
+        state, &old, PAGE_PRESENT, memory_order_acq_rel,
+        memory_order_acquire));
+    *wanted = old & PAGE_WANTED;
+    return true;
+}
+
+unsigned
+page_state_discard(PageState *state)
+{
+    uint8_t old = atomic_load_explicit(state, memory_order_acquire);
+    uint8_t next;
+    do {
+        if ((old & PAGE_STATE_MASK) == PAGE_PRESENT) {
+            return PAGE_PRESENT;
+        }
+        next = (old & PAGE_STATE_MASK) == PAGE_ABSENT
+                   ? (uint8_t)(old | PAGE_FILLING)
+                   : (uint8_t)(old | PAGE_DISCARDED);
+    } while (!atomic_compare_exchange_weak_explicit(
+        state, &old, next, memory_order_acq_rel, memory_order_acquire));
+    return old & PAGE_STATE_MASK;
+}
+
+bool
 page_state_give_up(PageState *state)
 {
     uint8_t old = atomic_fetch_and_explicit(

@@ -31,6 +31,7 @@ enum {
     PAGE_STATE_MASK = 3,
     PAGE_WANTED = 4, /* a fault was read; whoever finishes must map and wake */
     PAGE_ASKED = 8,  /* the source was asked for it on the urgent connection */
+    PAGE_DISCARDED = 16, /* the guest threw it away: what comes is too old */
 };
 
 typedef _Atomic uint8_t PageState;
@@ -48,7 +49,24 @@ bool page_state_claim(PageState *state);
  * Only the claimer may call it, after the last byte is written. */
 bool page_state_finish(PageState *state);
 
-/* FILLING -> ABSENT (the stream broke); WANTED stays, ASKED is cleared so that
+/* The same, unless the page was discarded while it was being filled: then false,
+ * and the state stays FILLING until page_state_finish(), before which the bytes
+ * must be made zero. */
+bool page_state_try_finish(PageState *state, bool *wanted);
+
+/* The guest discarded the page. Returns the state it was in: PRESENT, nothing
+ * was noted (what is mapped is the guest's own business); FILLING, whoever fills
+ * it will be told by try_finish(); ABSENT, it is FILLING now and the caller's,
+ * who finishes it as a page of zeros. */
+unsigned page_state_discard(PageState *state);
+
+static inline bool
+page_state_is_discarded(const PageState *state)
+{
+    return atomic_load_explicit(state, memory_order_acquire) & PAGE_DISCARDED;
+}
+
+/* FILLING -> ABSENT (the stream broke); WANTED and DISCARDED stay, ASKED is cleared so that
  * it will be asked for again. Returns true if somebody wants it. */
 bool page_state_give_up(PageState *state);
 

@@ -292,13 +292,12 @@ unregister_blocks(MigrateSession *session)
 }
 
 static bool
-close_descriptors(MigrateSession *session, GError **error)
+close_in_qemu(MigrateSession *session, GError **error)
 {
     bool ok = session->destination.remote_uffd < 0 || session->qemu_gone ||
               attach_close_userfaultfd(
                   session->pid, session->destination.remote_uffd, error);
     session->destination.remote_uffd = -1;
-    fd_clear(&session->destination.uffd);
     return ok;
 }
 
@@ -306,11 +305,16 @@ bool
 migrate_arm_release(MigrateSession *session, GError **error)
 {
     unregister_blocks(session);
+    /* The fault thread reads on until the copy in QEMU is closed: a discard
+     * that was announced just before holds up QEMU's thread until it is read,
+     * and a thread that is held up cannot be borrowed. */
+    bool ok = close_in_qemu(session, error);
     if (session->destination.fault) {
         migrate_fault_stop(g_steal_pointer(&session->destination.fault),
                            &session->destination.tally);
     }
-    return close_descriptors(session, error);
+    fd_clear(&session->destination.uffd);
+    return ok;
 }
 
 void

@@ -70,6 +70,22 @@ take_fault(MigrateFault *fault, const UffdEvent *event, uint64_t now,
     return true;
 }
 
+/* QEMU goes on as soon as its announcement is read, so all of this is about
+ * pages that it has not got yet; its range may reach over the block's end. */
+static void
+take_discard(MigrateFault *fault, const UffdEvent *event)
+{
+    unsigned block;
+    uint64_t page;
+    if (uffd_regions_find(fault->regions, event->hva, &block, &page)) {
+        uint64_t left =
+            migrate_pages_ram(fault->pages)->blocks[block].pages - page;
+        migrate_pages_discard(fault->pages, block, page,
+                              MIN(event->bytes / PAGE_BYTES, left),
+                              &fault->tally);
+    }
+}
+
 static void
 lose_urgent(MigrateFault *fault, GError *why)
 {
@@ -118,8 +134,11 @@ read_events(MigrateFault *fault, GError **error)
     unsigned n_questions = 0;
     for (int i = 0; i < n; i++) {
         GError *why = NULL;
-        if (fault->events[i].kind == UFFD_EVENT_IS_FAULT &&
-            !take_fault(fault, &fault->events[i], now, &n_questions, &why)) {
+        if (fault->events[i].kind == UFFD_EVENT_IS_REMOVE) {
+            take_discard(fault, &fault->events[i]);
+        } else if (fault->events[i].kind == UFFD_EVENT_IS_FAULT &&
+                   !take_fault(fault, &fault->events[i], now, &n_questions,
+                               &why)) {
             migrate_alarm_raise(fault->alarm, why);
         }
     }
@@ -141,8 +160,9 @@ ask_for_orphans(MigrateFault *fault)
         PageState *states = migrate_pages_states(fault->pages, block);
         for (uint64_t page = 0; page < ram->blocks[block].pages; page++) {
             bool to_ask = false;
-            if (atomic_load_explicit(&states[page], memory_order_relaxed) ==
-                (PAGE_ABSENT | PAGE_WANTED)) {
+            uint8_t state =
+                atomic_load_explicit(&states[page], memory_order_relaxed);
+            if ((state & ~PAGE_DISCARDED) == (PAGE_ABSENT | PAGE_WANTED)) {
                 page_state_want(&states[page], &to_ask);
             }
             if (!to_ask) {

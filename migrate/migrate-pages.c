@@ -5,6 +5,7 @@
 #include "migrate/migrate-pages.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -45,6 +46,7 @@ migrate_tally_merge(MigrateTally *into, const MigrateTally *from)
     into->pushed_pages += from->pushed_pages;
     into->zero_pages += from->zero_pages;
     into->duplicates += from->duplicates;
+    into->discarded_pages += from->discarded_pages;
     into->faults += from->faults;
     histogram_merge(&into->latency, &from->latency);
 }
@@ -155,7 +157,7 @@ adopt_page(MigratePages *pages, unsigned block, uint64_t page)
         pages->present++;
         atomic_store(state, PAGE_PRESENT);
     } else {
-        atomic_store(state, (uint8_t)(old & PAGE_WANTED));
+        atomic_store(state, (uint8_t)(old & (PAGE_WANTED | PAGE_DISCARDED)));
     }
 }
 
@@ -254,19 +256,6 @@ migrate_pages_complete(const MigratePages *pages)
     return migrate_pages_present(pages) == pages->ram->pages;
 }
 
-/* Mappings that change under us settle by themselves; the guest thread waits
- * meanwhile, which is what it would do anyway. */
-static UffdOutcome
-map_with_patience(int uffd, uint64_t hva)
-{
-    UffdOutcome outcome;
-    while ((outcome = uffd_map_page(uffd, hva)) == UFFD_AGAIN) {
-        struct timespec pause = {.tv_nsec = 100000};
-        nanosleep(&pause, NULL);
-    }
-    return outcome;
-}
-
 static bool
 outcome_to_error(UffdOutcome outcome, const MigrateBlock *block,
                  uint64_t page, GError **error)
@@ -287,7 +276,11 @@ migrate_pages_map(MigratePages *pages, unsigned block, uint64_t page,
 {
     const MigrateBlock *b = &pages->ram->blocks[block];
     UffdOutcome outcome =
-        map_with_patience(pages->uffd, b->hva + page * PAGE_BYTES);
+        uffd_map_page(pages->uffd, b->hva + page * PAGE_BYTES);
+    if (outcome == UFFD_AGAIN) {
+        outcome = uffd_fd_wake(pages->uffd, b->hva + page * PAGE_BYTES,
+                               PAGE_BYTES);
+    }
     return outcome_to_error(outcome, b, page, error);
 }
 
@@ -314,6 +307,33 @@ count_present(MigratePages *pages, unsigned block, uint32_t extent, unsigned n)
     }
 }
 
+/* A page of a laid extent that nobody has mapped yet: zero again. */
+static void
+make_hole(const MigrateBlock *block, uint64_t page)
+{
+    if (fallocate(block->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                  (off_t)(block->file_offset + page * PAGE_BYTES),
+                  (off_t)PAGE_BYTES) < 0) {
+        g_debug("a discarded page stays: %s", g_strerror(errno));
+    }
+}
+
+/* FILLING -> PRESENT. In a small extent UFFDIO_COPY has mapped the page: the
+ * guest may have written to it since, so nothing is taken away there. */
+static bool
+finish_state(MigratePages *pages, unsigned block, uint64_t page)
+{
+    PageState *state = &pages->blocks[block].states[page];
+    bool wanted;
+    if (page_state_try_finish(state, &wanted)) {
+        return wanted;
+    }
+    if (pages->blocks[block].laid[page / PAGES_PER_EXTENT]) {
+        make_hole(&pages->ram->blocks[block], page);
+    }
+    return page_state_finish(state);
+}
+
 /* FILLING -> PRESENT for each; who waits gets the page at once. A page that
  * cannot be mapped must not keep its neighbours from those who wait for them:
  * the first error is told at the end. */
@@ -321,10 +341,9 @@ static bool
 finish_states(MigratePages *pages, unsigned block, uint64_t first, unsigned n,
               MigrateTally *tally, GError **error)
 {
-    PageState *states = pages->blocks[block].states;
     bool ok = true;
     for (unsigned i = 0; i < n; i++) {
-        if (!page_state_finish(&states[first + i])) {
+        if (!finish_state(pages, block, first + i)) {
             continue;
         }
         if (!migrate_pages_map(pages, block, first + i, ok ? error : NULL)) {
@@ -367,6 +386,25 @@ migrate_pages_give_up(MigratePages *pages, unsigned block, uint64_t first,
     }
     if (wanted) {
         eventfd_write(pages->orphans, 1);
+    }
+}
+
+void
+migrate_pages_discard(MigratePages *pages, unsigned block, uint64_t first,
+                      uint64_t n, MigrateTally *tally)
+{
+    PageState *states = pages->blocks[block].states;
+    for (uint64_t page = first; page < first + n; page++) {
+        unsigned was = page_state_discard(&states[page]);
+        tally->discarded_pages += was != PAGE_PRESENT;
+        if (was == PAGE_ABSENT) {
+            tally->zero_pages++;
+            /* Half of it may have come by a stream that broke. */
+            if (pages->blocks[block].laid[page / PAGES_PER_EXTENT]) {
+                make_hole(&pages->ram->blocks[block], page);
+            }
+            migrate_pages_finish(pages, block, page, 1, tally, NULL);
+        }
     }
 }
 
@@ -418,38 +456,50 @@ write_to_file(const MigrateBlock *block, uint64_t page, const uint8_t *bytes,
 
 /* One page of a small extent. EXISTS: the page cache has a page there that we
  * did not put (a write by QEMU before it was armed was punched out; what is
- * left is a kernel race on a zero page); it is ours to fill, and unmapped. */
+ * left is a kernel race on a zero page); it is ours to fill, and unmapped.
+ * Discarded meanwhile: it stays a hole. */
 static UffdOutcome
-copy_page(MigratePages *pages, const MigrateBlock *block, uint64_t page,
+copy_page(MigratePages *pages, unsigned index, uint64_t page,
           const uint8_t *bytes)
 {
+    const MigrateBlock *block = &pages->ram->blocks[index];
     uint64_t hva = block->hva + page * PAGE_BYTES;
+    if (page_state_is_discarded(&pages->blocks[index].states[page])) {
+        return UFFD_DONE;
+    }
     UffdOutcome outcome = uffd_fd_copy(pages->uffd, hva, bytes, PAGE_BYTES);
     if (outcome != UFFD_EXISTS) {
         return outcome;
     }
     return write_to_file(block, page, bytes, PAGE_BYTES, NULL)
-               ? map_with_patience(pages->uffd, hva)
+               ? uffd_map_page(pages->uffd, hva)
                : UFFD_BROKEN;
+}
+
+static bool
+is_for_later(UffdOutcome outcome)
+{
+    return outcome == UFFD_NO_ROOM || outcome == UFFD_AGAIN;
 }
 
 /* No memory is not the end: the guest thread waits, and so do we, until the
  * host has some. Said once per stretch, because it can last. */
 static UffdOutcome
-copy_page_with_patience(MigratePages *pages, const MigrateBlock *block,
-                        uint64_t page, const uint8_t *bytes)
+copy_page_with_patience(MigratePages *pages, unsigned block, uint64_t page,
+                        const uint8_t *bytes)
 {
     UffdOutcome outcome;
     unsigned tries = 0;
-    while (((outcome = copy_page(pages, block, page, bytes)) ==
-                UFFD_NO_ROOM ||
-            outcome == UFFD_AGAIN) &&
+    while (is_for_later(outcome = copy_page(pages, block, page, bytes)) &&
            !atomic_load(&pages->hurry)) {
         struct timespec pause = {.tv_nsec = tries < 10 ? 1000000 : 100000000};
-        if (++tries == 10) {
+        if (outcome == UFFD_AGAIN) {
+            pause.tv_nsec = 100000; /* as soon as the fault thread has read */
+        } else if (++tries == 10) {
             g_warning("no memory for RAM block '%s' on this host (%s): the "
                       "guest waits; free memory or raise QEMU's cgroup limit",
-                      block->name, uffd_outcome_name(outcome));
+                      pages->ram->blocks[block].name,
+                      uffd_outcome_name(outcome));
         }
         nanosleep(&pause, NULL);
     }
@@ -464,7 +514,7 @@ migrate_pages_copy(MigratePages *pages, unsigned block, uint64_t first,
     const MigrateBlock *b = &pages->ram->blocks[block];
     for (unsigned i = 0; i < n; i++) {
         UffdOutcome outcome = copy_page_with_patience(
-            pages, b, first + i, bytes + i * PAGE_BYTES);
+            pages, block, first + i, bytes + i * PAGE_BYTES);
         if (!outcome_to_error(outcome, b, first + i, error)) {
             migrate_pages_give_up(pages, block, first + i, n - i);
             migrate_pages_finish(pages, block, first, i, tally, NULL);
@@ -472,6 +522,26 @@ migrate_pages_copy(MigratePages *pages, unsigned block, uint64_t first,
         }
     }
     return migrate_pages_finish(pages, block, first, n, tally, error);
+}
+
+/* The fault thread's: while it waited nobody would read faults, nor let go who
+ * announced a discard, for which this very page may have to wait (EAGAIN). */
+static bool
+copy_at_once(MigratePages *pages, unsigned block, uint64_t page,
+             const uint8_t *bytes, MigrateTally *tally, GError **error)
+{
+    UffdOutcome outcome = copy_page(pages, block, page, bytes);
+    if (is_for_later(outcome)) {
+        struct timespec pause = {.tv_nsec = 1000000}; /* not to spin */
+        migrate_pages_give_up(pages, block, page, 1);
+        nanosleep(&pause, NULL);
+        return true;
+    }
+    if (!outcome_to_error(outcome, &pages->ram->blocks[block], page, error)) {
+        migrate_pages_give_up(pages, block, page, 1);
+        return false;
+    }
+    return migrate_pages_finish(pages, block, page, 1, tally, error);
 }
 
 bool
@@ -523,7 +593,7 @@ migrate_pages_store(MigratePages *pages, unsigned block, uint64_t page,
     tally->demand_pages++;
     uint32_t extent = (uint32_t)(page / PAGES_PER_EXTENT);
     if (!pages->blocks[block].laid[extent]) {
-        return migrate_pages_copy(pages, block, page, 1, bytes, tally, error);
+        return copy_at_once(pages, block, page, bytes, tally, error);
     }
     /* pwrite, not our view: a fault of the view would map 2 MiB of it and
      * count as our resident memory; the folio is there, so it cannot fail for

@@ -28,6 +28,7 @@ typedef struct {
     uint64_t pushed_pages; /* arrived in bulk */
     uint64_t zero_pages;   /* known to be zero */
     uint64_t duplicates;   /* arrived when it was not ABSENT */
+    uint64_t discarded_pages; /* by the guest, before they arrived */
     uint64_t faults;       /* events read from the kernel */
     Histogram latency;     /* event read -> page mapped */
 } MigrateTally;
@@ -84,7 +85,9 @@ bool migrate_pages_zero(MigratePages *pages, unsigned block, uint64_t page,
                         MigrateTally *tally, GError **error);
 
 /* A whole page arrived in BYTES (4096, our memory): if it is ABSENT it is
- * stored and made visible to who waits; otherwise it is a duplicate. */
+ * stored and made visible to who waits; otherwise it is a duplicate.
+ * Fault thread: where there is no memory for it now it is given up, to be asked
+ * for again, because that thread must not wait. */
 bool migrate_pages_store(MigratePages *pages, unsigned block, uint64_t page,
                          const void *bytes, MigrateTally *tally,
                          GError **error);
@@ -99,6 +102,12 @@ bool migrate_pages_copy(MigratePages *pages, unsigned block, uint64_t first,
                         unsigned n, const uint8_t *bytes, MigrateTally *tally,
                         GError **error);
 
+/* The guest discarded N pages from FIRST (UFFD_EVENT_REMOVE): those that have
+ * not arrived are zero from now on, whatever still comes for them. Fault
+ * thread. */
+void migrate_pages_discard(MigratePages *pages, unsigned block, uint64_t first,
+                           uint64_t n, MigrateTally *tally);
+
 /* After a claim that came to nothing: back to ABSENT. */
 void migrate_pages_give_up(MigratePages *pages, unsigned block, uint64_t first,
                            unsigned n);
@@ -108,7 +117,9 @@ void migrate_pages_give_up(MigratePages *pages, unsigned block, uint64_t first,
  * duplicate meanwhile, so it has to be asked again. */
 int migrate_pages_orphans_fd(const MigratePages *pages);
 
-/* Makes a PRESENT page visible; the fault path's everyday call. */
+/* Makes a PRESENT page visible; the fault path's everyday call. Where QEMU is
+ * just discarding memory nothing can be mapped until the fault thread has read
+ * the announcement: then who waits is woken instead, and faults again. */
 bool migrate_pages_map(MigratePages *pages, unsigned block, uint64_t page,
                        GError **error);
 

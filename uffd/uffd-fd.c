@@ -33,6 +33,7 @@ static const struct {
     const char *since;
 } features[] = {
     {UFFD_FEATURE_MISSING_SHMEM, "MISSING_SHMEM", "4.11"},
+    {UFFD_FEATURE_EVENT_REMOVE, "EVENT_REMOVE", "4.11"},
     {UFFD_FEATURE_THREAD_ID, "THREAD_ID", "4.14"},
     {UFFD_FEATURE_MINOR_SHMEM, "MINOR_SHMEM", "5.14"},
     {UFFD_FEATURE_EXACT_ADDRESS, "EXACT_ADDRESS", "5.18"},
