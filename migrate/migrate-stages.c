@@ -53,18 +53,10 @@ static const Stage stages[] = {
 G_STATIC_ASSERT(G_N_ELEMENTS(stages) == MIGRATE_OVER);
 
 /* --follow: somebody else drives QEMU. No device connection, and the point of
- * no return is where QEMU's source says "completed". */
-static const Stage follow_stages[] = {
+ * no return is where QEMU's source says "completed". Only what differs. */
+static const Stage follow_stages[MIGRATE_OVER] = {
     [MIGRATE_INSPECT] = {migrate_inspect_guest, migrate_inspect_guest,
                          migrate_follow_source_forbid, NULL},
-    [MIGRATE_CONNECT] = {migrate_source_connect, migrate_destination_connect,
-                         NULL, NULL},
-    [MIGRATE_AGREE] = {migrate_source_agree, migrate_destination_agree,
-                       NULL, NULL},
-    [MIGRATE_PREPARE] = {migrate_source_prepare, migrate_destination_prepare,
-                         NULL, migrate_destination_unprepare},
-    [MIGRATE_WAIT] = {migrate_source_wait, migrate_destination_wait,
-                      NULL, NULL},
     [MIGRATE_SWITCHOVER] = {migrate_follow_source_switchover,
                             migrate_follow_destination_switchover,
                             migrate_follow_source_unswitch,
@@ -72,10 +64,7 @@ static const Stage follow_stages[] = {
     [MIGRATE_POSTCOPY] = {migrate_follow_source_postcopy,
                           migrate_follow_destination_postcopy,
                           NULL, NULL},
-    [MIGRATE_SETTLE] = {migrate_source_settle, migrate_settle_destination,
-                        NULL, NULL},
 };
-G_STATIC_ASSERT(G_N_ELEMENTS(follow_stages) == MIGRATE_OVER);
 
 /* In the place of SWITCHOVER for who takes over from a helper that died. */
 static const Stage resumed = {migrate_resume_source,
@@ -89,7 +78,8 @@ stage_of(const MigrateSession *session, unsigned id)
     if (session->options.resume && id == MIGRATE_SWITCHOVER) {
         return &resumed;
     }
-    return session->options.follow ? &follow_stages[id] : &stages[id];
+    bool differs = session->options.follow && follow_stages[id].source;
+    return differs ? &follow_stages[id] : &stages[id];
 }
 
 static bool
