@@ -27,7 +27,7 @@
 #include "libvirt/libvirt-address.h"
 #include "libvirt/libvirt-guest.h"
 #include "libvirt/libvirt-job.h"
-#include "libvirt/libvirt-probe.h"
+#include "libvirt/libvirt-pair.h"
 #include "libvirt/libvirt-report.h"
 #include "libvirt/libvirt-sender.h"
 #include "migrate/migrate-token.h"
@@ -41,10 +41,7 @@
 
 typedef struct {
     const LibvirtOptions *options;
-    virConnectPtr source, destination; /* the latter NULL: not reachable */
-    virDomainPtr domain;
-    char uuid[VIR_UUID_STRING_BUFLEN];
-    LibvirtPrepare prepare;
+    LibvirtPair pair;
     LibvirtAddress address;
     char *token, *token_path;
     LibvirtSender *sender;
@@ -72,83 +69,11 @@ move_clear(Move *move)
     forget_token_file(move);
     g_clear_pointer(&move->token, g_free);
     libvirt_address_clear(&move->address);
-    libvirt_prepare_clear(&move->prepare);
     g_clear_pointer(&move->loop, g_main_loop_unref);
     g_clear_pointer(&move->reason, g_free);
-    g_clear_pointer(&move->domain, virDomainFree);
-    g_clear_pointer(&move->destination, libvirt_daemon_close);
-    g_clear_pointer(&move->source, libvirt_daemon_close);
+    libvirt_pair_clear(&move->pair);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Move, move_clear)
-
-static bool
-open_source(Move *move, GError **error)
-{
-    const LibvirtOptions *o = move->options;
-    move->source = libvirt_daemon_open(o->connect_uri, error);
-    if (!move->source) {
-        return false;
-    }
-    g_autofree char *uri = virConnectGetURI(move->source);
-    g_autofree char *host = uri ? libvirt_daemon_host_of_uri(uri) : NULL;
-    if (host) {
-        return error_set(error, ERROR_USAGE,
-                         "%s is libvirt on another host: run 'postlude "
-                         "migrate' where the guest runs, because its memory "
-                         "is served from there",
-                         uri);
-    }
-    move->domain = libvirt_daemon_find(move->source, o->domain, error);
-    if (!move->domain) {
-        return false;
-    }
-    virDomainGetUUIDString(move->domain, move->uuid);
-    return libvirt_guest_check(move->domain, &move->prepare, error);
-}
-
-/* With --p2p the daemons talk to each other, and this process need not reach
- * the destination; it is only better if it does. */
-static bool
-open_destination(Move *move, GError **error)
-{
-    g_autoptr(GError) why = NULL;
-    move->destination = libvirt_daemon_open(move->options->dest_uri, &why);
-    if (!move->destination && !move->options->p2p) {
-        g_propagate_error(error, g_steal_pointer(&why));
-        return false;
-    }
-    if (!move->destination) {
-        g_message("%s; going on, but nobody asks for the hook there, nor takes "
-                  "the sender's address out of the domain afterwards",
-                  why->message);
-    }
-    return true;
-}
-
-static bool
-ask_for_hook(Move *move, GError **error)
-{
-    g_autofree char *xml =
-        move->destination ? libvirt_daemon_xml(move->domain, 0, error) : NULL;
-    if (!xml) {
-        return !move->destination;
-    }
-    g_autofree char *said = NULL;
-    g_autofree char *host = virConnectGetHostname(move->destination);
-    LibvirtProbe probe = libvirt_probe(move->destination, xml, &said);
-    if (probe == LIBVIRT_PROBE_UNKNOWN) {
-        g_message("cannot tell whether Postlude's hook is at work on %s (%s); "
-                  "the sender will notice",
-                  host, said);
-    }
-    return probe != LIBVIRT_PROBE_MISSING ||
-           error_set(error, ERROR_UNSUPPORTED,
-                     "Postlude's hook is not at work on %s: install "
-                     "/etc/libvirt/hooks/qemu.d/postlude there, then restart "
-                     "libvirtd (or virtqemud), which looks for hooks only when "
-                     "it starts",
-                     host);
-}
 
 /* The network that QEMU's own migration was sent through is the one to take. */
 static bool
@@ -156,7 +81,7 @@ choose_address(Move *move, GError **error)
 {
     const LibvirtOptions *o = move->options;
     g_autofree char *uri =
-        move->destination ? virConnectGetURI(move->destination) : NULL;
+        move->pair.destination ? virConnectGetURI(move->pair.destination) : NULL;
     g_autofree char *host =
         o->migrate_uri ? libvirt_daemon_host_of_uri(o->migrate_uri) : NULL;
     if (!host) {
@@ -179,7 +104,7 @@ make_token(Move *move, GError **error)
                          "cannot make " RUN_DIRECTORY "; run as root");
     }
     move->token_path = g_strdup_printf(RUN_DIRECTORY "/%s.%d.token",
-                                       move->uuid, (int)getpid());
+                                       move->pair.uuid, (int)getpid());
     move->token = migrate_token_make(move->token_path, error);
     return move->token != NULL;
 }
@@ -230,12 +155,12 @@ tidy(Move *move)
 {
     g_autoptr(GError) why = NULL;
     move->tidied = true;
-    if (!move->destination) {
+    if (!move->pair.destination) {
         say("the sender's address and a used-up token are still in the "
             "domain's metadata on the destination; 'virsh metadata --live "
             "--config --remove' there takes them out, and so does the next "
             "migration");
-    } else if (!libvirt_guest_tidy(move->destination, move->uuid, &why)) {
+    } else if (!libvirt_guest_tidy(move->pair.destination, move->pair.uuid, &why)) {
         say("warning: the sender's address and a used-up token stay in the "
             "domain's metadata on the destination: %s", why->message);
     }
@@ -255,17 +180,17 @@ start_job(Move *move, GError **error)
     const LibvirtOptions *o = move->options;
     /* The address that we found is a number; certificates tell names. */
     g_autofree char *hostname =
-        o->listen ? NULL : virConnectGetHostname(move->source);
+        o->listen ? NULL : virConnectGetHostname(move->pair.source);
     g_autofree char *dest_xml = libvirt_guest_dest_xml(
-        move->domain, o, move->address.text, hostname, move->token, error);
+        move->pair.domain, o, move->address.text, hostname, move->token, error);
     g_autofree char *persist_xml = NULL;
-    if (!dest_xml || !libvirt_guest_persist_xml(move->domain, o, &persist_xml,
+    if (!dest_xml || !libvirt_guest_persist_xml(move->pair.domain, o, &persist_xml,
                                                 error)) {
         return false;
     }
-    say("libvirt: migrating %s to %s", virDomainGetName(move->domain),
+    say("libvirt: migrating %s to %s", virDomainGetName(move->pair.domain),
         o->dest_uri);
-    move->job = libvirt_job_start(move->domain, move->destination, o, dest_xml,
+    move->job = libvirt_job_start(move->pair.domain, move->pair.destination, o, dest_xml,
                                   persist_xml, on_change, move);
     return true;
 }
@@ -405,7 +330,7 @@ start_sender(Move *move, GError **error)
     g_autoptr(GPtrArray) more = more_arguments(o);
     const LibvirtSenderOptions options = {
         .program = o->program,
-        .qmp_path = move->prepare.monitor,
+        .qmp_path = move->pair.prepare.monitor,
         .listen = move->address.text,
         .token_path = move->token_path,
         .more = (const char *const *)more->pdata,
@@ -441,7 +366,7 @@ run(Move *move)
 static int
 judge(Move *move, GError **error)
 {
-    const char *name = virDomainGetName(move->domain);
+    const char *name = virDomainGetName(move->pair.domain);
     int status = libvirt_sender_exit_status(move->sender);
     const char *failure = move->job ? libvirt_job_failure(move->job) : NULL;
     bool moved = move->job && !failure;
@@ -452,7 +377,9 @@ judge(Move *move, GError **error)
         error_set(error, ERROR_FAILED,
                   "the memory of '%s' has gone to the destination%s, but: %s",
                   name, status == DONE ? " whole" : "",
-                  failure ? failure : "see above");
+                  failure         ? failure
+                  : move->reason ? move->reason
+                                 : "see above");
         return GIVEN_UP;
     }
     if (moved) {
@@ -462,9 +389,11 @@ judge(Move *move, GError **error)
                   name, libvirt_sender_line(move->sender)->reason);
         return GIVEN_UP;
     }
+    bool more = failure && g_strcmp0(failure, move->reason) != 0;
     error_set(error, ERROR_FAILED,
-              "'%s' was not moved, and is %s on this host: %s", name,
-              libvirt_daemon_state(move->domain), move->reason);
+              "'%s' was not moved, and is %s on this host: %s%s%s", name,
+              libvirt_daemon_state(move->pair.domain), move->reason,
+              more ? "; libvirt: " : "", more ? failure : "");
     return FAILED;
 }
 
@@ -476,8 +405,8 @@ print_json(const Move *move, int status, const GError *why)
                           : status == FAILED ? "failed"
                                              : "given-up";
     const LibvirtReport report = {
-        .domain = virDomainGetName(move->domain),
-        .uuid = move->uuid,
+        .domain = virDomainGetName(move->pair.domain),
+        .uuid = move->pair.uuid,
         .destination = move->options->dest_uri,
         .outcome = outcome,
         .reason = why ? why->message : NULL,
@@ -491,8 +420,8 @@ print_json(const Move *move, int status, const GError *why)
 static bool
 begin(Move *move, GError **error)
 {
-    return libvirt_daemon_init(error) && open_source(move, error) &&
-           open_destination(move, error) && ask_for_hook(move, error) &&
+    return libvirt_pair_open(&move->pair, move->options, error) &&
+           libvirt_pair_ask_for_hook(&move->pair, error) &&
            choose_address(move, error) && make_token(move, error) &&
            start_sender(move, error);
 }

@@ -383,8 +383,8 @@ migrate_session_take_in(MigrateSession *session, GError **error)
     if (session->interrupted) {
         return error_set(error, ERROR_CANCELLED,
                          session->orphaned
-                             ? "stopped, because the process that started it "
-                               "has ended"
+                             ? "stopped by the process that started it, "
+                               "or because that has ended"
                              : "stopped by a signal");
     }
     return take_in_qemu(session, error) && take_in_peer(session, error) &&

@@ -223,7 +223,7 @@ whoever_waits_is_killed(void)
     g_assert_cmpint(vm_look_userfaultfds(scene.pair->destination), ==, 1);
     vm_child_kill(vm_tool_child(receive), SIGKILL);
     vm_child_wait(vm_tool_child(receive), 10000, NULL);
-    vm_expect_end(send, 30000, 1, "the process that started it has ended");
+    vm_expect_end(send, 30000, 1, "stopped by the process that started it");
     expect_nothing_left(&scene);
     vm_expect_at_home(scene.pair);
     tear_down(&scene);
