@@ -8,9 +8,10 @@ BUILD_PACKAGES="gcc libc6-dev linux-libc-dev meson ninja-build pkg-config
 libglib2.0-dev libjson-glib-dev libxml2-dev
 libgnutls28-dev libsystemd-dev"
 DEMO_PACKAGES="$BUILD_PACKAGES qemu-system-x86"
-TEST_PACKAGES="$DEMO_PACKAGES python3 busybox-static debootstrap
-clang libclang-rt-dev
-libvirt-dev libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients iproute2"
+LIBVIRT_PACKAGES="$DEMO_PACKAGES libvirt-dev libvirt-daemon
+libvirt-daemon-driver-qemu libvirt-clients iproute2"
+TEST_PACKAGES="$LIBVIRT_PACKAGES python3 busybox-static debootstrap
+clang libclang-rt-dev"
 
 # A package may bring a daemon that is wanted in a namespace of a test only:
 # Debian asks this file whether it may start it.
