@@ -23,11 +23,14 @@
 /* One word of a page, as in bench-move: a vCPU without paging is emulated. */
 #define KVM_APPEND "mib=%d scan=2 stride=1024 slow=%d report=100"
 #define KVM_SLOW_US 500
+#define CALM_US 1000000
 
 typedef struct {
     BenchPlan guest;
     BenchRegainPlan regain;
     int alone_ms, after_ms; /* undisturbed, before and afterwards */
+    int calm_percent;       /* of one core: what others may take before */
+    int patience_s;         /* how long to wait for that */
 } Plan;
 
 /* Numbers of the witness's lines: the stretches are between them. */
@@ -95,22 +98,64 @@ measure(const Plan *plan, VmPair *pair, BenchKhugepaged *khugepaged,
     return bench_guest_next(pair, &lines->after_to, &lines->wrong, error);
 }
 
+/* A look at the machine: CPU time of others since the last one. */
+typedef struct {
+    double all_ms, ours_ms;
+    uint64_t ns;
+} Look;
+
 static bool
-measure_watched(const Plan *plan, VmPair *pair, BenchKhugepaged *khugepaged,
-                Result *result, GError **error)
+look_at_others(VmQemu *vm, Look *look, double *percent, GError **error)
 {
-    double all_ms, ours_ms, all_before_ms, ours_before_ms;
-    uint64_t before_ns = fd_now_ns();
-    if (!cpu_times(pair->destination, &all_before_ms, &ours_before_ms,
-                   error) ||
-        !measure(plan, pair, khugepaged, result, error) ||
-        !cpu_times(pair->destination, &all_ms, &ours_ms, error)) {
+    Look before = *look;
+    look->ns = fd_now_ns();
+    if (!cpu_times(vm, &look->all_ms, &look->ours_ms, error)) {
         return false;
     }
-    double others_ms = all_ms - all_before_ms - (ours_ms - ours_before_ms);
-    result->others_percent =
-        100 * MAX(0, others_ms) / ((double)(fd_now_ns() - before_ns) / 1e6);
+    double others_ms =
+        look->all_ms - before.all_ms - (look->ours_ms - before.ours_ms);
+    *percent = 100 * MAX(0, others_ms) / ((double)(look->ns - before.ns) / 1e6);
     return true;
+}
+
+/* After all the preparations, because what counts is the few seconds that
+ * follow; and with the guest stopped, or two that wait for each other's end
+ * would both wait for ever. */
+static bool
+wait_for_calm(const Plan *plan, VmQemu *vm, GError **error)
+{
+    Look look = {0};
+    uint64_t deadline = fd_deadline_ns(plan->patience_s * 1000);
+    double percent;
+    if (!vm_qemu_command(vm, "stop", NULL, error) ||
+        !look_at_others(vm, &look, &percent, error)) {
+        return false;
+    }
+    do {
+        g_usleep(CALM_US);
+        if (!look_at_others(vm, &look, &percent, error)) {
+            return false;
+        }
+        if (percent > plan->calm_percent && fd_now_ns() > deadline) {
+            return error_set(error, ERROR_RETRY,
+                             "the machine does not calm down: others take "
+                             "%.0f%% of a core", percent);
+        }
+    } while (percent > plan->calm_percent);
+    return vm_qemu_command(vm, "cont", NULL, error);
+}
+
+static bool
+measure_calmly(const Plan *plan, VmPair *pair, BenchKhugepaged *khugepaged,
+               Result *result, GError **error)
+{
+    Look look = {0};
+    double percent;
+    return wait_for_calm(plan, pair->destination, error) &&
+           look_at_others(pair->destination, &look, &percent, error) &&
+           measure(plan, pair, khugepaged, result, error) &&
+           look_at_others(pair->destination, &look, &result->others_percent,
+                          error);
 }
 
 static void
@@ -193,7 +238,7 @@ run_guest(const Plan *plan, const char *words, BenchKhugepaged *khugepaged,
 {
     g_autoptr(GString) guest = g_string_new(NULL);
     g_autoptr(VmPair) pair = bench_lost_start(&plan->guest, words, error);
-    if (!pair || !measure_watched(plan, pair, khugepaged, result, error)) {
+    if (!pair || !measure_calmly(plan, pair, khugepaged, result, error)) {
         return false;
     }
     put_result(json, result);
@@ -284,7 +329,8 @@ main(int argc, char **argv)
     Plan plan = {.guest = {.way = BENCH_NATIVE, .private_ram = true,
                            .ram_mib = 2048},
                  .regain = {.none_ms = 5000, .limit_ms = 45000},
-                 .alone_ms = 4000, .after_ms = 3000};
+                 .alone_ms = 4000, .after_ms = 3000,
+                 .calm_percent = 10, .patience_s = 120};
     g_autofree char *way = NULL, *qemu = NULL, *json_path = NULL, *duty = NULL;
     const GOptionEntry entries[] = {
         {"way", 0, 0, G_OPTION_ARG_STRING, &way,
@@ -300,6 +346,10 @@ main(int argc, char **argv)
          "How long the guest runs alone before (4000)", "MS"},
         {"limit", 0, 0, G_OPTION_ARG_INT, &plan.regain.limit_ms,
          "How long khugepaged is watched (45000)", "MS"},
+        {"calm", 0, 0, G_OPTION_ARG_INT, &plan.calm_percent,
+         "Begin when others take no more than this of a core (10)", "P"},
+        {"patience", 0, 0, G_OPTION_ARG_INT, &plan.patience_s,
+         "How long to wait for that (120)", "S"},
         {"json", 0, 0, G_OPTION_ARG_FILENAME, &json_path,
          "Append the run as a line of JSON", "FILE"},
         {0}};

@@ -105,40 +105,18 @@ runs=$scratch/runs.jsonl
 : >"$runs"
 export TMPDIR="$scratch"
 
-# Ticks of all cores, and of these the idle ones.
-ticks() {
-    awk '/^cpu / { for (i = 2; i <= 9; i++) t += $i; print t, $5 + $6 }' \
-        /proc/stat
-}
-
-# True once two seconds have passed in which nobody did much.
-calm_down() {
-    waited=0
-    while [ "$waited" -le "$patience" ]; do
-        before=$(ticks)
-        sleep 2
-        # shellcheck disable=SC2046,SC2086
-        if echo $before $(ticks) | awk -v most="$calm" -v cores="$(nproc)" \
-            '{ exit !(100 * cores * (1 - ($4 - $2) / ($3 - $1)) <= most) }'; then
-            return 0
-        fi
-        waited=$((waited + 2))
-    done
-    die "the machine does not calm down: others take more than $calm% of a core"
-}
-
 failures=0
 i=1
 while [ "$i" -le "$n" ]; do
     for way in $ways; do
         option=
         [ "$way" != default ] || [ -z "$duty" ] || option="--duty $duty"
-        calm_down
         # In the background and waited for, so that a signal is acted on at
         # once.
         # shellcheck disable=SC2086
         "$build/tests/bench/bench-collapse" --way "$way" --qemu "$qemu" \
-            $accel_option --limit "$limit" --json "$runs" $option &
+            $accel_option --limit "$limit" --json "$runs" \
+            --calm "$calm" --patience "$patience" $option &
         child=$!
         wait "$child"
         status=$?
