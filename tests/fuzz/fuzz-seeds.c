@@ -43,6 +43,8 @@ payload_of(unsigned type)
     uint8_t bitmap[2] = {0xff, 0x01};
     WireExtents extents = {.block = 1, .flags = WIRE_EXTENTS_LAST,
                            .n_extents = 9, .bitmap = bitmap};
+    WirePresent present = {.flags = WIRE_PRESENT_LAST, .first_page = 512,
+                           .n_pages = 9, .bitmap = bitmap};
     GByteArray *out = g_byte_array_new();
     switch (type) {
     case WIRE_FRAME_LAYOUT: wire_layout_encode(&layout, out); break;
@@ -50,6 +52,10 @@ payload_of(unsigned type)
     case WIRE_FRAME_EXTENTS: wire_extents_encode(&extents, out); break;
     case WIRE_FRAME_RUN: wire_run_encode(true, out); break;
     case WIRE_FRAME_PROGRESS: wire_progress_encode(7, 3, out); break;
+    case WIRE_FRAME_RESUME:
+        wire_resume_encode(WIRE_RESUME_STARTED, out);
+        break;
+    case WIRE_FRAME_PRESENT: wire_present_encode(&present, out); break;
     case WIRE_FRAME_BYE: wire_bye_encode(1234, out); break;
     case WIRE_FRAME_ABORT: wire_abort_encode("no room\033[m", out); break;
     default: break;

@@ -63,6 +63,21 @@ take_extents(const GByteArray *in)
 }
 
 static void
+take_present(const GByteArray *in)
+{
+    WirePresent present;
+    GError *error = NULL;
+    bool ok = wire_present_decode(in, &present, &error);
+    if (ok) {
+        g_autoptr(GByteArray) again = g_byte_array_new();
+        g_assert_cmpuint(present.first_page % 512, ==, 0);
+        wire_present_encode(&present, again);
+        g_assert_cmpmem(again->data, again->len, in->data, in->len);
+    }
+    fuzz_end(ok, error, PROTOCOL);
+}
+
+static void
 take_accept(const GByteArray *in)
 {
     unsigned streams = 4711;
@@ -77,12 +92,16 @@ static void
 take_numbers(unsigned type, const GByteArray *in)
 {
     bool ok, start;
+    unsigned flags;
     uint64_t a = 0, b = 0;
     GError *error = NULL;
     g_autoptr(GByteArray) again = g_byte_array_new();
     if (type == WIRE_FRAME_RUN) {
         ok = wire_run_decode(in, &start, &error);
         g_assert_true(!ok || in->len == sizeof(WireRunBytes));
+    } else if (type == WIRE_FRAME_RESUME) {
+        ok = wire_resume_decode(in, &flags, &error);
+        g_assert_true(!ok || in->len == sizeof(WireResumeBytes));
     } else if (type == WIRE_FRAME_PROGRESS) {
         ok = wire_progress_decode(in, &a, &b, &error);
         wire_progress_encode(a, b, again);
@@ -90,7 +109,7 @@ take_numbers(unsigned type, const GByteArray *in)
         ok = wire_bye_decode(in, &a, &error);
         wire_bye_encode(a, again);
     }
-    if (ok && type != WIRE_FRAME_RUN) {
+    if (ok && again->len > 0) {
         g_assert_cmpmem(again->data, again->len, in->data, in->len);
     }
     fuzz_end(ok, error, PROTOCOL);
@@ -117,7 +136,9 @@ take(unsigned type, const GByteArray *in)
     case WIRE_FRAME_LAYOUT: take_layout(in); break;
     case WIRE_FRAME_EXTENTS: take_extents(in); break;
     case WIRE_FRAME_ACCEPT: take_accept(in); break;
+    case WIRE_FRAME_PRESENT: take_present(in); break;
     case WIRE_FRAME_RUN:
+    case WIRE_FRAME_RESUME:
     case WIRE_FRAME_PROGRESS:
     case WIRE_FRAME_BYE: take_numbers(type, in); break;
     case WIRE_FRAME_ABORT: take_abort(in); break;
