@@ -13,7 +13,8 @@ usage: tests/run.sh [--suite NAME]... [--long] [--sanitize] [--no-install]
        tests/run.sh --campaign N [--sanitize] [--no-install]
 
   --suite NAME   only this suite (may be repeated): unit, kernel, host, vm,
-                 libvirt; fuzz (each parser against libFuzzer, in ./build-fuzz)
+                 libvirt; fuzz (each parser against libFuzzer, in ./build-fuzz);
+                 model (the page states, by spin)
   --long         long campaigns too
   --campaign N   only the campaign of faults, N migrations long (300 take about
                  an hour); POSTLUDE_CAMPAIGN_SEED brings one back
@@ -68,7 +69,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 if [ "$build" = "$top/build" ]; then
-    suites=${suites:- unit kernel host vm libvirt fuzz}
+    suites=${suites:- unit kernel host vm libvirt fuzz model}
 else
     suites=${suites:- unit kernel host vm libvirt}
     multiplier=$((multiplier * 3))
