@@ -11,7 +11,7 @@ DEMO_PACKAGES="$BUILD_PACKAGES qemu-system-x86"
 LIBVIRT_PACKAGES="$DEMO_PACKAGES libvirt-dev libvirt-daemon
 libvirt-daemon-driver-qemu libvirt-clients iproute2"
 TEST_PACKAGES="$LIBVIRT_PACKAGES python3 busybox-static debootstrap
-clang libclang-rt-dev"
+clang libclang-rt-dev spin"
 
 # A package may bring a daemon that is wanted in a namespace of a test only:
 # Debian asks this file whether it may start it.
