@@ -153,3 +153,9 @@ migrate_capability_restore(MigrateCapability *capability, QmpClient *client,
     g_free(capability);
     return ok;
 }
+
+void
+migrate_capability_free(MigrateCapability *capability)
+{
+    g_free(capability);
+}

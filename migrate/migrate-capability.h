@@ -31,3 +31,6 @@ bool migrate_capability_clear(QmpClient *client, GError **error);
  * failure (the error says what the operator must switch off by hand). */
 bool migrate_capability_restore(MigrateCapability *capability,
                                 QmpClient *client, GError **error);
+
+/* Forgets them, for a QEMU that has ended. */
+void migrate_capability_free(MigrateCapability *capability);

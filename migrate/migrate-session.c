@@ -245,6 +245,7 @@ migrate_session_free(MigrateSession *session)
     migrate_report_clear(&session->report);
     migrate_alarm_clear(&session->alarm);
     g_clear_pointer(&session->archive, migrate_archive_close);
+    g_clear_pointer(&session->capability, migrate_capability_free);
     g_free(session);
 }
 
