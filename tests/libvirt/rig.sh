@@ -73,6 +73,7 @@ write_configuration() { # DIR/HOST a|b
     mkdir -p "$1/libvirt/hooks/qemu.d" "$1/run/libvirt" "$1/run/lock" \
         "$1/run/postlude" "$1/var/lib/libvirt" "$1/var/log/libvirt" \
         "$1/var/cache/libvirt" "$1/var/tmp"
+    chmod 700 "$1/run/postlude" # or no helper would keep its journal there
     ln -s /run "$1/var/run"
     n=$(number "$2")
     printf '127.0.0.1 localhost\n10.77.0.1 host-a\n10.77.0.2 host-b\n' \
