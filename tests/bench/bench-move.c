@@ -27,6 +27,13 @@
 
 static const char *const ways[] = {"native", "preempt", "postlude"};
 
+/* With TLS it is a way of its own in the table. */
+static const char *
+name_of(const BenchPlan *plan)
+{
+    return plan->tls_psk ? "tls" : ways[plan->way];
+}
+
 /* Seven tenths of RAM in random use under TCG; under KVM what can be filled in
  * a few seconds. */
 static char *
@@ -203,7 +210,7 @@ put_plan(JsonBuilder *json, const BenchPlan *plan, const char *words)
 {
     double load[1] = {-1};
     getloadavg(load, 1);
-    put_text(json, "way", ways[plan->way]);
+    put_text(json, "way", name_of(plan));
     put_text(json, "qemu", plan->version == VM_QEMU_10 ? "10.0" : "7.2");
     put_text(json, "accel", plan->kvm ? "kvm" : "tcg");
     put_text(json, "ram", plan->private_ram ? "private" : "file");
@@ -228,7 +235,7 @@ say(const BenchPlan *plan, const BenchRun *run, const char *guest)
            "cpu src %4.0f dst %4.0f ms, huge %" G_GUINT64_FORMAT "/%"
            G_GUINT64_FORMAT " MiB, %" G_GUINT64_FORMAT
            " wrong, others %.0f%%\n",
-           ways[plan->way], plan->version == VM_QEMU_10 ? "10.0" : "7.2",
+           name_of(plan), plan->version == VM_QEMU_10 ? "10.0" : "7.2",
            plan->kvm ? "kvm" : "tcg", since_start_ms(run, run->last_page_us),
            (double)(run->resume_us - run->stop_us) / 1e3, guest,
            run->source_cpu.process_ms - run->source_cpu.vcpu_ms +
@@ -284,15 +291,16 @@ choose(BenchPlan *plan, const char *way, const char *qemu, GError **error)
             plan->way = (BenchWay)i;
             plan->version = g_strcmp0(qemu, "10.0") == 0 ? VM_QEMU_10
                                                          : VM_QEMU_HOST;
-            if (plan->way == BENCH_POSTLUDE && plan->private_ram) {
+            if (plan->way == BENCH_POSTLUDE ? plan->private_ram
+                                            : plan->tls_psk != NULL) {
                 break;
             }
             return true;
         }
     }
     return error_set(error, ERROR_USAGE,
-                     "--way takes native, preempt or postlude, and postlude "
-                     "needs RAM in a file");
+                     "--way takes native, preempt or postlude; postlude "
+                     "needs RAM in a file, and only it knows --tls-psk");
 }
 
 static int
@@ -320,6 +328,8 @@ main(int argc, char **argv)
          "MIB"},
         {"streams", 0, 0, G_OPTION_ARG_INT, &plan.streams,
          "Bulk connections of postlude", "N"},
+        {"tls-psk", 0, 0, G_OPTION_ARG_FILENAME, &plan.tls_psk,
+         "Postlude by TLS with this key", "FILE"},
         {"undisturbed", 0, 0, G_OPTION_ARG_INT, &plan.undisturbed_ms,
          "How long the guest runs alone before (2000)", "MS"},
         {"after", 0, 0, G_OPTION_ARG_INT, &plan.after_ms,

@@ -123,7 +123,16 @@ bench_postlude_move(const BenchPlan *plan, VmPair *pair, BenchRun *run,
                     GError **error)
 {
     g_autofree char *streams = g_strdup_printf("%d", plan->streams);
-    const char *extra[] = {plan->streams ? "--streams" : NULL, streams, NULL};
+    const char *extra[5] = {NULL};
+    int n = 0;
+    if (plan->streams) {
+        extra[n++] = "--streams";
+        extra[n++] = streams;
+    }
+    if (plan->tls_psk) {
+        extra[n++] = "--tls-psk";
+        extra[n++] = plan->tls_psk;
+    }
     run->start_us = g_get_real_time();
     g_autoptr(VmTool) send = vm_pair_send(pair, extra, error);
     g_autoptr(VmTool) receive = send ? vm_pair_receive(pair, extra, error)

@@ -20,6 +20,7 @@ typedef struct {
     gboolean private_ram; /* native only: anonymous memory */
     int ram_mib;
     int streams;          /* postlude only; 0: its choice */
+    char *tls_psk;        /* postlude only: a file of keys, NULL: plain text */
     int undisturbed_ms;   /* how long the guest runs alone before */
     int after_ms;         /* when coverage is looked at again */
 } BenchPlan;

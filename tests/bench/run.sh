@@ -20,7 +20,8 @@ usage: sudo tests/bench/run.sh [OPTION]...
   -n N                  runs of each way (default 5)
   --qemu 7.2|10.0|both  this host's QEMU, that of get-qemu10.sh, or both
   --accel tcg|kvm       kvm: a small 32-bit guest (default tcg)
-  --only WAY            only native, preempt or postlude: one line per run
+  --only WAY            only native, preempt, postlude or tls: one line per run
+  --tls                 Postlude by TLS too, in turn with the others
   --ram file|private|both
                         guest RAM of the native runs: the same shared file as
                         Postlude's, private anonymous memory, or both (default)
@@ -35,7 +36,7 @@ minutes; "-n 1 --qemu 7.2 --ram file --no-floor" is a smoke test of a minute.
 END
 }
 
-n=5 qemu=both accel=tcg only= ram=both streams= floor=yes force=no
+n=5 qemu=both accel=tcg only= ram=both streams= floor=yes force=no tls=no
 build=$top/build
 out=
 while [ $# -gt 0 ]; do
@@ -54,6 +55,7 @@ while [ $# -gt 0 ]; do
     --build) build=$2 && shift ;;
     --out) out=$2 && shift ;;
     --no-floor) floor=no ;;
+    --tls) tls=yes ;;
     --force) force=yes ;;
     -h | --help)
         usage
@@ -85,7 +87,8 @@ both) rams="file private" ;;
 esac
 case $only in
 '' | native | preempt | postlude) ;;
-*) die "--only takes native, preempt or postlude" ;;
+tls) tls=yes ;;
+*) die "--only takes native, preempt, postlude or tls" ;;
 esac
 out=${out:-$build/bench.json}
 
@@ -132,6 +135,9 @@ runs=$scratch/runs.jsonl
 floors=$scratch/floor.json
 : >"$runs"
 export TMPDIR="$scratch"
+# TLS with certificates carries bulk in the same way: the key will do.
+echo "bench:$(od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n')" \
+    >"$scratch/keys.psk"
 
 # In the background and waited for, so that a signal is acted on at once.
 run() {
@@ -175,6 +181,11 @@ round() {
     if [ -z "$only" ] || [ "$only" = postlude ]; then
         # shellcheck disable=SC2086
         move postlude "$2" "$1" ${streams:+--streams $streams}
+    fi
+    if [ $tls = yes ] && { [ -z "$only" ] || [ "$only" = tls ]; }; then
+        # shellcheck disable=SC2086
+        move postlude "$2" "$1" ${streams:+--streams $streams} \
+            --tls-psk "$scratch/keys.psk"
     fi
 }
 
