@@ -272,14 +272,22 @@ on_timeout(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
+/* The state of the devices is over in milliseconds. */
+static bool
+copies_disks(const LibvirtOptions *o)
+{
+    return o->copy_storage_all || o->copy_storage_inc;
+}
+
 static gboolean
 on_progress(gpointer data)
 {
     Move *move = data;
     uint64_t done, total;
-    if (move->job && !libvirt_job_has_ended(move->job) &&
+    if (copies_disks(move->options) && move->job &&
+        !libvirt_job_has_ended(move->job) &&
         libvirt_job_progress(move->job, &done, &total)) {
-        say("libvirt: %" PRIu64 " of %" PRIu64 " MiB of disks and devices",
+        say("libvirt: %" PRIu64 " of %" PRIu64 " MiB of the disks",
             done >> 20, total >> 20);
     }
     return G_SOURCE_CONTINUE;
@@ -290,8 +298,7 @@ on_progress(gpointer data)
 static int
 patience_s(const LibvirtOptions *o)
 {
-    return o->copy_storage_all || o->copy_storage_inc ? DISKS_S
-                                                      : o->peer_timeout_s;
+    return copies_disks(o) ? DISKS_S : o->peer_timeout_s;
 }
 
 static void

@@ -156,6 +156,11 @@ furnish() { # HOST-DIRECTORY DIR a|b
     # Without cgroups, which libvirt then does without, and with the network
     # devices of this host.
     mount -t sysfs sysfs /sys || umount -R /sys/fs/cgroup
+    # Open to QEMU's user, as on Debian. Where it is not, libvirt holds what it
+    # knows of QEMU for outdated each time, and asks anew for seconds.
+    [ ! -c /dev/kvm ] || {
+        mknod -m 666 "$1/kvm" c 10 232 && mount --bind "$1/kvm" /dev/kvm
+    }
     hostname "host-$3"
 }
 
