@@ -10,13 +10,13 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "migrate/migrate-arm.h"
+#include "migrate/migrate-final.h"
 #include "migrate/migrate-rejoin.h"
 #include "migrate/migrate-socket.h"
 #include "migrate/migrate-token.h"
 #include "migrate/migrate-trust.h"
 
 #define AGREE_MS 30000
-#define SWITCHOVER_MS 180000 /* from READY to RUN: the source bounds its parts */
 #define START_MS 30000
 #define END_MS 1000
 #define PROGRESS_MS 200
@@ -132,10 +132,10 @@ migrate_destination_agree(MigrateSession *session, GError **error)
            dial_others(session, error);
 }
 
-/* Takes one EXTENTS frame into WANTED; *LAST when the series is complete. */
-static bool
-take_extents(MigrateSession *session, const GByteArray *payload, bool final,
-             bool *last, GError **error)
+bool
+migrate_destination_take_extents(MigrateSession *session,
+                                 const GByteArray *payload, bool final,
+                                 bool *last, GError **error)
 {
     WireExtents extents;
     if (!wire_extents_decode(payload, &extents, error)) {
@@ -163,14 +163,13 @@ take_extents(MigrateSession *session, const GByteArray *payload, bool final,
 
 bool
 migrate_destination_hear_extents(MigrateSession *session, bool final,
-                                 GError **error)
+                                 int timeout_ms, GError **error)
 {
     for (bool last = false; !last;) {
-        g_autoptr(GByteArray) payload =
-            migrate_session_expect(session, WIRE_FRAME_EXTENTS,
-                                   final ? SWITCHOVER_MS : AGREE_MS, error);
-        if (!payload ||
-            !take_extents(session, payload, final, &last, error)) {
+        g_autoptr(GByteArray) payload = migrate_session_expect(
+            session, WIRE_FRAME_EXTENTS, timeout_ms, error);
+        if (!payload || !migrate_destination_take_extents(
+                            session, payload, final, &last, error)) {
             return false;
         }
     }
@@ -186,7 +185,7 @@ migrate_destination_prepare(MigrateSession *session, GError **error)
         session->destination.wanted[i] =
             g_malloc0(session->ram->blocks[i].extents);
     }
-    if (!migrate_destination_hear_extents(session, false, error) ||
+    if (!migrate_destination_hear_extents(session, false, AGREE_MS, error) ||
         !migrate_arm(session, error) ||
         !migrate_session_tell(session, WIRE_FRAME_ARMED, NULL, error)) {
         return false;
@@ -289,43 +288,6 @@ migrate_destination_start_guest(MigrateSession *session, GError **error)
     return true;
 }
 
-/* Lost at this moment, RUN may have been said: then the source does not start
- * the guest again by itself, and must be found. One that gave up instead is
- * not there any more. */
-static bool
-hear_run(MigrateSession *session, GError **error)
-{
-    g_autoptr(GError) why = NULL;
-    g_autoptr(GByteArray) run = migrate_session_expect(
-        session, WIRE_FRAME_RUN, SWITCHOVER_MS, &why);
-    if (run) {
-        bool ok = wire_run_decode(run, &session->destination.start_guest,
-                                  error);
-        migrate_rejoin_begin(session);
-        return ok;
-    }
-    if (!session->peer_aborted && error_is(why, ERROR_PEER_GONE)) {
-        return migrate_rejoin(session, why, error);
-    }
-    g_propagate_error(error, g_steal_pointer(&why));
-    return false;
-}
-
-static bool
-take_final_state(MigrateSession *session, GError **error)
-{
-    if (!migrate_destination_hear_extents(session, true, error)) {
-        return false;
-    }
-    g_autoptr(GByteArray) stopped = migrate_session_expect(
-        session, WIRE_FRAME_STOPPED, SWITCHOVER_MS, error);
-    if (!stopped) {
-        return false;
-    }
-    session->report.switched_ns = fd_now_ns();
-    return hear_run(session, error);
-}
-
 /* The source's operator may take any time to say go; the guest runs there. */
 bool
 migrate_destination_wait(MigrateSession *session, GError **error)
@@ -348,7 +310,7 @@ migrate_destination_switchover(MigrateSession *session, GError **error)
         return false;
     }
     migrate_destination_start_filling(session);
-    return take_final_state(session, error) &&
+    return migrate_final_hear(session, error) &&
            migrate_destination_start_guest(session, error);
 }
 

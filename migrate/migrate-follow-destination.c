@@ -62,7 +62,8 @@ take_word(MigrateSession *session, GError **error)
     if (next->type == WIRE_FRAME_EXTENTS &&
         !session->destination.follow.final_heard) {
         session->destination.follow.final_heard =
-            migrate_destination_hear_extents(session, true, error);
+            migrate_destination_hear_extents(
+                session, true, session->options.link_timeout_s * 1000, error);
         return session->destination.follow.final_heard;
     }
     if (next->type == WIRE_FRAME_STOPPED) {

@@ -166,7 +166,7 @@ hear_answer(MigrateSession *session, GError **error)
     g_autoptr(GByteArray) accept = migrate_session_expect(
         session, WIRE_FRAME_ACCEPT, ANSWER_MS, error);
     if (!accept || !wire_accept_decode(accept, &session->n_streams, error) ||
-        !migrate_destination_hear_extents(session, true, error)) {
+        !migrate_destination_hear_extents(session, true, ANSWER_MS, error)) {
         return false;
     }
     g_autoptr(GByteArray) run =

@@ -440,8 +440,8 @@ migrate_session_pop_frame(MigrateSession *session, MigrateFrame *frame)
     return true;
 }
 
-static bool
-has_frame(MigrateSession *session)
+bool
+migrate_session_has_frame(MigrateSession *session)
 {
     return !g_queue_is_empty(&session->frames);
 }
@@ -453,7 +453,8 @@ migrate_session_expect(MigrateSession *session, unsigned type, int timeout_ms,
     g_autofree char *what =
         g_strdup_printf("the peer's %s", wire_frame_name(type));
     MigrateFrame frame;
-    if (!migrate_session_wait(session, has_frame, timeout_ms, what, error) ||
+    if (!migrate_session_wait(session, migrate_session_has_frame, timeout_ms,
+                              what, error) ||
         !migrate_session_pop_frame(session, &frame)) {
         return NULL;
     }

@@ -202,6 +202,8 @@ bool migrate_session_wait(MigrateSession *session,
 GByteArray *migrate_session_expect(MigrateSession *session, unsigned type,
                                    int timeout_ms, GError **error);
 
+bool migrate_session_has_frame(MigrateSession *session);
+
 /* The oldest frame that nobody took, or false. */
 bool migrate_session_pop_frame(MigrateSession *session, MigrateFrame *frame);
 

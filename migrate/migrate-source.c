@@ -141,12 +141,6 @@ migrate_source_unswitch(MigrateSession *session)
     migrate_handover_undo(session);
 }
 
-static bool
-has_frame(MigrateSession *session)
-{
-    return !g_queue_is_empty(&session->frames);
-}
-
 /* From here on the guest's memory is half here, half there, and this process
  * holds the only copy of the rest: whatever breaks, it stays. */
 bool
@@ -154,7 +148,7 @@ migrate_source_postcopy(MigrateSession *session, GError **error)
 {
     bool done = false;
     while (!done) {
-        if (!migrate_readmit_wait(session, has_frame,
+        if (!migrate_readmit_wait(session, migrate_session_has_frame,
                                   "the last page to arrive", error)) {
             return false;
         }
@@ -217,7 +211,8 @@ say_bye(MigrateSession *session)
         return false;
     }
     while (!heard && !session->control_lost && fd_now_ns() < deadline) {
-        migrate_session_wait(session, has_frame, HANG_UP_MS, "the end", NULL);
+        migrate_session_wait(session, migrate_session_has_frame, HANG_UP_MS,
+                             "the end", NULL);
         heard = migrate_readmit_heard(session, WIRE_FRAME_DONE);
     }
     return heard;

@@ -13,12 +13,15 @@
 #include "tests/support/vm-proxy.h"
 
 #define START_MS 60000
-#define LINK_TIMEOUT_S 1
+#define LINK_TIMEOUT "1"
+/* Whoever has heard the last word may be gone when it was not heard that it
+ * did: then the other looks for it for so long. */
+#define PEER_TIMEOUT "15"
 /* After each fault: noticing it, the longest pause between two calls, asking
  * again for what was under way. */
 #define RECOVER_MS 5000
-/* For the rest: the transfer itself, and a busy machine. */
-#define MARGIN_MS 25000
+/* For the rest: the transfer itself, PEER_TIMEOUT, and a busy machine. */
+#define MARGIN_MS 40000
 
 typedef enum { SENDER, RECEIVER, HELPERS } Who;
 
@@ -69,9 +72,8 @@ static bool
 begin(Move *move, unsigned seed, GError **error)
 {
     g_autofree char *streams = g_strdup_printf("%u", move->script->streams);
-    g_autofree char *patience = g_strdup_printf("%d", LINK_TIMEOUT_S);
-    const char *extra[] = {"--streams", streams, "--link-timeout", patience,
-                           NULL};
+    const char *extra[] = {"--streams", streams, "--link-timeout",
+                           LINK_TIMEOUT, "--peer-timeout", PEER_TIMEOUT, NULL};
     Helper *send = &move->helpers[SENDER], *receive = &move->helpers[RECEIVER];
     return (move->proxy = vm_proxy_start_before(move->pair->port, seed,
                                                 error)) &&
@@ -117,7 +119,8 @@ static bool
 resume(Move *move, Helper *helper, GError **error)
 {
     const char *args[] = {"--resume", "--qmp", vm_qemu_tool_socket(helper->vm),
-                          NULL};
+                          "--link-timeout", LINK_TIMEOUT, "--peer-timeout",
+                          PEER_TIMEOUT, NULL};
     if (!helper->dead) {
         return true;
     }

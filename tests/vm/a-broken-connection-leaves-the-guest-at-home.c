@@ -85,11 +85,13 @@ break_one(VmPair *pair, const Moment *moment, const char *how,
           const char *role)
 {
     const char *wait[] = {"--wait", NULL};
+    /* If its QEMU had loaded, it looks for the source for so long. */
+    const char *soon[] = {"--peer-timeout", "10", NULL};
     g_autoptr(GError) error = NULL;
     g_autoptr(VmProxy) proxy = start_proxy(pair);
     g_autoptr(VmTool) send = vm_expect_send(pair, moment->wait ? wait : NULL);
     g_autoptr(VmTool) receive = vm_pair_receive_from(
-        pair, vm_proxy_address(proxy), NULL, &error);
+        pair, vm_proxy_address(proxy), soon, &error);
     g_assert_no_error(error);
     vm_expect_says(send, moment->word);
     if (!cut(proxy, how, role)) {

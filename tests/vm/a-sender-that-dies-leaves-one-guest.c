@@ -61,7 +61,9 @@ kill_sender(VmPair *pair, const Case *c)
 {
     const char *wait[] = {"--wait", NULL};
     g_autoptr(VmTool) send = vm_expect_send(pair, c->wait ? wait : NULL);
-    g_autoptr(VmTool) receive = vm_expect_receive(pair, NULL);
+    /* If its QEMU had loaded by then, it looks for the sender for this long. */
+    const char *soon[] = {"--peer-timeout", "10", NULL};
+    g_autoptr(VmTool) receive = vm_expect_receive(pair, soon);
     if (!vm_expect_kill_at(send, c->word, vm_tool_child(send), SIGKILL)) {
         return false;
     }
