@@ -70,7 +70,7 @@ number() { # a|b
 }
 
 write_configuration() { # DIR/HOST a|b
-    mkdir -p "$1/libvirt/hooks/qemu.d" "$1/run/libvirt" "$1/run/lock" \
+    mkdir -p "$1/libvirt/hooks/qemu.d" "$1/libvirt/pki" "$1/run/libvirt" "$1/run/lock" \
         "$1/run/postlude" "$1/var/lib/libvirt" "$1/var/log/libvirt" \
         "$1/var/cache/libvirt" "$1/var/tmp"
     chmod 700 "$1/run/postlude" # or no helper would keep its journal there
@@ -99,6 +99,8 @@ namespaces = []
 cgroup_controllers = []
 dynamic_ownership = 0
 stdio_handler = "file"
+default_tls_x509_cert_dir = "/etc/libvirt/pki"
+default_tls_x509_verify = 1
 migration_address = "10.77.0.$n"
 END
     echo 'uri_default = "qemu:///system"' >"$1/libvirt/libvirt.conf"
