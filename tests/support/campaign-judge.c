@@ -70,23 +70,31 @@ campaign_judge_free(CampaignJudge *judge)
     }
 }
 
+static bool
+bears(const char *path, pid_t pid)
+{
+    g_autofree char *mark = g_strdup_printf("-%d.", (int)pid);
+    return strstr(path, mark) != NULL;
+}
+
 /* A helper's files carry the number of its QEMU or its own: those of others
  * on this host come and go meanwhile. */
 static bool
-is_of_pair(const char *path, const VmPair *pair)
+is_of_move(const char *path, const VmPair *pair,
+           const CampaignOutcome *outcome)
 {
-    const VmQemu *both[] = {pair->source, pair->destination};
-    for (unsigned i = 0; i < 2; i++) {
-        g_autofree char *mark = g_strdup_printf("-%d.", vm_qemu_pid(both[i]));
-        if (strstr(path, mark)) {
+    for (unsigned i = 0; i < outcome->n_helpers; i++) {
+        if (bears(path, outcome->helpers[i])) {
             return true;
         }
     }
-    return false;
+    return bears(path, vm_qemu_pid(pair->source)) ||
+           bears(path, vm_qemu_pid(pair->destination));
 }
 
 static bool
-check_host(const CampaignJudge *judge, const VmPair *pair, GError **error)
+check_host(const CampaignJudge *judge, const VmPair *pair,
+           const CampaignOutcome *outcome, GError **error)
 {
     uint64_t deadline = fd_deadline_ns(GONE_MS);
     for (;;) {
@@ -94,7 +102,7 @@ check_host(const CampaignJudge *judge, const VmPair *pair, GError **error)
         const char *file = NULL;
         for (guint i = 0; i < left->len; i++) {
             const char *path = g_ptr_array_index(left, i);
-            file = is_of_pair(path, pair) ? path : file;
+            file = is_of_move(path, pair, outcome) ? path : file;
         }
         unsigned orphans = vm_child_count_orphans();
         if (!file && orphans == 0) {
@@ -138,10 +146,10 @@ check_destination(VmPair *pair, GError **error)
 
 bool
 campaign_judge_check(const CampaignJudge *judge, VmPair *pair,
-                     bool source_ended, GError **error)
+                     const CampaignOutcome *outcome, GError **error)
 {
-    return check_host(judge, pair, error) &&
+    return check_host(judge, pair, outcome, error) &&
            check_destination(pair, error) &&
-           (source_ended || check_source(pair, error)) &&
+           (outcome->source_ended || check_source(pair, error)) &&
            vm_pair_wait_scans(pair, SCANS, SCAN_MS, error);
 }

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "tests/support/vm-pair.h"
+#include "tests/support/campaign-move.h"
 
 typedef struct CampaignJudge CampaignJudge;
 
@@ -15,6 +15,6 @@ CampaignJudge *campaign_judge_new(void);
 void campaign_judge_free(CampaignJudge *judge);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CampaignJudge, campaign_judge_free)
 
-/* After both helpers have ended. SOURCE_ENDED: its QEMU is gone. */
+/* After all helpers have ended. */
 bool campaign_judge_check(const CampaignJudge *judge, VmPair *pair,
-                          bool source_ended, GError **error);
+                          const CampaignOutcome *outcome, GError **error);

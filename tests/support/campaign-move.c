@@ -68,6 +68,15 @@ calm(Move *move, GError **error)
     return order(move, "heal", NULL, error) && order(move, rate, NULL, error);
 }
 
+static void
+note_helper(Move *move, const Helper *helper)
+{
+    if (helper->tool) {
+        move->outcome->helpers[move->outcome->n_helpers++] =
+            vm_child_pid(vm_tool_child(helper->tool));
+    }
+}
+
 static bool
 begin(Move *move, unsigned seed, GError **error)
 {
@@ -75,12 +84,20 @@ begin(Move *move, unsigned seed, GError **error)
     const char *extra[] = {"--streams", streams, "--link-timeout",
                            LINK_TIMEOUT, "--peer-timeout", PEER_TIMEOUT, NULL};
     Helper *send = &move->helpers[SENDER], *receive = &move->helpers[RECEIVER];
-    return (move->proxy = vm_proxy_start_before(move->pair->port, seed,
-                                                error)) &&
-           calm(move, error) &&
-           (send->tool = vm_pair_send(move->pair, extra, error)) &&
-           (receive->tool = vm_pair_receive_from(
-                move->pair, vm_proxy_address(move->proxy), extra, error)) &&
+    if (!(move->proxy = vm_proxy_start_before(move->pair->port, seed,
+                                              error)) ||
+        !calm(move, error)) {
+        return false;
+    }
+    send->tool = vm_pair_send(move->pair, extra, error);
+    receive->tool = send->tool ? vm_pair_receive_from(
+                                     move->pair,
+                                     vm_proxy_address(move->proxy), extra,
+                                     error)
+                               : NULL;
+    note_helper(move, send);
+    note_helper(move, receive);
+    return receive->tool &&
            vm_tool_wait_stderr(receive->tool, "stage postcopy", START_MS,
                                error) &&
            vm_tool_wait_stderr(send->tool, "stage postcopy", START_MS, error);
@@ -128,6 +145,7 @@ resume(Move *move, Helper *helper, GError **error)
     g_string_append_printf(helper->said, "%s(killed)\n", said);
     vm_tool_free(g_steal_pointer(&helper->tool));
     helper->tool = vm_tool_start(helper->verb, args, true, error);
+    note_helper(move, helper);
     helper->dead = false;
     move->outcome->resumed++;
     return helper->tool != NULL;

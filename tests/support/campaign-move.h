@@ -9,11 +9,15 @@
 #include "tests/support/campaign-script.h"
 #include "tests/support/vm-pair.h"
 
+#define CAMPAIGN_MAX_HELPERS (2 + 2 * CAMPAIGN_MAX_FAULTS)
+
 typedef struct {
     unsigned done[CAMPAIGN_KINDS]; /* faults that met something */
     unsigned faults;
     unsigned resumed; /* helpers that took over */
     bool source_ended;
+    pid_t helpers[CAMPAIGN_MAX_HELPERS]; /* all that were started */
+    unsigned n_helpers;
     double seconds;   /* from RUN to the end of both */
 } CampaignOutcome;
 

@@ -107,6 +107,23 @@ find_orphans(pid_t *orphans, unsigned most)
     return n;
 }
 
+/* What a helper keeps for its successor outlives it on purpose. When its QEMU
+ * was a child of the test and is gone, nobody will ever take over. Names are
+ * those of migrate/migrate-archive.h. */
+static void
+remove_run_files(pid_t pid)
+{
+    static const char *const roles[] = {"send", "receive"};
+    static const char *const files[] = {"journal", "lock", "pages", "keeper",
+                                        "sock"};
+    char path[64];
+    for (size_t i = 0; i < G_N_ELEMENTS(roles) * G_N_ELEMENTS(files); i++) {
+        snprintf(path, sizeof path, "/run/postlude/%s-%d.%s", roles[i % 2],
+                 (int)pid, files[i / 2]);
+        unlink(path);
+    }
+}
+
 static void
 kill_orphans(void)
 {
@@ -130,6 +147,7 @@ clean_up(void)
         if (children[i] > 0) {
             kill(children[i], SIGKILL);
             waitpid(children[i], NULL, 0);
+            remove_run_files(children[i]);
             children[i] = 0;
         }
     }
@@ -331,6 +349,7 @@ vm_child_free(VmChild *child)
     }
     vm_child_kill(child, SIGKILL);
     vm_child_wait(child, -1, NULL);
+    remove_run_files(child->pid);
     g_free(child);
 }
 

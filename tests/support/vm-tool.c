@@ -31,6 +31,7 @@ static VmTool *
 make(const char *name, GError **error)
 {
     g_autoptr(VmTool) tool = g_new0(VmTool, 1);
+    vm_child_adopt_orphans(); /* a sender's keeper of memory */
     tool->name = g_strdup(name);
     tool->directory = vm_child_make_directory("postlude-tool", error);
     if (!tool->directory) {

@@ -5,11 +5,15 @@
  */
 #include "migrate/migrate-keeper.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -107,6 +111,46 @@ strange_files(void)
     g_assert_no_errno(rmdir(dir));
 }
 
+/* Readable when the keeper at PATH has ended. */
+static int
+watch_keeper(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct ucred who;
+    socklen_t size = sizeof who;
+    autofd fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    g_strlcpy(address.sun_path, path, sizeof address.sun_path);
+    g_assert_no_errno(connect(fd, (struct sockaddr *)&address,
+                              sizeof address));
+    g_assert_no_errno(getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size));
+    int pidfd = (int)syscall(SYS_pidfd_open, who.pid, 0);
+    g_assert_cmpint(pidfd, >=, 0);
+    return pidfd;
+}
+
+/* Left alone, it would hold a guest's memory until the host goes down. */
+static void
+a_new_one_ends_the_old_one(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *dir = g_dir_make_tmp("postlude-keeper-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(dir, "socket", NULL);
+    g_autoptr(MigrateRam) ram = make_ram(1);
+    migrate_keeper_start(ram, path, &error);
+    g_assert_no_error(error);
+    fetch(path, ram);
+    autofd old = watch_keeper(path);
+    migrate_keeper_start(ram, path, &error);
+    g_assert_no_error(error);
+    fd_wait(old, POLLIN, fd_deadline_ns(20000), &error);
+    g_assert_no_error(error);
+    fd_clear(&ram->blocks[0].file);
+    fetch(path, ram);
+    assert_back(&ram->blocks[0]);
+    migrate_keeper_release(path);
+    g_assert_no_errno(rmdir(dir));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -117,5 +161,6 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/keeper/keeps", keeps);
     g_test_add_func("/keeper/strange-files", strange_files);
+    g_test_add_func("/keeper/replaced", a_new_one_ends_the_old_one);
     return g_test_run();
 }

@@ -113,7 +113,6 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_setenv("POSTLUDE_DEBUG", "1", true);
-    vm_child_adopt_orphans();
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autofree char *path = g_strdup_printf(
             "/between-run-and-running/%s", cases[i].name);

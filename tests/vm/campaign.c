@@ -113,8 +113,8 @@ move_once(Campaign *campaign, unsigned number)
     next_guest(campaign, number);
     if (campaign_move(campaign->pair, &script, campaign->seed + number,
                       &outcome, &error)) {
-        campaign_judge_check(campaign->judge, campaign->pair,
-                             outcome.source_ended, &error);
+        campaign_judge_check(campaign->judge, campaign->pair, &outcome,
+                             &error);
     }
     if (error) {
         g_error("migration %u of seed %u: %s\n%s", number, campaign->seed,
