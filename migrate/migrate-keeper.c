@@ -111,10 +111,13 @@ migrate_keeper_release(const char *path)
     }
 }
 
+/* One that is there belongs to a sender that was killed before the guest left:
+ * without its socket nobody could tell it to let the memory go. */
 static int
 listen_at(const char *path)
 {
     struct sockaddr_un address;
+    migrate_keeper_release(path);
     autofd fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     mode_t before = umask(0177);
     bool ok = fd >= 0 && address_of(path, &address, NULL) &&
