@@ -11,3 +11,7 @@ void migrate_priority_urgent(const char *name);
 
 /* Names the calling thread and lets only urgent threads go first. */
 void migrate_priority_bulk(const char *name);
+
+/* For a thread that sweeps with pauses: what it has begun, it finishes. Keeps
+ * its name. */
+void migrate_priority_sweep(void);

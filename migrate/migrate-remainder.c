@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/range.h"
 #include "collapse/collapse-kernel.h"
+#include "migrate/migrate-priority.h"
 
 /* Less patience than 'postlude collapse' has: somebody waits to be told that
  * the guest has arrived, and can call that at leisure. */
@@ -129,6 +130,7 @@ sweep_extents(MigrateSession *session, GArray *extents, CollapseKernel *kernel)
     collapse_job_options_init(&options, false);
     options.retry.tries = TRIES;
     options.no_memory_ns = NO_MEMORY_NS;
+    migrate_priority_sweep();
     collapse_job_run(extents, &options, &sweep.seam, NULL, &result);
     session->report.huge.sweep_ns += result.call_ns;
     count_failures(session, extents);

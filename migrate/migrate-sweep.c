@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "collapse/collapse-kernel.h"
 #include "migrate/migrate-guest.h"
+#include "migrate/migrate-priority.h"
 
 #define WATCH_MS 500
 #define TERMINAL_MS 200
@@ -58,6 +59,10 @@ static gpointer
 sweep_thread(gpointer data)
 {
     Sweep *sweep = data;
+    /* Without pauses it would take a core from the other guests. */
+    if (sweep->pace.pace.duty < 1) {
+        migrate_priority_sweep();
+    }
     collapse_job_run(sweep->guest->extents, &sweep->pace,
                      collapse_kernel_seam(sweep->kernel), &sweep->progress,
                      &sweep->report->result);

@@ -5,8 +5,10 @@
  * huge; and one that is only asked about is not touched.
  */
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "base/fd.h"
 #include "base/range.h"
@@ -67,6 +69,26 @@ start_small(void)
     return g_steal_pointer(&vm);
 }
 
+/* Of the thread that makes the calls: one that waits for a CPU inside a call
+ * keeps the guest waiting for its locks. */
+static int
+nice_of_sweep(VmTool *tool)
+{
+    g_autofree char *tasks = g_strdup_printf(
+        "/proc/%d/task", vm_child_pid(vm_tool_child(tool)));
+    g_autoptr(GDir) dir = g_dir_open(tasks, 0, NULL);
+    const char *tid;
+    while (dir && (tid = g_dir_read_name(dir))) {
+        g_autofree char *comm = g_build_filename(tasks, tid, "comm", NULL);
+        g_autofree char *name = NULL;
+        if (g_file_get_contents(comm, &name, NULL, NULL) &&
+            g_str_has_prefix(name, "sweep")) {
+            return getpriority(PRIO_PROCESS, (id_t)atoi(tid));
+        }
+    }
+    g_error("there is no thread that sweeps");
+}
+
 static void
 test_stopped(void)
 {
@@ -83,6 +105,7 @@ test_stopped(void)
     }
     g_autoptr(VmTool) tool = vm_sweep_start(vm, slowly);
     vm_sweep_wait_huge(vm, 2 * EXTENT_BYTES);
+    g_assert_cmpint(nice_of_sweep(tool), ==, -10);
     uint64_t huge = huge_bytes(vm);
     uint64_t signalled = fd_now_ns();
     vm_child_kill(vm_tool_child(tool), SIGINT);
