@@ -175,8 +175,10 @@ closing_is_quick(void)
     scene_open(&s, 60000);
     for (size_t i = 0; i < G_N_ELEMENTS(fds); i++) {
         fds[i] = wire_peer_dial(s.port);
+        if (i == 3) { /* at once: on a slow machine it would have to go */
+            wire_peer_say_hello(fds[i], WIRE_ROLE_BULK, WIRE_VERSION, NULL);
+        }
     }
-    wire_peer_say_hello(fds[3], WIRE_ROLE_BULK, WIRE_VERSION, NULL);
     g_assert_true(has_caller(&s, 5000));
     uint64_t begun = fd_now_ns();
     scene_clear(&s);
