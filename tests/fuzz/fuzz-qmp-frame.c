@@ -4,6 +4,7 @@
  * they arrive at once, one by one, or in pieces; and every byte is either in a
  * message, white space between two, or still waiting.
  */
+#include <json-glib/json-glib.h>
 #include <string.h>
 
 #include "qmp/qmp-frame.h"
@@ -73,6 +74,24 @@ assert_in_order(const GPtrArray *messages, const uint8_t *data, size_t size)
     }
 }
 
+/* Another reader's word for it: what it takes for objects has messages, or is
+ * refused (comments and the like, which that reader takes). */
+static void
+assert_one_object(const GPtrArray *messages, bool clean, const uint8_t *data,
+                  size_t size)
+{
+    g_autoptr(JsonParser) parser = json_parser_new();
+    if (!clean || size == 0 || memchr(data, 0, size) ||
+        !g_utf8_validate((const char *)data, (gssize)size, NULL) ||
+        !json_parser_load_from_data(parser, (const char *)data, (gssize)size,
+                                    NULL)) {
+        return;
+    }
+    JsonNode *root = json_parser_get_root(parser);
+    g_assert_true(!root || !JSON_NODE_HOLDS_OBJECT(root) ||
+                  messages->len >= 1);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -80,6 +99,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool clean, again;
     g_autoptr(GPtrArray) whole = cut(data, size, MAX(size, 1), &clean);
     assert_in_order(whole, data, size);
+    assert_one_object(whole, clean, data, size);
     for (unsigned i = 0; i < G_N_ELEMENTS(steps); i++) {
         g_autoptr(GPtrArray) pieces = cut(data, size, steps[i], &again);
         g_assert_cmpint(clean, ==, again);

@@ -64,6 +64,16 @@ payload_of(unsigned type)
 }
 
 static void
+save_bits(const char *name, unsigned type, const void *head, size_t size)
+{
+    g_autoptr(GByteArray) payload = g_byte_array_new();
+    g_autoptr(GByteArray) frame = g_byte_array_new();
+    g_byte_array_append(payload, head, (guint)size);
+    append_frame(frame, type, payload);
+    save("wire-frame", name, frame->data, frame->len);
+}
+
+static void
 save_frames(void)
 {
     g_autoptr(GByteArray) all = g_byte_array_new();
@@ -75,6 +85,12 @@ save_frames(void)
         save("wire-frame", wire_frame_name(type), one->data, one->len);
     }
     save("wire-frame", "all", all->data, all->len);
+    /* More bits than a 32-bit count of bytes can be rounded up from. */
+    const WireExtentsBytes many = {.n_extents = UINT32_MAX};
+    const WirePresentBytes too_many = {.n_pages = UINT32_MAX};
+    save_bits("EXTENTS-without-end", WIRE_FRAME_EXTENTS, &many, sizeof many);
+    save_bits("PRESENT-without-end", WIRE_FRAME_PRESENT, &too_many,
+              sizeof too_many);
 }
 
 static void

@@ -48,6 +48,15 @@ take_layout(const GByteArray *in)
     fuzz_end(ok, error, PROTOCOL);
 }
 
+/* Every bit that is announced can be read. */
+static void
+assert_bitmap(const GByteArray *in, const uint8_t *bitmap, uint32_t n_bits)
+{
+    size_t head = (size_t)(bitmap - in->data);
+    g_assert_cmpuint(head, <=, in->len);
+    g_assert_cmpuint(((uint64_t)n_bits + 7) / 8, ==, in->len - head);
+}
+
 static void
 take_extents(const GByteArray *in)
 {
@@ -56,6 +65,7 @@ take_extents(const GByteArray *in)
     bool ok = wire_extents_decode(in, &extents, &error);
     if (ok) {
         g_autoptr(GByteArray) again = g_byte_array_new();
+        assert_bitmap(in, extents.bitmap, extents.n_extents);
         wire_extents_encode(&extents, again);
         g_assert_cmpmem(again->data, again->len, in->data, in->len);
     }
@@ -71,6 +81,7 @@ take_present(const GByteArray *in)
     if (ok) {
         g_autoptr(GByteArray) again = g_byte_array_new();
         g_assert_cmpuint(present.first_page % 512, ==, 0);
+        assert_bitmap(in, present.bitmap, present.n_pages);
         wire_present_encode(&present, again);
         g_assert_cmpmem(again->data, again->len, in->data, in->len);
     }
