@@ -14,7 +14,9 @@ usage: tests/run.sh [--suite NAME]... [--long] [--sanitize] [--no-install]
 
   --suite NAME   only this suite (may be repeated): unit, kernel, host, vm,
                  libvirt; fuzz (each parser against libFuzzer, in ./build-fuzz);
-                 model (the page states, by spin)
+                 model (the page states, by spin); sanitize (unit, host and
+                 short vm tests once more with ASan and UBSan, in
+                 ./build-sanitize); tsan (unit, in ./build-tsan)
   --long         long campaigns too
   --campaign N   only the campaign of faults, N migrations long (300 take about
                  an hour); POSTLUDE_CAMPAIGN_SEED brings one back
@@ -28,6 +30,14 @@ $POSTLUDE_QEMU10_ROOT (/opt/postlude-trixie). POSTLUDE_FUZZ_SECONDS is the time
 for each parser (default 30; with --long 120), two at a time.
 END
 }
+
+# A finding ends the process that made it, helpers included, so that the test
+# around it fails: UBSan would only print it.
+export UBSAN_OPTIONS="${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}"
+export TSAN_OPTIONS="${TSAN_OPTIONS:-halt_on_error=1:suppressions=$top/tests/support/tsan.supp}"
+SANITIZE="-Db_sanitize=address,undefined -Db_lundef=false"
+# With the whole tool in two processes, and short.
+SANITIZED_VM="a-moved-guest-is-left-as-found a-paused-guest-arrives-paused"
 
 suites=
 install=yes
@@ -54,7 +64,7 @@ while [ $# -gt 0 ]; do
         ;;
     --sanitize)
         build=$top/build-sanitize
-        setup_options="-Db_sanitize=address,undefined -Db_lundef=false"
+        setup_options=$SANITIZE
         ;;
     --no-install) install=no ;;
     -h | --help)
@@ -69,7 +79,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 if [ "$build" = "$top/build" ]; then
-    suites=${suites:- unit kernel host vm libvirt fuzz model}
+    suites=${suites:- unit kernel host vm libvirt fuzz model sanitize tsan}
 else
     suites=${suites:- unit kernel host vm libvirt}
     multiplier=$((multiplier * 3))
@@ -124,14 +134,21 @@ prepare_run() {
     chmod 1777 "$scratch/tmp"
 }
 
-# BUILD ARGUMENT...: what of that build, added to the run's log.
+# Says what went wrong outside of a test; each line counts as one failure.
+fail() {
+    say "$*"
+    printf '%s\n' "$*" >>"$scratch/failures"
+}
+
+# BUILD ARGUMENT...: what of that build, added to the run's log. Builds what
+# these tests need, and nothing else.
 run_tests() {
     directory=$1
     shift
     rm -f "$directory/meson-logs/testlog.json"
-    TMPDIR=$scratch/tmp POSTLUDE_TEST_RUN=$mark meson test -C "$directory" \
-        --no-rebuild "$@"
-    cat "$directory/meson-logs/testlog.json" >>"$scratch/log"
+    TMPDIR=$scratch/tmp POSTLUDE_TEST_RUN=$mark meson test -C "$directory" "$@"
+    cat "$directory/meson-logs/testlog.json" >>"$scratch/log" ||
+        fail "$(basename "$directory") does not build"
 }
 
 run_suites() {
@@ -142,29 +159,41 @@ run_suites() {
         return
     fi
     for suite in $suites; do
-        [ "$suite" = fuzz ] || set -- "$@" --suite "$suite"
+        case $suite in
+        fuzz | sanitize | tsan) ;; # have a build of their own
+        *) set -- "$@" --suite "$suite" ;;
+        esac
     done
     [ $# -eq 0 ] ||
         run_tests "$build" --timeout-multiplier "$multiplier" "$@"
 }
 
-# Says what went wrong outside of a test; each line counts as one failure.
-fail() {
-    say "$*"
-    printf '%s\n' "$*" >>"$scratch/failures"
-}
-
+# shellcheck disable=SC2086
 run_fuzz() {
     has_suite fuzz || return 0
     if ! command -v clang >/dev/null 2>&1; then
         fail "suite fuzz needs clang and libclang-rt-dev"
-    elif ! CC=clang set_up "$top/build-fuzz" -Dfuzz=enabled \
-        -Db_sanitize=address,undefined -Db_lundef=false ||
-        ! meson compile -C "$top/build-fuzz" fuzz-programs; then
-        fail "the fuzzers do not build"
     else
+        CC=clang set_up "$top/build-fuzz" -Dfuzz=enabled $SANITIZE
         run_tests "$top/build-fuzz" --suite fuzz --num-processes 2
     fi
+}
+
+# shellcheck disable=SC2086
+run_sanitize() {
+    has_suite sanitize || return 0
+    set_up "$top/build-sanitize" $SANITIZE
+    run_tests "$top/build-sanitize" --timeout-multiplier 4 \
+        --suite unit --suite host
+    run_tests "$top/build-sanitize" --timeout-multiplier 4 $SANITIZED_VM
+}
+
+run_tsan() {
+    has_suite tsan || return 0
+    set_up "$top/build-tsan" -Db_sanitize=thread -Db_lundef=false
+    # The thread sanitizer does not see GLib hand memory from thread to thread.
+    G_SLICE=always-malloc run_tests "$top/build-tsan" \
+        --timeout-multiplier 4 --suite unit
 }
 
 # Prints a line for each thing the run has left behind.
@@ -189,6 +218,8 @@ fi
 prepare_run
 run_suites
 run_fuzz
+run_sanitize
+run_tsan
 # Others on this host come and go; what is ours stays.
 left=$(left_behind)
 if [ -n "$left" ]; then

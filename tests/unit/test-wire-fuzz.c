@@ -121,7 +121,9 @@ try_fixed(const GByteArray *in)
     unsigned type;
     size_t length;
     GError *error = NULL;
-    memcpy(&bytes, in->data, MIN(in->len, sizeof bytes));
+    if (in->len > 0) {
+        memcpy(&bytes, in->data, MIN(in->len, sizeof bytes));
+    }
     bool ok = wire_hello_decode(&bytes.hello, &hello, &error);
     end(ok, error);
     error = NULL;
