@@ -253,13 +253,18 @@ set(xmlNode *node, const char *name, const char *value)
     xmlNewProp(node, (const xmlChar *)name, (const xmlChar *)value);
 }
 
+/* Without NAMESPACED it is as virDomainSetMetadata() wants it: libvirt declares
+ * the namespace itself, and fails if that was done. */
 static xmlNode *
-make_element(const LibvirtMetadata *metadata)
+make_element(const LibvirtMetadata *metadata, bool namespaced)
 {
     xmlNode *ours = xmlNewNode(NULL, (const xmlChar *)GUEST);
-    xmlNs *ns = xmlNewNs(ours, (const xmlChar *)LIBVIRT_METADATA_URI,
-                         (const xmlChar *)LIBVIRT_METADATA_KEY);
-    xmlSetNs(ours, ns);
+    xmlNs *ns = NULL;
+    if (namespaced) {
+        ns = xmlNewNs(ours, (const xmlChar *)LIBVIRT_METADATA_URI,
+                      (const xmlChar *)LIBVIRT_METADATA_KEY);
+        xmlSetNs(ours, ns);
+    }
     if (metadata->address) {
         xmlNode *node = xmlNewChild(ours, ns, (const xmlChar *)RECEIVE, NULL);
         set(node, "address", metadata->address);
@@ -327,7 +332,7 @@ libvirt_metadata_encode(const char *domain, const LibvirtMetadata *metadata,
     }
     if (!is_empty(metadata)) {
         node = node ? node : make_metadata_node(root);
-        libvirt_xml_append(node, make_element(metadata), 2);
+        libvirt_xml_append(node, make_element(metadata, true), 2);
     } else if (node && !libvirt_xml_next_element(node->children)) {
         libvirt_xml_remove(node);
     }
@@ -356,7 +361,7 @@ libvirt_metadata_element(const LibvirtMetadata *metadata, char **element,
         return !wrong || error_set(error, ERROR_USAGE, "%s", wrong);
     }
     g_autoptr(xmlDoc) doc = xmlNewDoc((const xmlChar *)"1.0");
-    xmlDocSetRootElement(doc, make_element(metadata));
+    xmlDocSetRootElement(doc, make_element(metadata, false));
     *element = libvirt_xml_to_text(doc, xmlDocGetRootElement(doc));
     return true;
 }

@@ -54,7 +54,8 @@ char *libvirt_metadata_encode(const char *domain,
  * operator asked for (collapse) stays. Owned by the caller. */
 char *libvirt_metadata_strip(const char *domain, GError **error);
 
-/* Our element alone, for virDomainSetMetadata(); *ELEMENT is NULL if there is
- * nothing to say, which is what that call takes to remove it. */
+/* Our element alone and without its namespace, for virDomainSetMetadata(), which
+ * adds that; *ELEMENT is NULL if there is nothing to say, which is what that
+ * call takes to remove it. */
 bool libvirt_metadata_element(const LibvirtMetadata *metadata, char **element,
                               GError **error);

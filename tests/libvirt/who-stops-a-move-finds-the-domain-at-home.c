@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * "postlude migrate" that is stopped while libvirt waits for the destination's
+ * hook, before that has armed anything and after: by domjobabort, by a signal,
+ * by SIGKILL. The guest goes on running on the source, nothing is left on
+ * either host, and the next move works.
+ */
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "tests/support/libvirt-journey.h"
+
+#define HOOK_S "4"
+#define AT_START "[ \"$2 $3\" = 'started begin' ] || exec \"$hook\" \"$@\"\n"
+
+typedef struct {
+    bool armed; /* stopped after the hook has armed, not before */
+    int signal; /* to postlude migrate; 0: virsh domjobabort */
+} Case;
+
+static char *
+flag_file(const LibvirtRig *rig)
+{
+    return libvirt_rig_file(rig, "shared", "in-hook");
+}
+
+/* The hook says that it is there, and then takes its time. */
+static void
+slow_hook(LibvirtRig *rig, bool armed)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *file = flag_file(rig);
+    g_autofree char *script = g_strdup_printf(
+        armed ? AT_START "\"$hook\" \"$@\" || exit 1\n"
+                         "touch %s\nsleep " HOOK_S "\nexit 0\n"
+              : AT_START "touch %s\nsleep " HOOK_S "\n",
+        file);
+    libvirt_rig_set_hook(rig, "b", script, &error);
+    g_assert_no_error(error);
+}
+
+static void
+wait_for_hook(const LibvirtRig *rig, VmTool *tool)
+{
+    g_autofree char *file = flag_file(rig);
+    uint64_t deadline = fd_deadline_ns(60000);
+    while (access(file, F_OK) < 0) {
+        g_autofree char *said = vm_tool_stderr(tool);
+        if (vm_child_has_ended(vm_tool_child(tool), NULL) ||
+            fd_now_ns() > deadline) {
+            g_error("the hook was not reached; it said: %s", said);
+        }
+        g_usleep(10000);
+    }
+    unlink(file);
+}
+
+static void
+stop(LibvirtDomain *domain, VmTool *tool, int signal_)
+{
+    g_autoptr(GError) error = NULL;
+    if (signal_) {
+        libvirt_rig_signal(tool, signal_, &error);
+    } else {
+        const char *const abort_job[] = {"domjobabort",
+                                         libvirt_domain_name(domain), NULL};
+        libvirt_rig_virsh(libvirt_domain_rig(domain), "a", abort_job, NULL,
+                          &error);
+    }
+    g_assert_no_error(error);
+}
+
+/* Killed, it says nothing, and libvirt goes on until the hook is done. */
+static void
+expect_stopped(VmTool *tool, int signal_)
+{
+    if (signal_ == SIGKILL) {
+        g_assert_true(vm_child_wait(vm_tool_child(tool), 10000, NULL));
+    } else {
+        libvirt_journey_expect_end(tool, 1, "runs on this host");
+    }
+}
+
+static void
+wait_for_rest(LibvirtDomain *domain)
+{
+    uint64_t deadline = fd_deadline_ns(30000);
+    while (libvirt_domain_pid(domain, "b") != 0) {
+        g_assert_cmpuint(fd_now_ns(), <, deadline);
+        g_usleep(50000);
+    }
+}
+
+static void
+stop_and_move(gconstpointer data)
+{
+    const Case *c = data;
+    const LibvirtDomainOptions options = {0};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LibvirtRig) rig = libvirt_expect_rig();
+    if (!rig) {
+        return;
+    }
+    g_autoptr(LibvirtDomain) domain = libvirt_expect_domain(rig, &options);
+    slow_hook(rig, c->armed);
+    g_autoptr(VmTool) tool = libvirt_journey_start(domain, "a", NULL);
+    wait_for_hook(rig, tool);
+    stop(domain, tool, c->signal);
+    expect_stopped(tool, c->signal);
+    wait_for_rest(domain);
+    libvirt_journey_expect_home(domain, "a");
+    libvirt_rig_set_hook(rig, "b", NULL, &error);
+    libvirt_journey_expect(domain, "a", NULL);
+}
+
+int
+main(int argc, char **argv)
+{
+    static const Case cases[] = {
+        {false, 0}, {true, 0}, {false, SIGTERM},
+        {true, SIGINT}, {false, SIGKILL}, {true, SIGKILL}};
+    static const char *const names[] = {
+        "/who-stops/abort/before", "/who-stops/abort/armed",
+        "/who-stops/sigterm/before", "/who-stops/sigint/armed",
+        "/who-stops/sigkill/before", "/who-stops/sigkill/armed"};
+    G_STATIC_ASSERT(G_N_ELEMENTS(cases) == G_N_ELEMENTS(names));
+    g_test_init(&argc, &argv, NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_test_add_data_func(names[i], &cases[i], stop_and_move);
+    }
+    return g_test_run();
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Claims about "postlude migrate": see libvirt-journey.h.
+ */
+#include "tests/support/libvirt-journey.h"
+
+#include <string.h>
+
+#include "tests/support/vm-expect.h"
+
+#define JOURNEY_MS 120000
+
+VmTool *
+libvirt_journey_start(LibvirtDomain *domain, const char *from,
+                      const char *const *flags)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) argv = g_ptr_array_new();
+    const char *words[] = {"postlude", "migrate", libvirt_domain_name(domain),
+                           libvirt_rig_uri(libvirt_rig_other(from)),
+                           "--insecure"};
+    for (size_t i = 0; i < G_N_ELEMENTS(words); i++) {
+        g_ptr_array_add(argv, (char *)words[i]);
+    }
+    for (; flags && *flags; flags++) {
+        g_ptr_array_add(argv, (char *)*flags);
+    }
+    g_ptr_array_add(argv, NULL);
+    VmTool *tool =
+        libvirt_rig_start_on(libvirt_domain_rig(domain), from,
+                             (const char *const *)argv->pdata, &error);
+    g_assert_no_error(error);
+    return tool;
+}
+
+void
+libvirt_journey_expect_end(VmTool *tool, int code, const char *text)
+{
+    vm_expect_end(tool, JOURNEY_MS, code, text);
+    g_autofree char *said = vm_tool_stderr(tool);
+    g_test_message("%s", said);
+}
+
+char *
+libvirt_journey_xml(LibvirtDomain *domain, const char *host)
+{
+    const char *const dump[] = {"virsh", "-q", "dumpxml", "--migratable",
+                                libvirt_domain_name(domain), NULL};
+    return libvirt_expect_run(libvirt_domain_rig(domain), host, dump);
+}
+
+/* What an operator wrote may be there; what one move needed may not. */
+static void
+expect_no_metadata(LibvirtDomain *domain, const char *host)
+{
+    g_autofree char *xml = libvirt_journey_xml(domain, host);
+    if (strstr(xml, ":receive") || strstr(xml, "token=")) {
+        g_error("domain %s on host %s still has in its metadata what a move "
+                "needed: %s", libvirt_domain_name(domain), host, xml);
+    }
+}
+
+static void
+expect_nothing_left(LibvirtDomain *domain, const char *host)
+{
+    LibvirtRig *rig = libvirt_domain_rig(domain);
+    libvirt_expect_idle(rig, host);
+    libvirt_expect_idle(rig, libvirt_rig_other(host));
+    libvirt_expect_clean(domain, host);
+    expect_no_metadata(domain, host);
+}
+
+void
+libvirt_journey_expect_arrived(LibvirtDomain *domain, const char *host)
+{
+    expect_nothing_left(domain, host);
+    libvirt_expect_huge(domain, host, 100);
+    libvirt_expect_runs(domain, host);
+}
+
+void
+libvirt_journey_expect(LibvirtDomain *domain, const char *from,
+                       const char *const *flags)
+{
+    g_autoptr(VmTool) tool = libvirt_journey_start(domain, from, flags);
+    libvirt_journey_expect_end(tool, 0, "");
+    libvirt_journey_expect_arrived(domain, libvirt_rig_other(from));
+}
+
+void
+libvirt_journey_expect_home(LibvirtDomain *domain, const char *host)
+{
+    expect_nothing_left(domain, host);
+    libvirt_expect_runs(domain, host);
+}
