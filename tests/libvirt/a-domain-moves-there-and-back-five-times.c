@@ -25,7 +25,7 @@ static void
 go(const LibvirtDomainOptions *options, unsigned times)
 {
     static const char *const *const flags[] = {NULL, p2p, persistent, all};
-    g_autoptr(LibvirtRig) rig = libvirt_expect_rig();
+    g_autoptr(LibvirtRig) rig = libvirt_journey_rig(NULL);
     if (!rig) {
         return;
     }
@@ -52,9 +52,9 @@ test_metadata(void)
 {
     const LibvirtDomainOptions options = {
         .metadata =
+            "<other:thing xmlns:other='urn:other'>kept</other:thing>"
             "<postlude:guest xmlns:postlude='https://postlude.org/libvirt/1'>"
-            "<postlude:collapse after-migration='yes'/></postlude:guest>"
-            "<other:thing xmlns:other='urn:other'>kept</other:thing>"};
+            "<postlude:collapse after-migration='yes'/></postlude:guest>"};
     go(&options, 1);
 }
 
@@ -76,7 +76,8 @@ test_kvm(void)
     if (vm_qemu_skip(vm_qemu_why_not(VM_QEMU_HOST, true))) {
         return;
     }
-    g_autoptr(LibvirtRig) rig = libvirt_expect_root_rig();
+    const LibvirtRigOptions root = {.qemu_user = "root"};
+    g_autoptr(LibvirtRig) rig = libvirt_journey_rig(&root);
     if (!rig) {
         return;
     }
@@ -89,7 +90,7 @@ static void
 test_two_at_once(void)
 {
     const LibvirtDomainOptions one = {.name = "one"}, two = {.name = "two"};
-    g_autoptr(LibvirtRig) rig = libvirt_expect_rig();
+    g_autoptr(LibvirtRig) rig = libvirt_journey_rig(NULL);
     if (!rig) {
         return;
     }

@@ -70,8 +70,8 @@ number() { # a|b
 }
 
 write_configuration() { # DIR/HOST a|b
-    mkdir -p "$1/libvirt/hooks/qemu.d" "$1/libvirt/pki" "$1/run/libvirt" "$1/run/lock" \
-        "$1/run/postlude" "$1/var/lib/libvirt" "$1/var/log/libvirt" \
+    mkdir -p "$1/libvirt/hooks/qemu.d" "$1/libvirt/pki" "$1/run/libvirt" \
+        "$1/run/lock" "$1/run/postlude" "$1/var/lib/libvirt" "$1/var/log/libvirt" \
         "$1/var/cache/libvirt" "$1/var/tmp"
     chmod 700 "$1/run/postlude" # or no helper would keep its journal there
     ln -s /run "$1/var/run"

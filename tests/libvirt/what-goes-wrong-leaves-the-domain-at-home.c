@@ -21,7 +21,7 @@ fail_and_move(gconstpointer data)
     const Case *c = data;
     const LibvirtDomainOptions options = {0};
     g_autoptr(GError) error = NULL;
-    g_autoptr(LibvirtRig) rig = libvirt_expect_rig();
+    g_autoptr(LibvirtRig) rig = libvirt_journey_rig(NULL);
     if (!rig) {
         return;
     }
@@ -46,18 +46,18 @@ fail_and_move(gconstpointer data)
 /* QEMU runs as another user there: without the capability nobody may attach. */
 static const Case cannot_attach = {
     AT_START "exec setpriv --bounding-set=-sys_ptrace \"$hook\" \"$@\"",
-    "hook refused it"};
+    "CAP_SYS_PTRACE"};
 
 static const Case wrong_token = {
     AT_START
     "sed -E \"s/token=(.)[0-9a-f]{32}/token=\\\\1$(printf %032d 7)/\" |"
     "\"$hook\" \"$@\"; exit $?",
-    "hook refused it"};
+    "not this migration's session"};
 
 static const Case unreachable = {
     AT_START "sed -E \"s/address=(.)[^'\\\"]*/address=\\\\110.77.0.1:9/\" |"
              "\"$hook\" \"$@\"; exit $?",
-    "hook refused it"};
+    "cannot connect to 10.77.0.1:9"};
 
 static const Case killed_before = {
     AT_START "kill -KILL \"$(cat \"/run/libvirt/qemu/$1.pid\")\"\n", ""};
@@ -68,14 +68,14 @@ static const Case killed_after = {
     ""};
 
 /* The hook is there and answers when it is asked, but nobody arms. */
-static const Case sleeping = {AT_START "exit 0", "nobody"};
+static const Case sleeping = {AT_START "exit 0", "no destination is armed"};
 
 static void
 test_no_hook(void)
 {
     const LibvirtRigOptions without = {.without_hook = "b"};
     const LibvirtDomainOptions options = {0};
-    g_autoptr(LibvirtRig) rig = libvirt_expect_rig_of(&without);
+    g_autoptr(LibvirtRig) rig = libvirt_journey_rig(&without);
     if (!rig) {
         return;
     }
@@ -91,7 +91,7 @@ static void
 test_ordinary(void)
 {
     const LibvirtDomainOptions options = {.ordinary = true};
-    g_autoptr(LibvirtRig) rig = libvirt_expect_rig();
+    g_autoptr(LibvirtRig) rig = libvirt_journey_rig(NULL);
     if (!rig) {
         return;
     }

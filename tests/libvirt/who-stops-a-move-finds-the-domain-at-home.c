@@ -79,7 +79,7 @@ expect_stopped(VmTool *tool, int signal_)
     if (signal_ == SIGKILL) {
         g_assert_true(vm_child_wait(vm_tool_child(tool), 10000, NULL));
     } else {
-        libvirt_journey_expect_end(tool, 1, "runs on this host");
+        libvirt_journey_expect_end(tool, 1, "is running on this host");
     }
 }
 
@@ -99,7 +99,7 @@ stop_and_move(gconstpointer data)
     const Case *c = data;
     const LibvirtDomainOptions options = {0};
     g_autoptr(GError) error = NULL;
-    g_autoptr(LibvirtRig) rig = libvirt_expect_rig();
+    g_autoptr(LibvirtRig) rig = libvirt_journey_rig(NULL);
     if (!rig) {
         return;
     }

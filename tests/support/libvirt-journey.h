@@ -8,6 +8,10 @@
 
 #include "tests/support/libvirt-expect.h"
 
+/* libvirt_expect_rig_of(OPTIONS), which may be NULL; also NULL if this build has
+ * no "postlude migrate". */
+LibvirtRig *libvirt_journey_rig(const LibvirtRigOptions *options);
+
 /* Starts "postlude migrate NAME URI --insecure FLAGS" on FROM to the other
  * host; FLAGS may be NULL. */
 VmTool *libvirt_journey_start(LibvirtDomain *domain, const char *from,
@@ -29,5 +33,6 @@ void libvirt_journey_expect(LibvirtDomain *domain, const char *from,
  * is left of the attempt on either host. */
 void libvirt_journey_expect_home(LibvirtDomain *domain, const char *host);
 
-/* What libvirt on HOST would send of it to another host; owned. */
+/* What libvirt on HOST would send of it to another host, but for an empty
+ * <metadata/>; owned. */
 char *libvirt_journey_xml(LibvirtDomain *domain, const char *host);
