@@ -124,8 +124,8 @@ remove_run_files(pid_t pid)
     }
 }
 
-static void
-kill_orphans(void)
+void
+vm_child_kill_orphans(void)
 {
     pid_t orphans[MAX_CHILDREN];
     unsigned n = find_orphans(orphans, MAX_CHILDREN);
@@ -152,7 +152,7 @@ clean_up(void)
         }
     }
     if (adopting) {
-        kill_orphans();
+        vm_child_kill_orphans();
     }
     for (int i = 0; i < MAX_PATHS && !keep; i++) {
         if (paths[i][0] && !remove_as_cgroup(paths[i])) {

@@ -52,6 +52,9 @@ void vm_child_adopt_orphans(void);
 /* How many such processes run now. */
 unsigned vm_child_count_orphans(void);
 
+/* Kills and reaps them. */
+void vm_child_kill_orphans(void);
+
 /* A new directory below $TMPDIR, removed with all that is in it by
  * vm_child_remove_directory() or at the end of the test, unless
  * $POSTLUDE_TEST_KEEP is set. Owned by the caller; NULL on error. */
