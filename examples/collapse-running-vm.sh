@@ -116,7 +116,7 @@ say_to() { # NAME PID COMMAND...
 # Waits until the file has TEXT, for the process PID.
 wait_text() { # PID FILE TEXT SECONDS
     tries=$(($4 * 10))
-    until grep -q "$3" "$2" 2>/dev/null; do
+    until grep -aq "$3" "$2" 2>/dev/null; do
         kill -0 "$1" 2>/dev/null || return 1
         tries=$((tries - 1))
         [ $tries -gt 0 ] || return 1
@@ -151,10 +151,18 @@ start_guests() {
     show_coverage $source_qemu
 }
 
+# A monitor takes its time: it has to be true before the migration begins.
+allow_postcopy() { # NAME PID
+    say_to "$1" "$2" migrate_set_capability postcopy-ram on
+    say_to "$1" "$2" info migrate_capabilities
+    wait_text "$2" "$scratch/$1.said" 'postcopy-ram: on' 60 ||
+        die "the QEMU '$1' does not allow postcopy"
+}
+
 lose_huge_pages() {
     step "QEMU moves the guest by its own postcopy"
-    say_to destination $destination_qemu migrate_set_capability postcopy-ram on
-    say_to source $source_qemu migrate_set_capability postcopy-ram on
+    allow_postcopy source $source_qemu
+    allow_postcopy destination $destination_qemu
     say_to source $source_qemu migrate -d "unix:$scratch/link"
     say_to source $source_qemu migrate_start_postcopy
     if ! wait_text $destination_qemu "$scratch/destination.serial" '^beat ' 60
