@@ -141,7 +141,8 @@ migrate_capability_restore(MigrateCapability *capability, QmpClient *client,
             continue;
         }
         ok = false;
-        error_set(error, ERROR_STATE,
+        error_set(error,
+                  error_is(why, ERROR_VM_GONE) ? ERROR_VM_GONE : ERROR_STATE,
                   "cannot switch QEMU's migration capability %s back %s: %s; "
                   "do it by hand before the next migration",
                   wishes[i].name, to ? "on" : "off", why->message);

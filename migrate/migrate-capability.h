@@ -28,7 +28,8 @@ MigrateCapability *migrate_capability_set_following(QmpClient *client,
 bool migrate_capability_clear(QmpClient *client, GError **error);
 
 /* Puts everything back, but x-ignore-shared always to off. Frees it, also on
- * failure (the error says what the operator must switch off by hand). */
+ * failure (the error says what the operator must switch off by hand; VM_GONE if
+ * QEMU closed its monitor meanwhile). */
 bool migrate_capability_restore(MigrateCapability *capability,
                                 QmpClient *client, GError **error);
 

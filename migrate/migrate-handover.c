@@ -17,6 +17,7 @@
 #include "migrate/migrate-handover.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -35,6 +36,7 @@
 #define PRECOPY_MS 120000 /* device state and ROMs; the guest runs meanwhile */
 #define DEVICE_MS 60000   /* the guest stands still */
 #define CANCEL_MS 30000
+#define ENDING_MS 1000
 
 bool
 migrate_handover_tell_extents(MigrateSession *session, bool final,
@@ -279,6 +281,15 @@ tell_to_run(MigrateSession *session, GError **error)
     return migrate_handover_wait_running(session, error);
 }
 
+/* libvirt ends the source's QEMU as soon as the guest runs over there, its
+ * monitor a moment before its process. */
+static bool
+qemu_is_ending(const MigrateSession *session, const GError *why)
+{
+    struct pollfd qemu = {.fd = session->pidfd, .events = POLLIN};
+    return error_is(why, ERROR_VM_GONE) && poll(&qemu, 1, ENDING_MS) == 1;
+}
+
 void
 migrate_handover_restore(MigrateSession *session)
 {
@@ -288,7 +299,8 @@ migrate_handover_restore(MigrateSession *session)
     }
     if (session->capability && !session->qemu_gone &&
         !migrate_capability_restore(g_steal_pointer(&session->capability),
-                                    session->qmp, &why)) {
+                                    session->qmp, &why) &&
+        !qemu_is_ending(session, why)) {
         g_warning("%s", why->message);
     }
 }

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A line so narrow that the guest runs on the destination for seconds while its
+ * memory follows. libvirt has ended the source's QEMU by then and thinks that
+ * all is over: the sender keeps the memory, says for whom and how much, and goes
+ * on when postlude migrate is killed. The guest misses nothing.
+ */
+#include <signal.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "tests/support/libvirt-journey.h"
+#include "tests/support/vm-qemu.h"
+
+#define WAIT_MS 120000
+
+/* Some 8 seconds for the guest's memory; a machine without this kind of queue
+ * has to skip. */
+static bool
+narrow(LibvirtRig *rig)
+{
+    const char *const queue[] = {"tc", "qdisc", "add", "dev", "veth0", "root",
+                                 "tbf", "rate", "96mbit", "burst", "128kb",
+                                 "latency", "300ms", NULL};
+    g_autoptr(GError) error = NULL;
+    if (!libvirt_rig_run(rig, "a", queue, 20000, NULL, &error)) {
+        vm_qemu_skip(g_strdup_printf("the line cannot be narrowed: %s",
+                                     error->message));
+        return false;
+    }
+    return true;
+}
+
+static char *
+status_of(LibvirtRig *rig)
+{
+    const char *const status[] = {"postlude", "status", NULL};
+    return libvirt_expect_run(rig, "a", status);
+}
+
+/* Until libvirt has done its part and the source's QEMU is gone. */
+static void
+wait_until_over_there(LibvirtDomain *domain, VmTool *tool)
+{
+    uint64_t deadline = fd_deadline_ns(WAIT_MS);
+    for (;;) {
+        g_autofree char *said = vm_tool_stderr(tool);
+        g_autofree char *state = libvirt_domain_state(domain, "b");
+        if (libvirt_domain_pid(domain, "a") == 0 &&
+            g_strcmp0(state, "running") == 0) {
+            return;
+        }
+        if (vm_child_has_ended(vm_tool_child(tool), NULL) ||
+            fd_now_ns() > deadline) {
+            g_error("the guest did not go over; it said: %s", said);
+        }
+        g_usleep(20000);
+    }
+}
+
+static void
+wait_until_tidy(LibvirtDomain *domain)
+{
+    uint64_t deadline = fd_deadline_ns(WAIT_MS);
+    for (;;) {
+        g_autofree char *xml = libvirt_journey_xml(domain, "b");
+        if (!strstr(xml, "token=")) {
+            return;
+        }
+        g_assert_cmpuint(fd_now_ns(), <, deadline);
+        g_usleep(20000);
+    }
+}
+
+static void
+wait_for_the_rest(LibvirtRig *rig)
+{
+    uint64_t deadline = fd_deadline_ns(WAIT_MS);
+    while (libvirt_rig_count(rig, "b", "postlude") > 0) {
+        g_assert_cmpuint(fd_now_ns(), <, deadline);
+        g_usleep(50000);
+    }
+}
+
+static void
+go(int signal_)
+{
+    const LibvirtDomainOptions options = {
+        .mib = 128, .append = "mib=96 scan=1 stride=1024 report=50 slow=1000"};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LibvirtRig) rig = libvirt_journey_rig(NULL);
+    if (!rig || !narrow(rig)) {
+        return;
+    }
+    g_autoptr(LibvirtDomain) domain = libvirt_expect_domain(rig, &options);
+    g_autoptr(VmTool) tool = libvirt_journey_start(domain, "a", NULL);
+    wait_until_over_there(domain, tool);
+    g_autofree char *status = status_of(rig);
+    g_test_message("%s", status);
+    g_assert_nonnull(strstr(status, "still needed by"));
+    wait_until_tidy(domain);
+    g_assert_cmpuint(libvirt_rig_count(rig, "b", "postlude"), >, 0);
+    if (signal_) {
+        libvirt_rig_signal(tool, signal_, &error);
+        g_assert_no_error(error);
+    }
+    if (signal_ == SIGKILL) {
+        g_assert_true(vm_child_wait(vm_tool_child(tool), 10000, NULL));
+        g_assert_cmpuint(libvirt_rig_count(rig, "a", "postlude"), >, 0);
+    } else {
+        libvirt_journey_expect_end(
+            tool, 0, signal_ ? "cannot be stopped any more" : "");
+    }
+    wait_for_the_rest(rig);
+    libvirt_journey_expect_arrived(domain, "b");
+}
+
+static void
+test_nobody(void)
+{
+    go(0);
+}
+
+static void
+test_interrupted(void)
+{
+    go(SIGINT);
+}
+
+static void
+test_killed(void)
+{
+    go(SIGKILL);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/memory-follows/nobody-dies", test_nobody);
+    g_test_add_func("/memory-follows/interrupted", test_interrupted);
+    g_test_add_func("/memory-follows/killed", test_killed);
+    return g_test_run();
+}
