@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "cli/cli.h"
 #include "migrate/migrate-events.h"
+#include "migrate/migrate-archive.h"
 #include "migrate/migrate-progress.h"
 #include "migrate/migrate-resume.h"
 #include "migrate/migrate-stages.h"
@@ -152,12 +153,13 @@ run(const char *verb, MigrateOptions *options)
 {
     g_auto(MigrateJournal) journal = {0};
     g_autoptr(GError) missing = NULL;
+    migrate_status_forget_dead();
+    migrate_archive_forget_dead();
     if (options->resume && !migrate_resume_find(options, &journal, &missing)) {
         return cli_fail(verb, missing->message, MIGRATE_EXIT_FAILED);
     }
     g_autoptr(MigrateSession) session = migrate_session_new(options);
     if (options->resume) {
-        migrate_status_forget_dead();
         migrate_journal_give(&journal, session);
     }
     g_autoptr(MigrateStatus) status = migrate_status_open(session);

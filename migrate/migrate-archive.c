@@ -22,6 +22,9 @@ struct MigrateArchive {
     int lock;
 };
 
+#define BUSY_TRIES 20
+#define BUSY_US 10000
+
 static const char *const endings[] = {".journal", ".pages", ".lock"};
 
 static char *
@@ -76,16 +79,29 @@ take_lock(const char *stem, bool *busy, GError **error)
     }
 }
 
+/* Whoever only looks around holds it for a moment. */
+static int
+take_lock_with_patience(const char *stem, GError **error)
+{
+    bool busy;
+    for (int i = 0;; i++) {
+        int lock = take_lock(stem, &busy, i < BUSY_TRIES ? NULL : error);
+        if (lock >= 0 || i == BUSY_TRIES) {
+            return lock;
+        }
+        g_usleep(BUSY_US);
+    }
+}
+
 MigrateArchive *
 migrate_archive_open(MigrateRole role, pid_t qemu_pid, GError **error)
 {
-    bool busy;
     g_autofree char *directory = migrate_rundir_path();
     if (!migrate_rundir_make(directory, error)) {
         return NULL;
     }
     g_autofree char *stem = stem_of(role, qemu_pid);
-    int lock = take_lock(stem, &busy, error);
+    int lock = take_lock_with_patience(stem, error);
     if (lock < 0) {
         return NULL;
     }
@@ -196,6 +212,45 @@ qemu_lives(const MigrateJournal *journal)
 /* True if nobody is at work on it. One of a destination whose QEMU is gone is
  * of no use to anybody, and removed. */
 static bool
+has_journal(const char *stem)
+{
+    g_autofree char *path = path_of(stem, ".journal");
+    return access(path, F_OK) == 0;
+}
+
+/* Left by one that was killed while it removed its files, or made by who looked
+ * for it just then: to take a lock is to make its file. */
+static void
+remove_remains(const char *stem)
+{
+    bool busy;
+    if (has_journal(stem)) {
+        return;
+    }
+    autofd lock = take_lock(stem, &busy, NULL);
+    if (lock >= 0 && !has_journal(stem)) {
+        remove_files(stem);
+    }
+}
+
+void
+migrate_archive_forget_dead(void)
+{
+    g_autofree char *directory = migrate_rundir_path();
+    g_autoptr(GDir) dir = g_dir_open(directory, 0, NULL);
+    const char *name;
+    while (dir && (name = g_dir_read_name(dir))) {
+        const char *ending = strrchr(name, '.');
+        if (g_strcmp0(ending, ".lock") == 0 ||
+            g_strcmp0(ending, ".pages") == 0) {
+            g_autofree char *file = g_strndup(name, (gsize)(ending - name));
+            g_autofree char *stem = g_build_filename(directory, file, NULL);
+            remove_remains(stem);
+        }
+    }
+}
+
+static bool
 is_orphan(const MigrateJournal *journal)
 {
     bool busy;
@@ -205,7 +260,9 @@ is_orphan(const MigrateJournal *journal)
     if (lock < 0) {
         return false;
     }
-    if (journal->options.role == MIGRATE_RECEIVE && !qemu_lives(journal)) {
+    bool dead = journal->options.role == MIGRATE_RECEIVE &&
+                !qemu_lives(journal);
+    if (dead || !has_journal(stem)) {
         remove_files(stem);
         return false;
     }

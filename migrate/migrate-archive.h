@@ -47,3 +47,7 @@ bool migrate_archive_find(MigrateRole role, const char *qmp_path,
 
 /* All journals that no helper works on: GPtrArray of MigrateJournal. */
 GPtrArray *migrate_archive_orphans(void);
+
+/* Removes what helpers that were killed at the very end left without a journal:
+ * nobody could take over with it. */
+void migrate_archive_forget_dead(void);

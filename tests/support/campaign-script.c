@@ -117,7 +117,7 @@ campaign_script_draw(CampaignScript *script, unsigned seed, unsigned number)
     g_autoptr(GRand) dice = g_rand_new_with_seed_array(seeds, 2);
     *script = (CampaignScript){
         .streams = between(dice, 1, 3),
-        .n_faults = between(dice, 3, CAMPAIGN_MAX_FAULTS),
+        .n_faults = between(dice, 4, CAMPAIGN_MAX_FAULTS),
     };
     script->bulk_bytes_per_s =
         between(dice, 2000, 8000) * 1000 / script->streams;

@@ -156,6 +156,39 @@ after_qemu(void)
     }
 }
 
+static bool
+exists(const Scene *s, const char *ending)
+{
+    g_autofree char *path = path_of(s, ending);
+    return access(path, F_OK) == 0;
+}
+
+/* Killed between the first and the last file it removed; and one at work, that
+ * has no journal yet. */
+static void
+remains(void)
+{
+    Scene s;
+    g_autoptr(GError) error = NULL;
+    scene_init(&s, MIGRATE_RECEIVE);
+    MigrateArchive *a = migrate_archive_open(MIGRATE_RECEIVE, s.qemu, &error);
+    g_assert_no_error(error);
+    autofd pages = migrate_archive_new_pages(a, &error);
+    g_assert_no_error(error);
+    migrate_archive_forget_dead();
+    g_assert_true(exists(&s, ".pages") && exists(&s, ".lock"));
+    migrate_archive_write(a, s.session, &error);
+    g_assert_no_error(error);
+    migrate_archive_close(a);
+    migrate_archive_forget_dead();
+    g_assert_true(exists(&s, ".pages") && exists(&s, ".journal"));
+    g_autofree char *journal = path_of(&s, ".journal");
+    g_assert_no_errno(unlink(journal));
+    migrate_archive_forget_dead();
+    g_assert_false(exists(&s, ".pages") || exists(&s, ".lock"));
+    scene_clear(&s);
+}
+
 static void
 links(void)
 {
@@ -182,6 +215,7 @@ main(int argc, char **argv)
     g_log_set_always_fatal(G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL);
     g_test_add_func("/archive/lock-and-journal", lock_and_journal);
     g_test_add_func("/archive/after-qemu", after_qemu);
+    g_test_add_func("/archive/remains", remains);
     g_test_add_func("/archive/links", links);
     return g_test_run();
 }
