@@ -119,12 +119,15 @@ watch_tool(VmTool *tool, VmPair *pair, Curve *curve, BenchRegain *regain,
         return false;
     }
     uint64_t counted = now > before ? now - before + already : already;
-    return ABS((gint64)(counted - huge)) <= (gint64)(rss / 50) ||
-           error_set(error, ERROR_STATE,
-                     "the machine has %" G_GUINT64_FORMAT " MiB of huge pages "
-                     "more than before, the guest has %" G_GUINT64_FORMAT
-                     ": somebody else uses them meanwhile",
-                     counted >> 20, huge >> 20);
+    if (ABS((gint64)(counted - huge)) > (gint64)(rss / 50)) {
+        fprintf(stderr,
+                "the machine has %" G_GUINT64_FORMAT " MiB of huge pages more "
+                "than before, the guest %" G_GUINT64_FORMAT ": somebody else "
+                "uses them, and when 95%% were reached is not known\n",
+                counted >> 20, huge >> 20);
+        curve->to_95_ms = 0;
+    }
+    return true;
 }
 
 static bool

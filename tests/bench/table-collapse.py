@@ -101,6 +101,12 @@ def main():
             if any(r["extrapolated"] for r in good[w]):
                 print(f"The time of {w} is extrapolated from the rate of "
                       f"{statistics.median(r['took_ms'] for r in good[w]) / 1e3:.0f} s.")
+        for w in seen:
+            idle = [r for r in good[w] if w.startswith("khugepaged") and
+                    r["huge_bytes"] == 0]
+            if idle:
+                print(f"{w} made nothing huge in {len(idle)} runs of "
+                      f"{max(r['took_ms'] for r in idle) / 1e3:.0f} s.")
     with open(out_path, "w", encoding="utf-8") as f:
         json.dump({"time": time.strftime("%Y-%m-%d %H:%M:%S"),
                    "kernel": platform.release(), "calm_percent": calm,
