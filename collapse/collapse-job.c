@@ -29,12 +29,14 @@ collapse_job_options_init(CollapseJobOptions *options, bool fast)
 {
     *options = (CollapseJobOptions){
         .pace = {.duty = fast ? 1 : COLLAPSE_DUTY,
+                 .prefault_duty = 0.25,
                  .free_ns = 100000,
                  .max_rest_ns = 2 * S},
         .retry = {.tries = 8, .first_ns = 50 * MS, .most_ns = 3200 * MS},
         .no_memory_ns = 30 * S,
         .max_refusals = 4,
         .together = 1,
+        .prefault = !fast,
     };
 }
 
@@ -105,6 +107,19 @@ call(Job *job, uint64_t hva, uint64_t extents, uint64_t *took_ns)
     return errnum;
 }
 
+static uint64_t
+prefault(Job *job)
+{
+    if (!job->options->prefault) {
+        return 0;
+    }
+    uint64_t before = job->seam->now_ns(job->seam->data);
+    job->seam->prefault(job->seam->data);
+    uint64_t took_ns = job->seam->now_ns(job->seam->data) - before;
+    job->result->prefault_ns += took_ns;
+    return took_ns;
+}
+
 /* Compaction of a whole host is not for free, so it is asked for once a run.
  * False: enough. */
 static bool
@@ -171,6 +186,7 @@ try_extent(Job *job, guint index)
         return true; /* went with a neighbour */
     }
     uint64_t took_ns;
+    uint64_t prefault_ns = prefault(job);
     guint n = neighbours(job, index);
     int errnum = call(job, extent_at(job, index)->hva, n, &took_ns);
     if (errnum && n > 1) {
@@ -189,7 +205,8 @@ try_extent(Job *job, guint index)
     }
     return job->seam->rest(
                job->seam->data,
-               collapse_pace_rest_ns(&job->options->pace, took_ns)) ||
+               collapse_pace_rest_ns(&job->options->pace, prefault_ns,
+                                     took_ns)) ||
            end(job, COLLAPSE_END_STOPPED);
 }
 

@@ -19,6 +19,8 @@
 typedef struct {
     /* 0 or an errno value, as collapse_target_range(). */
     int (*collapse)(gpointer data, uint64_t hva, uint64_t extents);
+    /* Readies a free huge page for the next call, outside of all locks. */
+    void (*prefault)(gpointer data);
     /* What a final ERRNUM at HVA means. */
     CollapseOutcome (*classify)(gpointer data, uint64_t hva, int errnum);
     /* Asks the kernel to compact its memory; false if it may not. */
@@ -36,6 +38,7 @@ typedef struct {
     uint64_t no_memory_ns;  /* give up after so long of nothing but ENOMEM */
     unsigned max_refusals;  /* give up after so many EBUSY in a row */
     unsigned together;      /* neighbours in one call, where nothing is copied */
+    bool prefault;          /* where something is copied, and gently */
 } CollapseJobOptions;
 
 /* The default duty, and its name for --help. */
@@ -62,7 +65,7 @@ const char *collapse_end_words(CollapseEnd end);
 typedef struct {
     CollapseEnd end;
     uint64_t calls, refused_calls;
-    uint64_t call_ns, longest_call_ns, elapsed_ns;
+    uint64_t call_ns, longest_call_ns, prefault_ns, elapsed_ns;
     CollapseErrors errors; /* of calls, those that were tried again too */
     bool compacted;
 } CollapseResult;

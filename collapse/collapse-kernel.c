@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/proc-maps.h"
 #include "collapse/collapse-compat.h"
+#include "collapse/collapse-prefault.h"
 
 /* smaps walks all of the guest's page tables: not for every extent. */
 #define LOOK_AGAIN_NS UINT64_C(2000000000)
@@ -22,6 +23,7 @@
 struct CollapseKernel {
     pid_t pid;
     CollapseTarget *target;
+    CollapsePrefault *prefault; /* or NULL */
     CollapseSeam seam;
     int pidfd;
     int stop;                  /* borrowed */
@@ -34,6 +36,12 @@ do_collapse(gpointer data, uint64_t hva, uint64_t extents)
 {
     CollapseKernel *kernel = data;
     return collapse_target_range(kernel->target, hva, extents);
+}
+
+static void
+do_prefault(gpointer data)
+{
+    collapse_prefault_page(((CollapseKernel *)data)->prefault);
 }
 
 static bool
@@ -150,7 +158,9 @@ collapse_kernel_open(pid_t pid, int stop, GError **error)
         error_set_errno(error, errno, "cannot watch process %d", (int)pid);
         return NULL;
     }
+    kernel->prefault = collapse_prefault_new();
     kernel->seam = (CollapseSeam){.collapse = do_collapse,
+                                  .prefault = do_prefault,
                                   .classify = do_classify,
                                   .compact = do_compact,
                                   .now_ns = do_now_ns,
@@ -164,6 +174,7 @@ collapse_kernel_close(CollapseKernel *kernel)
 {
     if (kernel) {
         collapse_target_close(kernel->target);
+        collapse_prefault_free(kernel->prefault);
         fd_clear(&kernel->pidfd);
         g_clear_pointer(&kernel->areas, g_array_unref);
         g_free(kernel);

@@ -7,13 +7,23 @@
 #include <errno.h>
 #include <glib.h>
 
-uint64_t
-collapse_pace_rest_ns(const CollapsePace *pace, uint64_t call_ns)
+static double
+rest_after(uint64_t busy_ns, double duty)
 {
-    if (pace->duty >= 1 || call_ns <= pace->free_ns) {
+    return (double)busy_ns * (1 - duty) / duty;
+}
+
+uint64_t
+collapse_pace_rest_ns(const CollapsePace *pace, uint64_t prefault_ns,
+                      uint64_t call_ns)
+{
+    if (pace->duty >= 1) {
         return 0;
     }
-    double rest = (double)call_ns * (1 - pace->duty) / pace->duty;
+    double rest = rest_after(prefault_ns, pace->prefault_duty);
+    if (call_ns > pace->free_ns) {
+        rest += rest_after(call_ns, pace->duty);
+    }
     return rest < (double)pace->max_rest_ns ? (uint64_t)rest
                                             : pace->max_rest_ns;
 }

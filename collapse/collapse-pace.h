@@ -13,12 +13,16 @@
  * (docs/collapse.md has the measurements). */
 typedef struct {
     double duty;          /* 0 < duty < 1: share of time in calls; 1: no rest */
+    double prefault_duty; /* the same of prefaulting, which holds no lock of
+                             the guest's but takes CPU time */
     uint64_t free_ns;     /* calls shorter than this cost nothing: no rest */
     uint64_t max_rest_ns; /* one long call shall not stop the sweep */
 } CollapsePace;
 
-/* The rest that a call of CALL_NS earns the guest; 0: go on at once. */
-uint64_t collapse_pace_rest_ns(const CollapsePace *pace, uint64_t call_ns);
+/* The rest that a call of CALL_NS after prefaulting for PREFAULT_NS earns the
+ * guest; 0: go on at once. */
+uint64_t collapse_pace_rest_ns(const CollapsePace *pace, uint64_t prefault_ns,
+                               uint64_t call_ns);
 
 /* "10%", "10" or "2.5%" to 0.10 or 0.025; false unless 0 < it <= 100. */
 bool collapse_pace_parse_duty(const char *text, double *duty);

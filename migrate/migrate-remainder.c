@@ -74,6 +74,13 @@ do_collapse(gpointer data, uint64_t hva, uint64_t extents)
     return kernel->collapse(kernel->data, hva, extents);
 }
 
+static void
+do_prefault(gpointer data)
+{
+    const CollapseSeam *kernel = ((Sweep *)data)->kernel;
+    kernel->prefault(kernel->data);
+}
+
 static CollapseOutcome
 do_classify(gpointer data, uint64_t hva, int errnum)
 {
@@ -123,8 +130,8 @@ sweep_extents(MigrateSession *session, GArray *extents, CollapseKernel *kernel)
 {
     Sweep sweep = {.session = session,
                    .kernel = collapse_kernel_seam(kernel),
-                   .seam = {do_collapse, do_classify, do_not_compact,
-                            do_now_ns, do_rest, &sweep}};
+                   .seam = {do_collapse, do_prefault, do_classify,
+                            do_not_compact, do_now_ns, do_rest, &sweep}};
     CollapseJobOptions options;
     CollapseResult result;
     collapse_job_options_init(&options, false);

@@ -202,6 +202,8 @@ put_all(JsonBuilder *json, const MigrateSweepReport *report)
     migrate_json_number(json, "call_ms", (double)result->call_ns / 1e6);
     migrate_json_number(json, "longest_call_ms",
                         (double)result->longest_call_ns / 1e6);
+    migrate_json_number(json, "prefault_ms",
+                        (double)result->prefault_ns / 1e6);
     migrate_json_int(json, "calls", result->calls);
     migrate_json_bool(json, "compacted", result->compacted);
     put_mappers(json, report->mappers);

@@ -245,6 +245,7 @@ sweep_mapper(Sweep *sweep, pid_t pid)
     CollapseJobOptions options = sweep->pace;
     CollapseResult result;
     options.together = TOGETHER;
+    options.prefault = false; /* nothing is copied */
     collapse_job_run(extents, &options, collapse_kernel_seam(kernel), NULL,
                      &result);
     count_outcomes(extents, mapper.by_outcome);

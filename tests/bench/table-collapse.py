@@ -48,6 +48,9 @@ ROWS = [
     ("mean call, ms", lambda r: report("call_ms")(r) / report("calls")(r)
      if "report" in r else None, "%.2f"),
     ("longest call, ms", report("longest_call_ms"), "%.1f"),
+    ("mean prefault, ms",
+     lambda r: report("prefault_ms")(r) / report("calls")(r)
+     if "report" in r else None, "%.2f"),
     ("pace / alone", lambda r: pace(r["regain"]) / pace(r["alone"]), "%.3f"),
     ("pace afterwards / alone",
      lambda r: pace(r["after"]) / pace(r["alone"]), "%.3f"),

@@ -18,7 +18,8 @@ typedef struct {
     unsigned times;
     unsigned asked[EXTENTS], together_max, compactions;
     bool may_compact;
-    uint64_t now_ns, call_ns, rested_ns;
+    uint64_t now_ns, call_ns, rested_ns, prefault_ns;
+    unsigned prefaults;
     guint stop_after; /* calls; 0: never */
     guint calls;
     CollapseOutcome meaning;
@@ -40,6 +41,14 @@ scripted_collapse(gpointer data, uint64_t hva, uint64_t n)
         }
     }
     return result;
+}
+
+static void
+scripted_prefault(gpointer data)
+{
+    Script *s = data;
+    s->prefaults++;
+    s->now_ns += s->prefault_ns;
 }
 
 static CollapseOutcome
@@ -98,6 +107,7 @@ static GArray *
 run_with(Script *s, const CollapseJobOptions *options, CollapseResult *result)
 {
     const CollapseSeam seam = {.collapse = scripted_collapse,
+                               .prefault = scripted_prefault,
                                .classify = scripted_classify,
                                .compact = scripted_compact,
                                .now_ns = scripted_now,
@@ -323,6 +333,34 @@ time_is_up(void)
     g_assert_cmpuint(result.elapsed_ns, <, 3010 * MS);
 }
 
+/* Every try has its page made ready; that is no part of the call, and costs a
+ * quarter of the time at most. */
+static void
+prefaulted(void)
+{
+    Script s = {.errnum = EAGAIN, .from = 20, .to = 21, .times = 2,
+                .prefault_ns = 6 * MS};
+    CollapseResult result;
+    g_autoptr(GArray) extents = run(&s, &result);
+    g_assert_cmpuint(count(extents, COLLAPSE_OUTCOME_DONE), ==, EXTENTS);
+    g_assert_cmpuint(s.prefaults, ==, result.calls);
+    g_assert_cmpuint(result.prefault_ns, ==, result.calls * 6 * MS);
+    g_assert_cmpuint(result.longest_call_ns, ==, MS);
+    g_assert_cmpuint(s.rested_ns, >=, result.calls * (18 + 9) * MS);
+}
+
+static void
+full_speed_does_not_prefault(void)
+{
+    Script s = {.prefault_ns = 6 * MS};
+    CollapseJobOptions options;
+    CollapseResult result;
+    collapse_job_options_init(&options, true);
+    g_autoptr(GArray) extents = run_with(&s, &options, &result);
+    g_assert_cmpuint(count(extents, COLLAPSE_OUTCOME_DONE), ==, EXTENTS);
+    g_assert_cmpuint(s.prefaults, ==, 0);
+}
+
 /* Neighbours share a call; the one that is refused spoils it for itself only. */
 static void
 together(void)
@@ -361,5 +399,7 @@ main(int argc, char **argv)
     g_test_add_func("/collapse-job/stop", a_stop_is_heard_at_once);
     g_test_add_func("/collapse-job/max-time", time_is_up);
     g_test_add_func("/collapse-job/together", together);
+    g_test_add_func("/collapse-job/prefault", prefaulted);
+    g_test_add_func("/collapse-job/prefault/fast", full_speed_does_not_prefault);
     return g_test_run();
 }

@@ -10,28 +10,37 @@
 #define MS UINT64_C(1000000)
 
 static const CollapsePace tenth = {
-    .duty = 0.1, .free_ns = MS / 10, .max_rest_ns = 100 * MS};
+    .duty = 0.1, .prefault_duty = 0.25, .free_ns = MS / 10,
+    .max_rest_ns = 100 * MS};
 
 static void
 a_tenth_of_the_time(void)
 {
-    g_assert_cmpuint(collapse_pace_rest_ns(&tenth, MS), ==, 9 * MS);
+    g_assert_cmpuint(collapse_pace_rest_ns(&tenth, 0, MS), ==, 9 * MS);
     CollapsePace half = tenth;
     half.duty = 0.5;
-    g_assert_cmpuint(collapse_pace_rest_ns(&half, MS), ==, MS);
+    g_assert_cmpuint(collapse_pace_rest_ns(&half, 0, MS), ==, MS);
 }
 
 static void
 cheap_calls_are_free(void)
 {
-    g_assert_cmpuint(collapse_pace_rest_ns(&tenth, MS / 10), ==, 0);
-    g_assert_cmpuint(collapse_pace_rest_ns(&tenth, MS / 10 + 10), >, 0);
+    g_assert_cmpuint(collapse_pace_rest_ns(&tenth, 0, MS / 10), ==, 0);
+    g_assert_cmpuint(collapse_pace_rest_ns(&tenth, 0, MS / 10 + 10), >, 0);
+}
+
+/* Prefaulting earns its own rest, also where the call itself was for free. */
+static void
+prefaulting_is_paid_for(void)
+{
+    g_assert_cmpuint(collapse_pace_rest_ns(&tenth, 6 * MS, MS), ==, 27 * MS);
+    g_assert_cmpuint(collapse_pace_rest_ns(&tenth, 6 * MS, 0), ==, 18 * MS);
 }
 
 static void
 no_rest_is_endless(void)
 {
-    g_assert_cmpuint(collapse_pace_rest_ns(&tenth, UINT64_MAX), ==, 100 * MS);
+    g_assert_cmpuint(collapse_pace_rest_ns(&tenth, 0, UINT64_MAX), ==, 100 * MS);
 }
 
 static void
@@ -39,7 +48,7 @@ full_speed_has_no_rest(void)
 {
     CollapsePace full = tenth;
     full.duty = 1;
-    g_assert_cmpuint(collapse_pace_rest_ns(&full, 1000 * MS), ==, 0);
+    g_assert_cmpuint(collapse_pace_rest_ns(&full, 5 * MS, 1000 * MS), ==, 0);
 }
 
 static void
@@ -91,6 +100,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/collapse-pace/duty", a_tenth_of_the_time);
     g_test_add_func("/collapse-pace/free", cheap_calls_are_free);
+    g_test_add_func("/collapse-pace/prefault", prefaulting_is_paid_for);
     g_test_add_func("/collapse-pace/most", no_rest_is_endless);
     g_test_add_func("/collapse-pace/full", full_speed_has_no_rest);
     g_test_add_func("/collapse-pace/parse", duty_as_written);
