@@ -105,7 +105,20 @@ find_obstacle(xmlDoc *doc)
     return NULL;
 }
 
-/* libvirt's scaled integers; it prints KiB itself. */
+static uint64_t
+whole_kib(const char *text, uint64_t unit)
+{
+    guint64 n, bytes;
+    if (!g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT64, &n, NULL) ||
+        !g_uint64_checked_mul(&bytes, n, unit) ||
+        !g_uint64_checked_add(&bytes, bytes, 1023)) {
+        return 0;
+    }
+    return bytes & ~UINT64_C(1023);
+}
+
+/* libvirt's scaled integers, rounded up to whole KiB as it does; 0: not to be
+ * understood. It prints KiB itself. */
 static uint64_t
 memory_bytes(const xmlNode *root)
 {
@@ -123,7 +136,7 @@ memory_bytes(const xmlNode *root)
     g_autofree char *unit = node ? libvirt_xml_attribute(node, "unit") : NULL;
     for (unsigned i = 0; text && i < G_N_ELEMENTS(units); i++) {
         if (strcmp(unit ? unit : "KiB", units[i].name) == 0) {
-            return g_ascii_strtoull(text, NULL, 10) * units[i].bytes;
+            return whole_kib(text, units[i].bytes);
         }
     }
     return 0;
@@ -193,7 +206,7 @@ look_at_ram(const xmlNode *root, LibvirtPrepare *prepare)
     prepare->ram_id = libvirt_arguments_property(machine, "memory-backend");
     g_autofree char *object =
         libvirt_arguments_get(node, "-object", "id", prepare->ram_id);
-    prepare->ram_lack = object ? find_lack(object, memory_bytes(root))
+    prepare->ram_lack = object ? find_lack(object, prepare->bytes)
                                : g_strdup_printf("there is no -object with "
                                                  "id=%s", prepare->ram_id);
 }
@@ -242,6 +255,7 @@ look(xmlDoc *doc, LibvirtPrepare *prepare)
     const xmlNode *root = xmlDocGetRootElement(doc);
     prepare->name = child_text(root, "name");
     prepare->uuid = child_text(root, "uuid");
+    prepare->bytes = memory_bytes(root);
     prepare->obstacle = g_strdup(find_obstacle(doc));
     prepare->monitor = find_monitor(root);
     look_at_ram(root, prepare);
@@ -276,6 +290,17 @@ may_change(const LibvirtPrepare *prepare, GError **error)
         return error_set(error, ERROR_PROTOCOL,
                          "the domain has no <name> or no <uuid>");
     }
+    /* It becomes part of an argument, where a comma has a meaning. */
+    if (!g_uuid_string_is_valid(prepare->uuid)) {
+        return error_set(error, ERROR_PROTOCOL,
+                         "the <uuid> of domain '%s' is no UUID: '%s'",
+                         prepare->name, prepare->uuid);
+    }
+    if (prepare->ram_lack && prepare->bytes == 0) {
+        return error_set(error, ERROR_PROTOCOL,
+                         "the <memory> of domain '%s' cannot be read",
+                         prepare->name);
+    }
     return !prepare->ram_lack || !prepare->ram_id ||
            strcmp(prepare->ram_id, RAM_ID) == 0 ||
            error_set(error, ERROR_UNSUPPORTED,
@@ -285,7 +310,7 @@ may_change(const LibvirtPrepare *prepare, GError **error)
 }
 
 static void
-put_ram(xmlNode *root)
+put_ram(xmlNode *root, uint64_t bytes)
 {
     xmlNode *node = libvirt_arguments_find(root);
     libvirt_arguments_remove(node, "-object", "id", RAM_ID);
@@ -293,7 +318,7 @@ put_ram(xmlNode *root)
     g_autofree char *object = g_strdup_printf(
         "memory-backend-file,id=" RAM_ID ",size=%" G_GUINT64_FORMAT
         "K,mem-path=/dev/shm,share=on,align=2M",
-        memory_bytes(root) >> 10);
+        bytes >> 10);
     libvirt_arguments_add(root, "-object", object);
     libvirt_arguments_add(root, "-machine", "memory-backend=" RAM_ID);
 }
@@ -316,7 +341,7 @@ static void
 put(xmlNode *root, const LibvirtPrepare *prepare)
 {
     if (prepare->ram_lack) {
-        put_ram(root);
+        put_ram(root, prepare->bytes);
     }
     if (!prepare->monitor) {
         put_monitor(root, prepare->uuid);

@@ -308,6 +308,43 @@ test_no_domain(void)
     }
 }
 
+/* The <uuid> goes into an argument and the <memory> is a size: what is neither
+ * must not get there. */
+static void
+test_not_understood(void)
+{
+    static const struct {
+        const char *from, *to;
+    } edits[] = {
+        {UUID, "1111,,,i,id=x-2222-3333"},
+        {UUID, ""},
+        {"<memory unit='KiB'>524288", "<memory unit='KXB'>524288"},
+        {"<memory unit='KiB'>524288", "<memory unit='KiB'>-1"},
+        {"<memory unit='KiB'>524288", "<memory unit='GiB'>18446744073709551615"},
+        {"<memory unit='KiB'>524288", "<memory unit='KiB'>lots"},
+    };
+    g_autofree char *xml = domain("", "", "");
+    for (unsigned i = 0; i < G_N_ELEMENTS(edits); i++) {
+        g_autoptr(GError) error = NULL;
+        g_auto(GStrv) parts = g_strsplit(xml, edits[i].from, 2);
+        g_autofree char *bad = g_strjoinv(edits[i].to, parts);
+        g_assert_cmpstr(bad, !=, xml);
+        g_assert_null(libvirt_prepare_domain(bad, &error));
+        g_assert_true(error_is(error, ERROR_PROTOCOL));
+    }
+}
+
+/* libvirt rounds up to whole KiB, and so must we, or it never fits. */
+static void
+test_odd_memory(void)
+{
+    g_autofree char *xml = domain("", "", "");
+    g_auto(GStrv) parts = g_strsplit(xml, "<memory unit='KiB'>524288", 2);
+    g_autofree char *odd = g_strjoinv("<memory unit='b'>536870913", parts);
+    g_autofree char *done = prepared(odd);
+    g_assert_nonnull(strstr(done, "size=524289K"));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -320,6 +357,8 @@ main(int argc, char **argv)
     g_test_add_func("/prepare/memory-grew", test_memory_grew);
     g_test_add_func("/prepare/not-refused", test_not_refused);
     g_test_add_func("/prepare/no-domain", test_no_domain);
+    g_test_add_func("/prepare/not-understood", test_not_understood);
+    g_test_add_func("/prepare/odd-memory", test_odd_memory);
     for (unsigned i = 0; i < G_N_ELEMENTS(wrong_ram); i++) {
         g_autofree char *path = g_strdup_printf("/prepare/wrong-ram/%u", i);
         g_test_add_data_func(path, &wrong_ram[i], test_wrong_ram);
