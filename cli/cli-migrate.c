@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "migrate/migrate-confine.h"
 #include "migrate/migrate-events.h"
 #include "migrate/migrate-archive.h"
 #include "migrate/migrate-progress.h"
@@ -61,9 +62,12 @@ static void
 write_report(const MigrateSession *session, const char *verb)
 {
     g_autoptr(GError) why = NULL;
-    if (session->options.report_path &&
-        !migrate_report_write(&session->report, session->options.report_path,
-                              &why)) {
+    const MigrateReport *report = &session->report;
+    const char *path = session->options.report_path;
+    bool ok = session->report_file >= 0
+                  ? migrate_report_write_to(report, session->report_file, &why)
+                  : !path || migrate_report_write(report, path, &why);
+    if (!ok) {
         cli_fail(verb, why->message, 0);
     }
 }
@@ -111,6 +115,11 @@ fill_entries(const CliMigrate *verb, MigrateOptions *options,
          "The same with a pre-shared key (USER:HEXKEY)", "FILE"},
         {verb->tls_name_option, 0, 0, G_OPTION_ARG_STRING,
          &options->tls_name, verb->tls_name_help, "NAME"},
+        {"no-confine", 0, 0, G_OPTION_ARG_NONE, &options->no_confine,
+         "Keep all rights of this user while talking to the network", NULL},
+        {"require-confine", 0, 0, G_OPTION_ARG_NONE,
+         &options->require_confine,
+         "Go on only with all rights given up that are not needed", NULL},
         {"insecure", 0, 0, G_OPTION_ARG_NONE, &options->insecure,
          "Allow addresses that other hosts can reach, unencrypted", NULL}};
     g_array_append_vals(entries, head, G_N_ELEMENTS(head));
@@ -156,6 +165,9 @@ run(const char *verb, MigrateOptions *options)
     migrate_status_forget_dead();
     migrate_archive_forget_dead();
     if (options->resume && !migrate_resume_find(options, &journal, &missing)) {
+        return cli_fail(verb, missing->message, MIGRATE_EXIT_FAILED);
+    }
+    if (!migrate_confine_begin(options, &missing)) {
         return cli_fail(verb, missing->message, MIGRATE_EXIT_FAILED);
     }
     g_autoptr(MigrateSession) session = migrate_session_new(options);

@@ -12,6 +12,7 @@
 int cmd_send(int argc, char **argv);
 int cmd_receive(int argc, char **argv);
 int cmd_keep(int argc, char **argv); /* not for people */
+int cmd_attend(int argc, char **argv); /* not for people */
 int cmd_check(int argc, char **argv);
 int cmd_collapse(int argc, char **argv);
 int cmd_status(int argc, char **argv);

@@ -11,8 +11,9 @@
 int
 cmd_keep(int argc, char **argv)
 {
-    if (argc != 3) {
+    if (argc != 4) {
         return cli_fail("keep", "this verb is for 'postlude send' itself", 2);
     }
-    return migrate_keeper_run(argv[1], (unsigned)atoi(argv[2]));
+    return migrate_keeper_run(argv[1], (unsigned)atoi(argv[2]),
+                              (uid_t)strtoul(argv[3], NULL, 10));
 }

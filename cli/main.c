@@ -25,6 +25,7 @@ static const Verb verbs[] = {
     {"check", cmd_check, "say what this host and this guest lack"},
     {"status", cmd_status, "show the helpers that run on this host"},
     {"keep", cmd_keep, NULL},
+    {"attend", cmd_attend, NULL},
 };
 
 static void

@@ -22,6 +22,7 @@
 #include "collapse/collapse-account.h"
 #include "collapse/collapse-lay.h"
 #include "migrate/migrate-archive.h"
+#include "migrate/migrate-confine.h"
 #include "uffd/uffd-fd.h"
 
 static bool
@@ -241,6 +242,29 @@ make_pages(MigrateSession *session, uint8_t **laid, GError **error)
                              &session->alarm, error);
 }
 
+/* Before the threads: see migrate-confine.c. Nobody to stay outside: then all of
+ * us has to; a guest that waits for its memory must not be left alone. */
+bool
+migrate_arm_confine(MigrateSession *session, GError **error)
+{
+    const MigrateOptions *options = &session->options;
+    g_autoptr(GError) why = NULL;
+    if (options->no_confine) {
+        return true;
+    }
+    session->destination.attendant = migrate_attendant_start(
+        session->pid, session->destination.remote_uffd, &why);
+    if (session->destination.attendant) {
+        return migrate_confine_session(session, error);
+    }
+    if (options->require_confine) {
+        g_propagate_error(error, g_steal_pointer(&why));
+        return false;
+    }
+    g_warning("this helper is not confined: %s", why->message);
+    return true;
+}
+
 static bool
 start_fault_thread(MigrateSession *session, uint8_t **laid, GError **error)
 {
@@ -251,7 +275,7 @@ start_fault_thread(MigrateSession *session, uint8_t **laid, GError **error)
         return false;
     }
     session->destination.pages = make_pages(session, laid, error);
-    if (!session->destination.pages) {
+    if (!session->destination.pages || !migrate_arm_confine(session, error)) {
         return false;
     }
     session->destination.huge = migrate_huge_start(
@@ -292,11 +316,19 @@ unregister_blocks(MigrateSession *session)
 }
 
 static bool
+close_remote(MigrateSession *session, GError **error)
+{
+    return session->destination.attendant
+               ? migrate_attendant_close(session->destination.attendant, error)
+               : attach_close_userfaultfd(
+                     session->pid, session->destination.remote_uffd, error);
+}
+
+static bool
 close_in_qemu(MigrateSession *session, GError **error)
 {
     bool ok = session->destination.remote_uffd < 0 || session->qemu_gone ||
-              attach_close_userfaultfd(
-                  session->pid, session->destination.remote_uffd, error);
+              close_remote(session, error);
     session->destination.remote_uffd = -1;
     return ok;
 }

@@ -11,6 +11,10 @@
 /* Everything up to *armed*, from session->destination.wanted. */
 bool migrate_arm(MigrateSession *session, GError **error);
 
+/* Confines this process, unless the options say no, and leaves an attendant
+ * outside. When QEMU's userfaultfd is there, before any thread starts. */
+bool migrate_arm_confine(MigrateSession *session, GError **error);
+
 /* Takes it back: unregistered, the descriptor inside QEMU closed, the RAM
  * files empty. Safe after any part of migrate_arm(). */
 void migrate_disarm(MigrateSession *session);

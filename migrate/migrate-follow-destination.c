@@ -111,7 +111,13 @@ end_qemu(MigrateSession *session, const GError *why)
     g_warning("%s; the guest does not run here yet, so this QEMU (process %d) "
               "is ended, and the guest stays on the source",
               why->message, (int)session->pid);
-    syscall(SYS_pidfd_send_signal, session->pidfd, SIGKILL, NULL, 0);
+    g_autoptr(GError) failed = NULL;
+    if (!session->destination.attendant) {
+        syscall(SYS_pidfd_send_signal, session->pidfd, SIGKILL, NULL, 0);
+    } else if (!migrate_attendant_end_qemu(session->destination.attendant,
+                                           &failed)) {
+        g_warning("%s", failed->message);
+    }
 }
 
 static bool

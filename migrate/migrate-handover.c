@@ -26,6 +26,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "migrate/migrate-archive.h"
+#include "migrate/migrate-confine.h"
 #include "migrate/migrate-fdstore.h"
 #include "migrate/migrate-keeper.h"
 #include "migrate/migrate-readmit.h"
@@ -86,20 +87,29 @@ migrate_handover_make_order(MigrateSession *session)
     session->source.sent = migrate_sent_new(session->ram);
 }
 
-/* While the guest still runs here: who would hold its memory, and know what to
- * do with it, if this process were killed? */
 void
-migrate_handover_prepare_heirs(MigrateSession *session)
+migrate_handover_choose_heirs(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
     g_autofree char *keeper =
         migrate_archive_keeper_path(MIGRATE_SEND, session->pid);
     session->archive = migrate_archive_open(MIGRATE_SEND, session->pid, &why);
-    if (!session->archive ||
-        !migrate_keeper_start(session->ram, keeper, &why)) {
+    if (session->archive) {
+        session->source.keeper = migrate_keeper_start(
+            session->ram, keeper, migrate_confine_user(), &why);
+    }
+    if (session->source.keeper < 0) {
         g_warning("nobody could take over from this process: %s",
                   why->message);
     }
+}
+
+/* While the guest still runs here: who would hold its memory, and know what to
+ * do with it, if this process were killed? */
+void
+migrate_handover_prepare_heirs(MigrateSession *session)
+{
+    migrate_keeper_commit(&session->source.keeper);
     migrate_fdstore_put(session->ram);
     migrate_session_record(session);
 }

@@ -20,6 +20,10 @@ void migrate_handover_make_order(MigrateSession *session);
 void migrate_handover_start_serving(MigrateSession *session);
 void migrate_handover_start_pushing(MigrateSession *session);
 
+/* Starts the keeper, which nobody needs yet; takes rights that a confined
+ * process does not have. Only warns. */
+void migrate_handover_choose_heirs(MigrateSession *session);
+
 /* While the guest still runs here: the journal and the keeper, for whoever has
  * to take over from this process. Only warns. */
 void migrate_handover_prepare_heirs(MigrateSession *session);

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,11 +19,14 @@
 
 #define FIRST_FILE 3
 #define ANSWER_MS 5000
+#define START_MS 20000
 
 #define FETCH 'f'
 #define RELEASE 'r'
 #define FILE_FOLLOWS 'd'
 #define LAST 'l'
+#define READY 'k' /* on the life line: to whoever started it */
+#define COMMIT 'c' /* and back */
 
 static bool
 address_of(const char *path, struct sockaddr_un *address, GError **error)
@@ -36,27 +40,63 @@ address_of(const char *path, struct sockaddr_un *address, GError **error)
 /* A process of its own, of the same program: a copy of us by fork() alone would
  * hold whatever else we have open. GLib's double fork keeps it from being ours
  * to wait for. */
-bool
-migrate_keeper_start(const MigrateRam *ram, const char *path, GError **error)
+static bool
+spawn(const MigrateRam *ram, const char *path, uid_t user, int life,
+      GError **error)
 {
     g_autoptr(GError) why = NULL;
-    g_autofree int *from = g_new(int, ram->n_blocks);
-    g_autofree int *to = g_new(int, ram->n_blocks);
+    g_autofree int *from = g_new(int, ram->n_blocks + 1);
+    g_autofree int *to = g_new(int, ram->n_blocks + 1);
     g_autofree char *n = g_strdup_printf("%u", ram->n_blocks);
-    const char *argv[] = {"/proc/self/exe", "keep", path, n, NULL};
-    for (unsigned i = 0; i < ram->n_blocks; i++) {
-        from[i] = ram->blocks[i].file;
+    g_autofree char *who = g_strdup_printf("%u", (unsigned)user);
+    const char *argv[] = {"/proc/self/exe", "keep", path, n, who, NULL};
+    for (unsigned i = 0; i <= ram->n_blocks; i++) {
+        from[i] = i < ram->n_blocks ? ram->blocks[i].file : life;
         to[i] = FIRST_FILE + (int)i;
     }
     if (!g_spawn_async_with_pipes_and_fds(
             "/", argv, NULL,
             G_SPAWN_STDOUT_TO_DEV_NULL | G_SPAWN_STDERR_TO_DEV_NULL, NULL,
-            NULL, -1, -1, -1, from, to, ram->n_blocks, NULL, NULL, NULL, NULL,
-            &why)) {
+            NULL, -1, -1, -1, from, to, ram->n_blocks + 1, NULL, NULL, NULL,
+            NULL, &why)) {
         return error_set(error, ERROR_FAILED, "start the keeper: %s",
                          why->message);
     }
     return true;
+}
+
+int
+migrate_keeper_start(const MigrateRam *ram, const char *path, uid_t user,
+                     GError **error)
+{
+    int ends[2];
+    char word;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
+        error_set_errno(error, errno, "a socket pair for the keeper");
+        return -1;
+    }
+    autofd ours = ends[0], theirs = ends[1];
+    if (!spawn(ram, path, user, theirs, error)) {
+        return -1;
+    }
+    fd_clear(&theirs);
+    if (!fd_read_all(ours, &word, 1, fd_deadline_ns(START_MS), error)) {
+        g_prefix_error(error, "start the keeper: ");
+        return -1;
+    }
+    return fd_steal(&ours);
+}
+
+void
+migrate_keeper_commit(int *life)
+{
+    const char word = COMMIT;
+    if (*life >= 0 &&
+        !fd_write_all(*life, &word, 1, fd_deadline_ns(ANSWER_MS), NULL)) {
+        g_warning("the keeper of the guest's memory has ended: if this "
+                  "process is killed as well, only QEMU has it");
+    }
+    fd_clear(life);
 }
 
 static int
@@ -129,12 +169,12 @@ listen_at(const char *path)
 }
 
 static bool
-may_ask(int fd)
+may_ask(int fd, uid_t user)
 {
     struct ucred peer;
     socklen_t size = sizeof peer;
     return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
-           (peer.uid == 0 || peer.uid == geteuid());
+           (peer.uid == 0 || peer.uid == geteuid() || peer.uid == user);
 }
 
 static void
@@ -165,17 +205,49 @@ harden(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
-int
-migrate_keeper_run(const char *path, unsigned n)
+/* Waits for a caller. False: whoever started it has ended without having
+ * needed it. */
+static bool
+wait_for_caller(int listener, int *life)
 {
+    struct pollfd p[] = {{.fd = listener, .events = POLLIN},
+                         {.fd = *life, .events = POLLIN}};
+    while (poll(p, G_N_ELEMENTS(p), -1) < 0 && errno == EINTR) {
+    }
+    if (p[1].revents) {
+        char word = 0;
+        bool committed = read(*life, &word, 1) == 1 && word == COMMIT;
+        fd_clear(life);
+        p[1].fd = -1;
+        if (!committed) {
+            return false;
+        }
+    }
+    return true;
+}
+
+int
+migrate_keeper_run(const char *path, unsigned n, uid_t user)
+{
+    const char ready = READY;
+    int life = FIRST_FILE + (int)n;
     harden();
     autofd listener = listen_at(path);
-    if (listener < 0 || n > WIRE_MAX_BLOCKS) {
+    if (listener < 0 || n > WIRE_MAX_BLOCKS ||
+        !fd_write_all(life, &ready, 1, 0, NULL)) {
         return 1;
     }
     for (char word = 0; word != RELEASE;) {
+        if (!wait_for_caller(listener, &life)) {
+            unlink(path);
+            return 0;
+        }
+        if (poll(&(struct pollfd){.fd = listener, .events = POLLIN}, 1, 0) <=
+            0) {
+            continue;
+        }
         autofd fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-        if (fd < 0 || !may_ask(fd) ||
+        if (fd < 0 || !may_ask(fd, user) ||
             !fd_read_all(fd, &word, 1, fd_deadline_ns(ANSWER_MS), NULL)) {
             word = 0;
             continue;

@@ -9,9 +9,16 @@
 
 #include "migrate/migrate-ram.h"
 
-/* Starts one for RAM's files at socket PATH (an old one there is replaced). */
-bool migrate_keeper_start(const MigrateRam *ram, const char *path,
-                          GError **error);
+/* Starts one for RAM's files at socket PATH (an old one there is replaced), to
+ * be asked by root, our user, and USER; returns when it is ready. Until
+ * migrate_keeper_commit() it lives only as long as the descriptor that is
+ * returned is open anywhere: while the guest runs here, nobody needs it. -1 on
+ * failure. */
+int migrate_keeper_start(const MigrateRam *ram, const char *path, uid_t user,
+                         GError **error);
+
+/* From now on it stays until it is released. Closes LIFE (-1: none). */
+void migrate_keeper_commit(int *life);
 
 /* Gets the files of RAM that are not open yet; those it does not have stay
  * closed. False: there is no keeper. */
@@ -20,6 +27,6 @@ bool migrate_keeper_fetch(const char *path, MigrateRam *ram, GError **error);
 /* It lets the memory go, and ends. Nothing if there is none. */
 void migrate_keeper_release(const char *path);
 
-/* The process itself: descriptors 3 to 3 + N - 1 are the files. Returns the
- * exit status. */
-int migrate_keeper_run(const char *path, unsigned n);
+/* The process itself: descriptors 3 to 3 + N - 1 are the files, the next is the
+ * other end of LIFE. Returns the exit status. */
+int migrate_keeper_run(const char *path, unsigned n, uid_t user);

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "migrate/migrate-confine.h"
 #include "migrate/migrate-outage.h"
 #include "migrate/migrate-token.h"
 #include "migrate/migrate-trust.h"
@@ -22,7 +23,13 @@ migrate_lobby_listen(MigrateSession *session, GError **error)
         return false;
     }
     session->listener = wire_address_listen(session->address, error);
-    if (session->listener < 0) {
+    return session->listener >= 0;
+}
+
+bool
+migrate_lobby_open_door(MigrateSession *session, GError **error)
+{
+    if (!migrate_confine_session(session, error)) {
         return false;
     }
     session->porch = wire_porch_open(session->listener,

@@ -14,6 +14,10 @@ bool migrate_lobby_listen(MigrateSession *session, GError **error);
 /* Listens, and draws the session. */
 bool migrate_lobby_open(MigrateSession *session, GError **error);
 
+/* Confines this process (unless the options say no), and only then lets the
+ * first byte of a stranger in. What takes more rights has been done. */
+bool migrate_lobby_open_door(MigrateSession *session, GError **error);
+
 /* Until a destination's control connection is there. */
 bool migrate_lobby_wait_control(MigrateSession *session, GError **error);
 

@@ -10,10 +10,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* 0 is the calling thread: a confined process may change no other. */
 static void
 set_nice(int nice)
 {
-    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), nice);
+    setpriority(PRIO_PROCESS, 0, nice);
 }
 
 /* A real-time thread runs as soon as its fault arrives; it cannot starve the
@@ -23,8 +24,7 @@ migrate_priority_urgent(const char *name)
 {
     struct sched_param param = {.sched_priority = 1};
     pthread_setname_np(pthread_self(), name);
-    if (pthread_setschedparam(pthread_self(), SCHED_RR | SCHED_RESET_ON_FORK,
-                              &param) != 0) {
+    if (sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &param) != 0) {
         set_nice(-15);
     }
 }

@@ -5,12 +5,14 @@
 #include "migrate/migrate-remainder.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/range.h"
 #include "collapse/collapse-kernel.h"
+#include "collapse/collapse-prefault.h"
 #include "migrate/migrate-priority.h"
 
 /* Less patience than 'postlude collapse' has: somebody waits to be told that
@@ -126,10 +128,11 @@ count_failures(MigrateSession *session, GArray *extents)
 }
 
 static void
-sweep_extents(MigrateSession *session, GArray *extents, CollapseKernel *kernel)
+sweep_extents(MigrateSession *session, GArray *extents,
+              const CollapseSeam *kernel)
 {
     Sweep sweep = {.session = session,
-                   .kernel = collapse_kernel_seam(kernel),
+                   .kernel = kernel,
                    .seam = {do_collapse, do_prefault, do_classify,
                             do_not_compact, do_now_ns, do_rest, &sweep}};
     CollapseJobOptions options;
@@ -148,16 +151,70 @@ sweep_extents(MigrateSession *session, GArray *extents, CollapseKernel *kernel)
     }
 }
 
-void
-migrate_remainder_sweep(MigrateSession *session)
+/* The kernel as a confined process has it: it may still collapse, but what an
+ * errno means stands in QEMU's /proc, where only the attendant can look. */
+typedef struct {
+    MigrateSession *session;
+    CollapsePrefault *prefault; /* or NULL */
+} Confined;
+
+static int
+confined_collapse(gpointer data, uint64_t hva, uint64_t extents)
 {
-    g_autoptr(GArray) extents = list(session);
+    Confined *c = data;
+    return collapse_target_range(c->session->destination.target, hva, extents);
+}
+
+static void
+confined_prefault(gpointer data)
+{
+    collapse_prefault_page(((Confined *)data)->prefault);
+}
+
+static CollapseOutcome
+confined_classify(gpointer data, uint64_t hva, int errnum)
+{
+    Confined *c = data;
+    return migrate_attendant_classify(c->session->destination.attendant, hva,
+                                      errnum);
+}
+
+static uint64_t
+confined_now_ns(gpointer data)
+{
+    return fd_now_ns();
+}
+
+static bool
+confined_rest(gpointer data, uint64_t ns)
+{
+    Confined *c = data;
+    struct pollfd gone = {.fd = c->session->pidfd, .events = POLLIN};
+    struct timespec pause = {.tv_sec = (time_t)(ns / 1000000000),
+                             .tv_nsec = (long)(ns % 1000000000)};
+    ppoll(&gone, 1, &pause, NULL);
+    return true; /* the next call says that it is gone */
+}
+
+static void
+sweep_confined(MigrateSession *session, GArray *extents)
+{
+    g_autoptr(CollapsePrefault) prefault = collapse_prefault_new();
+    Confined confined = {session, prefault};
+    const CollapseSeam kernel = {.collapse = confined_collapse,
+                                 .prefault = confined_prefault,
+                                 .classify = confined_classify,
+                                 .now_ns = confined_now_ns,
+                                 .rest = confined_rest,
+                                 .data = &confined};
+    sweep_extents(session, extents, &kernel);
+}
+
+static void
+sweep_openly(MigrateSession *session, GArray *extents)
+{
     g_autoptr(GError) why = NULL;
     autofd never = eventfd(0, EFD_CLOEXEC);
-    /* At the limit, a sweep would take what QEMU needs to live. */
-    if (extents->len == 0 || session->destination.at_limit) {
-        return;
-    }
     g_autoptr(CollapseKernel) kernel =
         collapse_kernel_open(session->pid, never, &why);
     if (!kernel) {
@@ -165,8 +222,23 @@ migrate_remainder_sweep(MigrateSession *session)
                   why->message);
         return;
     }
+    sweep_extents(session, extents, collapse_kernel_seam(kernel));
+}
+
+void
+migrate_remainder_sweep(MigrateSession *session)
+{
+    g_autoptr(GArray) extents = list(session);
+    /* At the limit, a sweep would take what QEMU needs to live. */
+    if (extents->len == 0 || session->destination.at_limit) {
+        return;
+    }
     g_debug("sweeping %u extents", extents->len);
     session->sweeping = true;
-    sweep_extents(session, extents, kernel);
+    if (session->destination.attendant) {
+        sweep_confined(session, extents);
+    } else {
+        sweep_openly(session, extents);
+    }
     session->sweeping = false;
 }

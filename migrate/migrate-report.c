@@ -4,11 +4,14 @@
  */
 #include "migrate/migrate-report.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "migrate/migrate-json.h"
 
 void
@@ -233,6 +236,19 @@ migrate_report_to_text(const MigrateReport *report)
     g_string_append_printf(text, "  helper     %.0f ms of CPU, %.1f MiB\n",
                            helper.cpu_ms, (double)helper.max_rss_kib / 1024);
     return g_string_free(text, false);
+}
+
+bool
+migrate_report_write_to(const MigrateReport *report, int file, GError **error)
+{
+    g_autofree char *json = migrate_report_to_json(report);
+    size_t bytes = strlen(json);
+    if ((ftruncate(file, 0) < 0 && errno != EINVAL) || /* no regular file */
+        !fd_write_all(file, json, bytes, 0, error)) {
+        g_prefix_error(error, "cannot write the report: ");
+        return false;
+    }
+    return true;
 }
 
 bool

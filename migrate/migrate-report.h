@@ -50,3 +50,7 @@ char *migrate_report_to_text(const MigrateReport *report);
 /* Writes the JSON to PATH, all or nothing (a rename). */
 bool migrate_report_write(const MigrateReport *report, const char *path,
                           GError **error);
+
+/* The same into FILE, which was opened while that was allowed. */
+bool migrate_report_write_to(const MigrateReport *report, int file,
+                             GError **error);

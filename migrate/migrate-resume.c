@@ -21,6 +21,7 @@
 #include "base/fd.h"
 #include "base/proc-life.h"
 #include "migrate/migrate-archive.h"
+#include "migrate/migrate-arm.h"
 #include "migrate/migrate-destination.h"
 #include "migrate/migrate-fdstore.h"
 #include "migrate/migrate-follow-source.h"
@@ -127,7 +128,7 @@ adopt_pages(MigrateSession *session, GError **error)
             ? migrate_pages_adopt(session->ram, session->destination.uffd,
                                   memory, &session->alarm, error)
             : NULL;
-    if (!session->destination.pages) {
+    if (!session->destination.pages || !migrate_arm_confine(session, error)) {
         return false;
     }
     session->destination.huge = migrate_huge_start(
@@ -311,6 +312,7 @@ migrate_resume_source(MigrateSession *session, GError **error)
     migrate_session_commit(session);
     if (!reopen_source(session, error) ||
         !migrate_lobby_listen(session, error) ||
+        !migrate_lobby_open_door(session, error) ||
         (!session->options.follow &&
          !migrate_handover_wait_running(session, error))) {
         return false;

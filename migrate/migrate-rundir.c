@@ -13,9 +13,14 @@
 char *
 migrate_rundir_path(void)
 {
-    return geteuid() == 0
-               ? g_strdup("/run/postlude")
-               : g_build_filename(g_get_user_runtime_dir(), "postlude", NULL);
+    /* As it was at the start: who confines itself is not root any more. */
+    static char *path;
+    if (!path) {
+        path = geteuid() == 0 ? g_strdup("/run/postlude")
+                              : g_build_filename(g_get_user_runtime_dir(),
+                                                 "postlude", NULL);
+    }
+    return g_strdup(path);
 }
 
 bool

@@ -84,7 +84,8 @@ migrate_session_new(const MigrateOptions *options)
 {
     MigrateSession *session = g_new0(MigrateSession, 1);
     session->options = *options;
-    session->pidfd = session->listener = -1;
+    session->pidfd = session->listener = session->report_file = -1;
+    session->source.keeper = -1;
     session->destination.uffd = session->destination.remote_uffd = -1;
     session->report.role =
         options->role == MIGRATE_SEND ? "send" : "receive";
@@ -233,11 +234,14 @@ migrate_session_free(MigrateSession *session)
     g_clear_pointer(&session->destination.pages, migrate_pages_free);
     g_clear_pointer(&session->destination.regions, uffd_regions_free);
     g_clear_pointer(&session->destination.target, collapse_target_close);
+    g_clear_pointer(&session->destination.attendant, migrate_attendant_stop);
     fd_clear(&session->destination.uffd);
     g_clear_pointer(&session->ram, migrate_ram_free);
     g_clear_pointer(&session->qmp, qmp_client_close);
     g_clear_pointer(&session->address, wire_address_free);
     fd_clear(&session->pidfd);
+    fd_clear(&session->source.keeper);
+    fd_clear(&session->report_file);
     g_queue_clear_full(&session->frames, free_frame);
     g_free(session->migration_status);
     g_free(session->peer_host);

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "migrate/migrate-alarm.h"
+#include "migrate/migrate-attendant.h"
 #include "migrate/migrate-capability.h"
 #include "migrate/migrate-fault.h"
 #include "migrate/migrate-fill.h"
@@ -37,6 +38,7 @@ typedef struct {
     int link_timeout_s;      /* silence after which a connection counts as lost */
     gboolean resume;  /* take over from a helper that died */
     gboolean give_up; /* end what a helper that died left */
+    gboolean no_confine, require_confine; /* see migrate-confine.h */
     gboolean insecure;
     gboolean tls;    /* with what is in WIRE_TLS_CREDS_DIRECTORY, or: */
     char *tls_creds; /* x509 from this directory, or NULL */
@@ -114,6 +116,7 @@ typedef struct MigrateSession {
 
     /* at work */
     struct MigrateArchive *archive; /* NULL: nobody could take over from us */
+    int report_file; /* opened before the confinement, or -1 */
     MigrateRelay *relay;
     struct {
         uint8_t **planned; /* per block: extents with data before the stop */
@@ -122,6 +125,7 @@ typedef struct MigrateSession {
         MigrateServe *serve;
         MigratePush *push[WIRE_MAX_STREAMS];
         uint64_t present_pages, demand_pages; /* PROGRESS of the destination */
+        int keeper;    /* its life line until the switchover, or -1 */
         bool running;  /* RUNNING was heard */
         bool complete; /* RESUME said that every page is there */
         bool (*until)(struct MigrateSession *); /* of migrate_readmit_wait() */
@@ -136,6 +140,7 @@ typedef struct MigrateSession {
         int uffd;
         int remote_uffd; /* its number inside QEMU, -1: none */
         CollapseTarget *target;
+        MigrateAttendant *attendant; /* NULL: we are not confined */
         UffdRegions *regions;
         MigratePages *pages;
         MigrateHuge *huge;

@@ -83,6 +83,17 @@ stop_helping(MigrateSession *session)
     migrate_huge_finish(session->destination.huge);
 }
 
+static bool
+look_at(MigrateSession *session, const MigrateBlock *block,
+        CollapseCoverage *coverage)
+{
+    MigrateAttendant *attendant = session->destination.attendant;
+    return attendant ? migrate_attendant_coverage(attendant, block->hva,
+                                                  block->bytes, coverage, NULL)
+                     : collapse_account_range(session->pid, block->hva,
+                                              block->bytes, coverage, NULL);
+}
+
 static uint64_t
 huge_bytes_now(MigrateSession *session)
 {
@@ -90,8 +101,7 @@ huge_bytes_now(MigrateSession *session)
     for (unsigned i = 0; i < session->ram->n_blocks; i++) {
         const MigrateBlock *block = &session->ram->blocks[i];
         CollapseCoverage coverage;
-        if (collapse_account_range(session->pid, block->hva, block->bytes,
-                                   &coverage, NULL)) {
+        if (look_at(session, block, &coverage)) {
             sum += coverage.huge_bytes;
         }
     }

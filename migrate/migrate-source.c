@@ -29,7 +29,13 @@
 bool
 migrate_source_connect(MigrateSession *session, GError **error)
 {
-    return migrate_lobby_open(session, error) &&
+    /* Whoever connects meanwhile waits: nothing is read from anybody before
+     * this process is confined. */
+    if (!migrate_lobby_open(session, error)) {
+        return false;
+    }
+    migrate_handover_choose_heirs(session);
+    return migrate_lobby_open_door(session, error) &&
            migrate_lobby_wait_control(session, error);
 }
 

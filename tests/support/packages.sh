@@ -6,7 +6,7 @@
 
 BUILD_PACKAGES="gcc libc6-dev linux-libc-dev meson ninja-build pkg-config
 libglib2.0-dev libjson-glib-dev libxml2-dev
-libgnutls28-dev libsystemd-dev"
+libgnutls28-dev libcap-dev libseccomp-dev libsystemd-dev"
 DEMO_PACKAGES="$BUILD_PACKAGES qemu-system-x86"
 LIBVIRT_PACKAGES="$DEMO_PACKAGES libvirt-dev libvirt-daemon
 libvirt-daemon-driver-qemu libvirt-clients iproute2"

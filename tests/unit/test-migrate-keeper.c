@@ -73,8 +73,9 @@ keeps(void)
     g_autofree char *dir = g_dir_make_tmp("postlude-keeper-XXXXXX", NULL);
     g_autofree char *path = g_build_filename(dir, "socket", NULL);
     g_autoptr(MigrateRam) ram = make_ram(3);
-    migrate_keeper_start(ram, path, &error);
+    int life = migrate_keeper_start(ram, path, geteuid(), &error);
     g_assert_no_error(error);
+    migrate_keeper_commit(&life);
     for (unsigned round = 0; round < 3; round++) {
         fd_clear(&ram->blocks[0].file);
         fd_clear(&ram->blocks[2].file);
@@ -101,8 +102,9 @@ strange_files(void)
     g_autofree char *path = g_build_filename(dir, "socket", NULL);
     g_autoptr(MigrateRam) kept = make_ram(2);
     g_autoptr(MigrateRam) ours = make_ram(2);
-    migrate_keeper_start(kept, path, &error);
+    int life = migrate_keeper_start(kept, path, geteuid(), &error);
     g_assert_no_error(error);
+    migrate_keeper_commit(&life);
     fd_clear(&ours->blocks[0].file);
     fetch(path, ours);
     g_assert_cmpint(ours->blocks[0].file, ==, -1); /* it never had that one */
@@ -136,11 +138,11 @@ a_new_one_ends_the_old_one(void)
     g_autofree char *dir = g_dir_make_tmp("postlude-keeper-XXXXXX", NULL);
     g_autofree char *path = g_build_filename(dir, "socket", NULL);
     g_autoptr(MigrateRam) ram = make_ram(1);
-    migrate_keeper_start(ram, path, &error);
+    autofd first = migrate_keeper_start(ram, path, geteuid(), &error);
     g_assert_no_error(error);
     fetch(path, ram);
     autofd old = watch_keeper(path);
-    migrate_keeper_start(ram, path, &error);
+    autofd second = migrate_keeper_start(ram, path, geteuid(), &error);
     g_assert_no_error(error);
     fd_wait(old, POLLIN, fd_deadline_ns(20000), &error);
     g_assert_no_error(error);
@@ -151,16 +153,38 @@ a_new_one_ends_the_old_one(void)
     g_assert_no_errno(rmdir(dir));
 }
 
+/* While the guest runs at the source: then the keeper is of no use to anybody
+ * and would hold its memory for ever. */
+static void
+ends_with_its_starter(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *dir = g_dir_make_tmp("postlude-keeper-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(dir, "socket", NULL);
+    g_autoptr(MigrateRam) ram = make_ram(1);
+    int life = migrate_keeper_start(ram, path, geteuid(), &error);
+    g_assert_no_error(error);
+    g_assert_no_errno(access(path, F_OK));
+    fd_clear(&life);
+    for (int i = 0; i < 500 && access(path, F_OK) == 0; i++) {
+        g_usleep(10000);
+    }
+    g_assert_cmpint(access(path, F_OK), <, 0);
+    g_assert_no_errno(rmdir(dir));
+}
+
 int
 main(int argc, char **argv)
 {
     /* What migrate_keeper_start() runs is this program. */
-    if (argc == 4 && g_str_equal(argv[1], "keep")) {
-        return migrate_keeper_run(argv[2], (unsigned)atoi(argv[3]));
+    if (argc == 5 && g_str_equal(argv[1], "keep")) {
+        return migrate_keeper_run(argv[2], (unsigned)atoi(argv[3]),
+                                  (uid_t)strtoul(argv[4], NULL, 10));
     }
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/keeper/keeps", keeps);
     g_test_add_func("/keeper/strange-files", strange_files);
     g_test_add_func("/keeper/replaced", a_new_one_ends_the_old_one);
+    g_test_add_func("/keeper/ends-with-its-starter", ends_with_its_starter);
     return g_test_run();
 }
