@@ -238,8 +238,9 @@ migrate_keeper_run(const char *path, unsigned n, uid_t user)
         return 1;
     }
     for (char word = 0; word != RELEASE;) {
+        /* PATH may be another's by now: who takes a dead sender's place
+         * starts a keeper too. What stays there answers nobody. */
         if (!wait_for_caller(listener, &life)) {
-            unlink(path);
             return 0;
         }
         if (poll(&(struct pollfd){.fd = listener, .events = POLLIN}, 1, 0) <=

@@ -164,12 +164,12 @@ ends_with_its_starter(void)
     g_autoptr(MigrateRam) ram = make_ram(1);
     int life = migrate_keeper_start(ram, path, geteuid(), &error);
     g_assert_no_error(error);
-    g_assert_no_errno(access(path, F_OK));
+    autofd keeper = watch_keeper(path);
     fd_clear(&life);
-    for (int i = 0; i < 500 && access(path, F_OK) == 0; i++) {
-        g_usleep(10000);
-    }
-    g_assert_cmpint(access(path, F_OK), <, 0);
+    fd_wait(keeper, POLLIN, fd_deadline_ns(20000), &error);
+    g_assert_no_error(error);
+    g_assert_false(migrate_keeper_fetch(path, ram, NULL));
+    g_assert_no_errno(unlink(path));
     g_assert_no_errno(rmdir(dir));
 }
 
