@@ -36,6 +36,7 @@ typedef struct {
 typedef struct {
     VmPair *pair;
     const CampaignScript *script;
+    const char *psk;
     CampaignOutcome *outcome;
     VmProxy *proxy;
     Helper helpers[HELPERS];
@@ -82,7 +83,9 @@ begin(Move *move, unsigned seed, GError **error)
 {
     g_autofree char *streams = g_strdup_printf("%u", move->script->streams);
     const char *extra[] = {"--streams", streams, "--link-timeout",
-                           LINK_TIMEOUT, "--peer-timeout", PEER_TIMEOUT, NULL};
+                           LINK_TIMEOUT, "--peer-timeout", PEER_TIMEOUT,
+                           move->script->tls ? "--tls-psk" : NULL, move->psk,
+                           NULL};
     Helper *send = &move->helpers[SENDER], *receive = &move->helpers[RECEIVER];
     if (!(move->proxy = vm_proxy_start_before(move->pair->port, seed,
                                               error)) ||
@@ -315,13 +318,14 @@ run(Move *move, unsigned seed, GError **error)
 
 bool
 campaign_move(VmPair *pair, const CampaignScript *script, unsigned seed,
-              CampaignOutcome *outcome, GError **error)
+              const char *psk, CampaignOutcome *outcome, GError **error)
 {
     g_autoptr(GError) why = NULL;
     *outcome = (CampaignOutcome){0};
     Move move = {
         .pair = pair,
         .script = script,
+        .psk = psk,
         .outcome = outcome,
         .helpers = {[SENDER] = {"send", pair->source, NULL,
                                 g_string_new(NULL), false},

@@ -124,14 +124,16 @@ campaign_script_draw(CampaignScript *script, unsigned seed, unsigned number)
     for (unsigned i = 0; i < script->n_faults; i++) {
         draw_fault(dice, &script->faults[i]);
     }
+    script->tls = between(dice, 0, 3) == 0;
 }
 
 char *
 campaign_script_to_text(const CampaignScript *script)
 {
     GString *text = g_string_new(NULL);
-    g_string_printf(text, "%u streams of %u kB/s", script->streams,
-                    script->bulk_bytes_per_s / 1000);
+    g_string_printf(text, "%u streams of %u kB/s%s", script->streams,
+                    script->bulk_bytes_per_s / 1000,
+                    script->tls ? " by TLS" : "");
     for (unsigned i = 0; i < script->n_faults; i++) {
         const CampaignFault *fault = &script->faults[i];
         g_string_append_printf(text, "; +%u ", fault->after_ms);

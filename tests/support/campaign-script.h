@@ -39,6 +39,7 @@ typedef struct {
 
 typedef struct {
     unsigned streams;
+    bool tls;
     unsigned bulk_bytes_per_s; /* of each stream: time for faults */
     unsigned n_faults;
     CampaignFault faults[CAMPAIGN_MAX_FAULTS];

@@ -44,6 +44,7 @@ static const struct {
 typedef struct {
     unsigned first, wanted, seed;
     bool is_long;
+    char *directory, *psk;
     CampaignJudge *judge;
     VmPair *pair;
     unsigned migrations;
@@ -112,7 +113,7 @@ move_once(Campaign *campaign, unsigned number)
     g_autofree char *text = campaign_script_to_text(&script);
     next_guest(campaign, number);
     if (campaign_move(campaign->pair, &script, campaign->seed + number,
-                      &outcome, &error)) {
+                      campaign->psk, &outcome, &error)) {
         campaign_judge_check(campaign->judge, campaign->pair, &outcome,
                              &error);
     }
@@ -139,6 +140,19 @@ tell(const Campaign *campaign)
 }
 
 static void
+make_key(Campaign *campaign)
+{
+    g_autoptr(GError) error = NULL;
+    campaign->directory = vm_child_make_directory("postlude-key", &error);
+    g_assert_no_error(error);
+    campaign->psk = g_build_filename(campaign->directory, "keys", NULL);
+    g_file_set_contents_full(campaign->psk,
+                             "qemu:00112233445566778899aabbccddeeff\n", -1,
+                             G_FILE_SET_CONTENTS_NONE, 0600, &error);
+    g_assert_no_error(error);
+}
+
+static void
 test_campaign(void)
 {
     uint64_t end = fd_deadline_ns(SHORT_SECONDS * 1000);
@@ -154,6 +168,7 @@ test_campaign(void)
     campaign.is_long = campaign.wanted > 0;
     campaign.wanted = campaign.is_long ? campaign.wanted : SHORT_MIGRATIONS;
     printf("# POSTLUDE_CAMPAIGN_SEED=%u\n", campaign.seed);
+    make_key(&campaign);
     campaign.judge = campaign_judge_new();
     for (unsigned i = 0; i < campaign.wanted; i++) {
         /* The short one is for its time, on a slow machine as well. */
@@ -165,6 +180,9 @@ test_campaign(void)
     tell(&campaign);
     vm_pair_free(campaign.pair);
     campaign_judge_free(campaign.judge);
+    vm_child_remove_directory(campaign.directory);
+    g_free(campaign.directory);
+    g_free(campaign.psk);
 }
 
 int
