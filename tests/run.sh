@@ -27,7 +27,7 @@ Suites kernel, host, vm and libvirt need root. With TESTS_MUST_RUN=1 a skipped
 test is a failed one. The build is in ./build (./build-sanitize); what is downloaded stays
 in $POSTLUDE_TEST_CACHE (as root /var/cache/postlude-tests) and in
 $POSTLUDE_QEMU10_ROOT (/opt/postlude-trixie). POSTLUDE_FUZZ_SECONDS is the time
-for each parser (default 30; with --long 120), two at a time.
+for each parser (default 60; with --long 120), two at a time.
 END
 }
 

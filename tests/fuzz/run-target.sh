@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # run-target.sh PROGRAM CORPUS: one libFuzzer target for POSTLUDE_FUZZ_SECONDS
-# (30). What it learns goes into a directory that is removed; with
+# (60), from the seed POSTLUDE_FUZZ_SEED (1: the same inputs for the same tree;
+# 0 draws one). What it learns goes into a directory that is removed; with
 # POSTLUDE_FUZZ_KEEP=DIR into DIR/TARGET, and the next run goes on from there.
 # An input that fails is written to DIR, or to the current directory.
 set -eu
 program=$1
 corpus=$2
 name=$(basename "$program")
-seconds=${POSTLUDE_FUZZ_SECONDS:-30}
+seconds=${POSTLUDE_FUZZ_SECONDS:-60}
 if [ -n "${POSTLUDE_FUZZ_KEEP:-}" ]; then
     learned=$POSTLUDE_FUZZ_KEEP/$name
     artifacts=$POSTLUDE_FUZZ_KEEP/
@@ -20,7 +21,7 @@ else
     trap 'rm -rf "$learned"' EXIT
     trap 'exit 130' INT TERM HUP
 fi
-set -- -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 \
+set -- -seed="${POSTLUDE_FUZZ_SEED:-1}" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 \
     -artifact_prefix="$artifacts$name-" -print_final_stats=1
 dictionary=$(dirname "$0")/dictionaries/${name#fuzz-}.dict
 if [ -f "$dictionary" ]; then

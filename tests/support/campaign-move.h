@@ -21,7 +21,7 @@ typedef struct {
     double seconds;   /* from RUN to the end of both */
 } CampaignOutcome;
 
-/* Moves PAIR's guest; PSK is the file of a key, for those by TLS. An error says what did not go as it must, and what both
- * helpers said. */
+/* Moves PAIR's guest; PSK is the file of a key, for those by TLS. An error says
+ * what did not go as it must, and what both helpers said. */
 bool campaign_move(VmPair *pair, const CampaignScript *script, unsigned seed,
                    const char *psk, CampaignOutcome *outcome, GError **error);
