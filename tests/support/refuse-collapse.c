@@ -4,7 +4,8 @@
  * page. process_madvise() of a range says ENOMEM, the first POSTLUDE_TEST_REFUSE
  * times or always (-1), and everything else is the kernel's own. The host is
  * not compacted for it: that the request was made is noted, as is each refusal,
- * as a line of the file POSTLUDE_TEST_REFUSE_LOG.
+ * as a line of the file POSTLUDE_TEST_REFUSE_LOG. With POSTLUDE_TEST_REFUSE_LAY
+ * in the environment no huge page can be laid either (madvise()).
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -13,8 +14,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#define ADVICE_COLLAPSE 25 /* MADV_COLLAPSE; Debian 12 does not know it */
 
 static void
 note(const char *line)
@@ -61,6 +65,20 @@ syscall(long number, ...)
         *(void **)&real = dlsym(RTLD_NEXT, "syscall");
     }
     return real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+int
+madvise(void *at, size_t n, int advice)
+{
+    static int (*real)(void *, size_t, int);
+    if (advice == ADVICE_COLLAPSE && getenv("POSTLUDE_TEST_REFUSE_LAY")) {
+        errno = ENOMEM;
+        return -1;
+    }
+    if (!real) {
+        *(void **)&real = dlsym(RTLD_NEXT, "madvise");
+    }
+    return real(at, n, advice);
 }
 
 int
