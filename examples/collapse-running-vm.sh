@@ -7,38 +7,15 @@
 # if all of its memory is huge again and the guest found no wrong word.
 set -u
 top=$(cd "$(dirname "$0")/.." && pwd)
-. "$top/tests/support/cache.sh"
-. "$top/tests/support/packages.sh"
-
-usage="usage: sudo examples/collapse-running-vm.sh [--no-install] [--mib N]
-           [--build DIR]    use what is built there, build nothing"
-install=yes
 filled=256 # MiB of the guest's RAM in use
-build=
-while [ $# -gt 0 ]; do
-    case $1 in
-    --no-install) install=no ;;
-    --mib | --build)
-        [ $# -ge 2 ] || die "$usage"
-        [ "$1" = --mib ] && filled=$2
-        [ "$1" = --build ] && build=$2
-        shift
-        ;;
-    *)
-        echo "$usage" >&2
-        exit 2
-        ;;
-    esac
-    shift
-done
-case $filled in '' | *[!0-9]*) die "--mib needs a number" ;; esac
+. "$top/examples/common.sh"
+read_options "$@"
 ram=$(((filled + 64 + 127) / 128 * 128))
 
 source_qemu=
 destination_qemu=
 sweeper=
 readers=
-scratch=
 
 # Only what we started ourselves, by its pid.
 clean_up() {
@@ -49,39 +26,17 @@ clean_up() {
     [ -z "$scratch" ] || rm -rf "$scratch"
 }
 
-step() {
-    printf '\n== %s\n' "$*"
-}
-
 prepare() {
-    [ "$(id -u)" = 0 ] ||
-        die "run as root (postlude collapse needs CAP_SYS_NICE): sudo $0"
-    [ "$(uname -m)" = x86_64 ] || die "this example needs an x86-64 host"
-    if [ $install = yes ]; then
-        # shellcheck disable=SC2086
-        install_packages $DEMO_PACKAGES
-    fi
+    # shellcheck disable=SC2086
+    require_host "postlude collapse needs CAP_SYS_NICE" $DEMO_PACKAGES
     need qemu-system-x86_64 mkfifo
     free_mib=$(awk '/^MemAvailable:/ {print int($2 / 1024)}' /proc/meminfo)
     [ "$free_mib" -gt $((2 * ram)) ] || die "$free_mib MiB of memory are free, \
 two guests of $ram MiB do not fit: use --mib N"
-    [ -n "$build" ] || build_it
+    build_it cli/postlude tests/guest/witness.elf
+    need_program cli/postlude
     postlude=$build/cli/postlude
-    [ -x "$postlude" ] || die "$postlude is not there: is $build a build?"
-}
-
-build_it() {
-    need gcc meson ninja
-    build=$top/build
-    step "building in $build"
-    if [ ! -f "$build/build.ninja" ]; then
-        meson setup -Dtests=enabled "$build" "$top" >"$scratch/build.log" 2>&1
-    fi
-    if ! ninja -C "$build" cli/postlude tests/guest/witness.elf \
-        >>"$scratch/build.log" 2>&1; then
-        tail -20 "$scratch/build.log" >&2
-        die "the build failed"
-    fi
+    serials="$scratch/source.serial $scratch/destination.serial"
 }
 
 # Two monitors: QMP for postlude, and one for people on a pair of pipes, which
@@ -111,23 +66,6 @@ say_to() { # NAME PID COMMAND...
     }
     shift 2
     echo "$*" >"$scratch/$name.in"
-}
-
-# Waits until the file has TEXT, for the process PID.
-wait_text() { # PID FILE TEXT SECONDS
-    tries=$(($4 * 10))
-    until grep -aq "$3" "$2" 2>/dev/null; do
-        kill -0 "$1" 2>/dev/null || return 1
-        tries=$((tries - 1))
-        [ $tries -gt 0 ] || return 1
-        sleep 0.1
-    done
-}
-
-# The value of NAME in the witness's last whole line, of both sides.
-witness() { # NAME
-    cat "$scratch/source.serial" "$scratch/destination.serial" 2>/dev/null |
-        grep '^beat .* ;' | tail -1 | tr ' ' '\n' | sed -n "s/^$1=//p"
 }
 
 # What of the guest's memory is huge, and why the rest is not. The other lines
@@ -231,10 +169,7 @@ verdict() {
     return 1
 }
 
-trap clean_up EXIT
-trap 'exit 130' INT TERM HUP
-scratch=$(mktemp -d "${TMPDIR:-/tmp}/postlude-collapse.XXXXXX") ||
-    die "cannot make a directory below ${TMPDIR:-/tmp}"
+make_scratch collapse
 prepare
 start_guests
 lose_huge_pages

@@ -6,37 +6,14 @@
 # 0 only if the guest found no wrong word and all its RAM is in huge pages.
 set -u
 top=$(cd "$(dirname "$0")/.." && pwd)
-. "$top/tests/support/cache.sh"
-. "$top/tests/support/packages.sh"
-
-usage="usage: sudo examples/demo.sh [--no-install] [--mib N]
-           [--build DIR]    use what is built there, build nothing"
-install=yes
 filled=700 # MiB of the guest's RAM in use
-build=
-while [ $# -gt 0 ]; do
-    case $1 in
-    --no-install) install=no ;;
-    --mib | --build)
-        [ $# -ge 2 ] || die "$usage"
-        [ "$1" = --mib ] && filled=$2
-        [ "$1" = --build ] && build=$2
-        shift
-        ;;
-    *)
-        echo "$usage" >&2
-        exit 2
-        ;;
-    esac
-    shift
-done
-case $filled in '' | *[!0-9]*) die "--mib needs a number" ;; esac
+. "$top/examples/common.sh"
+read_options "$@"
 ram=$(((filled + 64 + 127) / 128 * 128))
 
 source_qemu=
 destination_qemu=
 sender=
-scratch=
 
 # Only what we started ourselves, by its pid.
 clean_up() {
@@ -45,10 +22,6 @@ clean_up() {
         wait "$pid" 2>/dev/null
     done
     [ -z "$scratch" ] || rm -rf "$scratch"
-}
-
-step() {
-    printf '\n== %s\n' "$*"
 }
 
 start_qemu() { # NAME ARGUMENT...
@@ -65,17 +38,6 @@ start_qemu() { # NAME ARGUMENT...
         "$@" 2>"$scratch/$name.err" &
 }
 
-# Waits until the file NAME has TEXT, for the process PID.
-wait_text() { # PID FILE TEXT SECONDS
-    tries=$(($4 * 10))
-    until grep -q "$3" "$2" 2>/dev/null; do
-        kill -0 "$1" 2>/dev/null || return 1
-        tries=$((tries - 1))
-        [ $tries -gt 0 ] || return 1
-        sleep 0.1
-    done
-}
-
 wait_socket() { # PID FILE
     tries=100
     until [ -S "$2" ]; do
@@ -86,44 +48,21 @@ wait_socket() { # PID FILE
     done
 }
 
-# The value of NAME in the witness's last whole line, of both sides.
-witness() { # NAME
-    cat "$scratch/source.serial" "$scratch/destination.serial" 2>/dev/null |
-        grep '^beat .* ;' | tail -1 | tr ' ' '\n' | sed -n "s/^$1=//p"
-}
-
 report() { # NAME
     sed -n "s/.*\"$1\" *: *\([0-9]*\).*/\1/p" "$scratch/report.json" | head -1
 }
 
 prepare() {
-    [ "$(id -u)" = 0 ] || die "run as root (userfaultfd and ptrace): sudo $0"
-    [ "$(uname -m)" = x86_64 ] || die "the demonstration needs an x86-64 host"
-    if [ $install = yes ]; then
-        # shellcheck disable=SC2086
-        install_packages $DEMO_PACKAGES
-    fi
+    # shellcheck disable=SC2086
+    require_host "userfaultfd and ptrace" $DEMO_PACKAGES
     need qemu-system-x86_64
     free_mib=$(df --output=avail -m /dev/shm | tail -1)
     [ "$free_mib" -gt $((2 * ram)) ] || die "/dev/shm has $free_mib MiB free, \
 two guests of $ram MiB do not fit: use --mib N"
-    [ -n "$build" ] || build_it
+    build_it cli/postlude tests/guest/witness.elf
+    need_program cli/postlude
     postlude=$build/cli/postlude
-    [ -x "$postlude" ] || die "$postlude is not there: is $build a build?"
-}
-
-build_it() {
-    need gcc meson ninja
-    build=$top/build
-    step "building in $build"
-    if [ ! -f "$build/build.ninja" ]; then
-        meson setup -Dtests=enabled "$build" "$top" >"$scratch/build.log" 2>&1
-    fi
-    if ! ninja -C "$build" cli/postlude tests/guest/witness.elf \
-        >>"$scratch/build.log" 2>&1; then
-        tail -20 "$scratch/build.log" >&2
-        die "the build failed"
-    fi
+    serials="$scratch/source.serial $scratch/destination.serial"
 }
 
 start_guests() {
@@ -193,10 +132,7 @@ verdict() {
     return 1
 }
 
-trap clean_up EXIT
-trap 'exit 130' INT TERM HUP
-scratch=$(mktemp -d "${TMPDIR:-/tmp}/postlude-demo.XXXXXX") ||
-    die "cannot make a directory below ${TMPDIR:-/tmp}"
+make_scratch demo
 prepare
 start_guests
 move

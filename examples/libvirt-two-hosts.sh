@@ -8,34 +8,11 @@
 # is in huge pages each time. The machine's own libvirt is not touched.
 set -u
 top=$(cd "$(dirname "$0")/.." && pwd)
-. "$top/tests/support/cache.sh"
-. "$top/tests/support/packages.sh"
-
-usage="usage: sudo examples/libvirt-two-hosts.sh [--no-install] [--mib N]
-           [--build DIR]    use what is built there, build nothing"
-install=yes
 filled=96 # MiB of the guest's RAM in use
-build=
-while [ $# -gt 0 ]; do
-    case $1 in
-    --no-install) install=no ;;
-    --mib | --build)
-        [ $# -ge 2 ] || die "$usage"
-        [ "$1" = --mib ] && filled=$2
-        [ "$1" = --build ] && build=$2
-        shift
-        ;;
-    *)
-        echo "$usage" >&2
-        exit 2
-        ;;
-    esac
-    shift
-done
-case $filled in '' | *[!0-9]*) die "--mib needs a number" ;; esac
+. "$top/examples/common.sh"
+read_options "$@"
 ram=$(((filled + 32 + 31) / 32 * 32))
 rig_sh=$top/tests/libvirt/rig.sh
-scratch=
 rig=
 mover=
 
@@ -46,40 +23,17 @@ clean_up() {
     [ -z "$scratch" ] || rm -rf "$scratch"
 }
 
-step() {
-    printf '\n== %s\n' "$*"
-}
-
 on() { # a|b COMMAND...
     "$rig_sh" exec "$rig" "$@"
 }
 
 prepare() {
-    [ "$(id -u)" = 0 ] || die "run as root (namespaces, ptrace): sudo $0"
-    [ "$(uname -m)" = x86_64 ] || die "this example needs an x86-64 host"
-    if [ $install = yes ]; then
-        # shellcheck disable=SC2086
-        install_packages $LIBVIRT_PACKAGES
-    fi
+    # shellcheck disable=SC2086
+    require_host "namespaces, ptrace" $LIBVIRT_PACKAGES
     need qemu-system-x86_64 libvirtd virsh ip nsenter
-    [ -n "$build" ] || build_it
-    for program in cli/postlude cli/postlude-libvirt libvirt/postlude-hook; do
-        [ -x "$build/$program" ] || die "$build/$program is not there: was it \
-built without libvirt (meson configure -Dlibvirt=enabled)?"
-    done
-}
-
-build_it() {
-    need gcc meson ninja
-    build=$top/build
-    step "building in $build"
-    if [ ! -f "$build/build.ninja" ]; then
-        meson setup -Dtests=enabled "$build" "$top" >"$scratch/build.log" 2>&1
-    fi
-    if ! ninja -C "$build" >>"$scratch/build.log" 2>&1; then
-        tail -20 "$scratch/build.log" >&2
-        die "the build failed"
-    fi
+    build_it
+    need_program cli/postlude cli/postlude-libvirt libvirt/postlude-hook
+    serials=$scratch/rig/shared/demo.serial
 }
 
 make_hosts() {
@@ -111,12 +65,6 @@ start_domain() {
     on a virsh -q start demo || die "the domain does not start"
     wait_beats 9 || die "the guest did not fill its memory"
     echo "   runs: $(witness acc) accesses checked, $(witness wrong) wrong words"
-}
-
-# The value of NAME in the witness's last whole line.
-witness() { # NAME
-    grep -a '^beat .* ;' "$rig/shared/demo.serial" 2>/dev/null | tail -1 |
-        tr ' ' '\n' | sed -n "s/^$1=//p"
 }
 
 wait_beats() { # NUMBER
@@ -177,10 +125,7 @@ move() { # FROM TO OPTION...
     check_huge "$to"
 }
 
-trap clean_up EXIT
-trap 'exit 130' INT TERM HUP
-scratch=$(mktemp -d "${TMPDIR:-/tmp}/postlude-libvirt.XXXXXX") ||
-    die "cannot make a directory below ${TMPDIR:-/tmp}"
+make_scratch libvirt
 # QEMU does not run as root there.
 chmod 755 "$scratch"
 prepare

@@ -185,11 +185,11 @@ test_interrupted(gconstpointer data)
     }
     start(&run, story);
     uint64_t deadline = fd_deadline_ns(STORY_MS);
-    while (processes_of(&run) < 2 && fd_now_ns() < deadline &&
+    unsigned running;
+    while ((running = processes_of(&run)) < 2 && fd_now_ns() < deadline &&
            !vm_child_has_ended(run.child, NULL)) {
         g_usleep(20000);
     }
-    unsigned running = processes_of(&run);
     vm_child_kill(run.child, SIGINT);
     bool in_time = finish(&run, END_MS);
     g_assert_cmpuint(running, >=, 2);
