@@ -288,15 +288,16 @@ libvirt_rig_pid(const LibvirtRig *rig, pid_t inside)
     return 0;
 }
 
+/* By the network: a confined helper has a file system of its own. */
 unsigned
 libvirt_rig_count(const LibvirtRig *rig, const char *host, const char *name)
 {
     g_autofree char *anchor = read_file(rig->directory, host, "pid");
-    g_autofree char *wanted = namespace_of(g_strstrip(anchor), "mnt");
+    g_autofree char *wanted = namespace_of(g_strstrip(anchor), "net");
     g_autoptr(GDir) proc = g_dir_open("/proc", 0, NULL);
     unsigned n = 0;
     const char *pid;
-    while ((pid = next_in(proc, "mnt", wanted))) {
+    while ((pid = next_in(proc, "net", wanted))) {
         g_autofree char *comm = read_file("/proc", pid, "comm");
         n += g_str_has_prefix(comm, name);
     }

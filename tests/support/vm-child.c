@@ -124,15 +124,35 @@ remove_run_files(pid_t pid)
     }
 }
 
-void
-vm_child_kill_orphans(void)
+/* Async-signal-safe. "postlude VERB ..."; any process for NULL. */
+static bool
+is_verb(pid_t pid, const char *verb)
+{
+    char path[64], text[512];
+    snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pid);
+    int fd = verb ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    ssize_t got = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+    if (fd >= 0) {
+        close(fd);
+    }
+    text[MAX(got, 0)] = '\0';
+    const char *second = text + strlen(text) + 1;
+    return !verb || (second < text + got && strcmp(second, verb) == 0);
+}
+
+unsigned
+vm_child_kill_orphans(const char *verb)
 {
     pid_t orphans[MAX_CHILDREN];
-    unsigned n = find_orphans(orphans, MAX_CHILDREN);
+    unsigned n = find_orphans(orphans, MAX_CHILDREN), killed = 0;
     for (unsigned i = 0; i < n; i++) {
-        kill(orphans[i], SIGKILL);
-        waitpid(orphans[i], NULL, 0);
+        if (is_verb(orphans[i], verb)) {
+            kill(orphans[i], SIGKILL);
+            waitpid(orphans[i], NULL, 0);
+            killed++;
+        }
     }
+    return killed;
 }
 
 /* Async-signal-safe: kill, waitpid, access, rmdir, nanosleep, fork, execv; and
@@ -152,7 +172,7 @@ clean_up(void)
         }
     }
     if (adopting) {
-        vm_child_kill_orphans();
+        vm_child_kill_orphans(NULL);
     }
     for (int i = 0; i < MAX_PATHS && !keep; i++) {
         if (paths[i][0] && !remove_as_cgroup(paths[i])) {

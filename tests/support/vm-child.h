@@ -52,8 +52,8 @@ void vm_child_adopt_orphans(void);
 /* How many such processes run now. */
 unsigned vm_child_count_orphans(void);
 
-/* Kills and reaps them. */
-void vm_child_kill_orphans(void);
+/* Kills those that run "postlude VERB", all of them for NULL; how many. */
+unsigned vm_child_kill_orphans(const char *verb);
 
 /* A new directory below $TMPDIR, removed with all that is in it by
  * vm_child_remove_directory() or at the end of the test, unless

@@ -40,11 +40,23 @@ init_cgroup(KernelCgroup *cgroup)
     return true;
 }
 
+/* khugepaged, too, holds 2 MiB twice for a moment: what counts is the least. */
+static uint64_t
+settled_usage(const KernelCgroup *cgroup)
+{
+    uint64_t least = kernel_cgroup_usage_bytes(cgroup);
+    for (unsigned i = 0; i < 30; i++) {
+        g_usleep(10000);
+        least = MIN(least, kernel_cgroup_usage_bytes(cgroup));
+    }
+    return least;
+}
+
 static void
 limit_to(const KernelCgroup *cgroup, uint64_t more_bytes)
 {
-    kernel_cgroup_limit(cgroup,
-                        kernel_cgroup_usage_bytes(cgroup) + more_bytes);
+    kernel_cgroup_reclaim(cgroup);
+    kernel_cgroup_limit(cgroup, settled_usage(cgroup) + more_bytes);
 }
 
 static void

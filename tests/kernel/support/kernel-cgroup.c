@@ -112,6 +112,22 @@ kernel_cgroup_enter(const KernelCgroup *cgroup, pid_t pid)
     write_text(cgroup, "cgroup.procs", (uint64_t)pid);
 }
 
+/* Documentation/admin-guide/cgroup-v2.rst (memory.reclaim, Linux 5.19) and
+ * cgroup-v1/memory.rst (memory.force_empty). It fails when it has not found as
+ * much as it was asked for, which is always so here. */
+void
+kernel_cgroup_reclaim(const KernelCgroup *cgroup)
+{
+    g_autofree char *path = g_build_filename(
+        cgroup->directory,
+        cgroup->unified ? "memory.reclaim" : "memory.force_empty", NULL);
+    FILE *file = fopen(path, "we");
+    if (file) {
+        fputs(cgroup->unified ? "1G" : "0", file);
+        fclose(file);
+    }
+}
+
 void
 kernel_cgroup_limit(const KernelCgroup *cgroup, uint64_t bytes)
 {

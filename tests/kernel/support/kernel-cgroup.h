@@ -28,6 +28,10 @@ void kernel_cgroup_remove(const char *directory);
 /* Moves PID in. */
 void kernel_cgroup_enter(const KernelCgroup *cgroup, pid_t pid);
 
+/* Has the kernel take from it what can be taken: the page cache. What could
+ * still be reclaimed does not make room later on. */
+void kernel_cgroup_reclaim(const KernelCgroup *cgroup);
+
 void kernel_cgroup_limit(const KernelCgroup *cgroup, uint64_t bytes);
 
 /* What is charged to it now. The kernel charges in batches: right within half
