@@ -41,8 +41,12 @@ static bool
 resolve(WireAddress *address, GError **error)
 {
     g_autoptr(GError) why = NULL;
+    /* GLib (2.74) writes past a buffer when it makes a name of bytes that are
+     * no UTF-8 comparable (g_utf8_normalize). */
     g_autoptr(GSocketConnectable) name =
-        g_network_address_parse(address->text, 0, &why);
+        g_utf8_validate(address->text, -1, NULL)
+            ? g_network_address_parse(address->text, 0, &why)
+            : NULL;
     if (!name ||
         g_network_address_get_port(G_NETWORK_ADDRESS(name)) == 0) {
         return error_set(error, ERROR_USAGE,

@@ -45,11 +45,13 @@ bad(void)
         "",  ":",  "host", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0",
         "127.0.0.1:99999", "127.0.0.1:http:x", "[::1]", "[::1:4444",
         "unix:", "unix:relative.sock", "unix:/" LONG LONG,
+        "h\xf6st:4444", "[\xbe\xfb\xfb\xfb\xfb:4",
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autoptr(GError) error = NULL;
         g_assert_null(wire_address_parse(cases[i], &error));
-        g_test_message("%s", error->message);
+        g_autofree char *said = g_strescape(error->message, NULL);
+        g_test_message("%s", said);
         g_assert_true(error_is(error, ERROR_USAGE));
     }
 }
