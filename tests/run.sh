@@ -38,6 +38,9 @@ export TSAN_OPTIONS="${TSAN_OPTIONS:-halt_on_error=1:suppressions=$top/tests/sup
 # GLib's own allocator hides from the sanitizers what is freed and what one
 # thread hands to another.
 export G_SLICE=always-malloc
+# The search for leaks at the end of a process needs system calls that a confined
+# helper has given up. Suite sanitize looks for them where nobody is confined.
+NO_LEAKS=detect_leaks=0
 SANITIZE="-Db_sanitize=address,undefined -Db_lundef=false"
 # With the whole tool in two processes, and short.
 SANITIZED_VM="a-moved-guest-is-left-as-found a-paused-guest-arrives-paused"
@@ -67,6 +70,7 @@ while [ $# -gt 0 ]; do
         ;;
     --sanitize)
         build=$top/build-sanitize
+        export ASAN_OPTIONS="${ASAN_OPTIONS:-$NO_LEAKS}"
         setup_options=$SANITIZE
         ;;
     --no-install) install=no ;;
@@ -188,9 +192,7 @@ run_sanitize() {
     set_up "$top/build-sanitize" $SANITIZE
     run_tests "$top/build-sanitize" --timeout-multiplier 4 \
         --suite unit --suite host
-    # The search for leaks at the end of a process needs system calls that a
-    # confined helper has given up.
-    ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=0" run_tests \
+    ASAN_OPTIONS="${ASAN_OPTIONS:-}:$NO_LEAKS" run_tests \
         "$top/build-sanitize" --timeout-multiplier 4 $SANITIZED_VM
 }
 
