@@ -74,6 +74,31 @@ assert_in_order(const GPtrArray *messages, const uint8_t *data, size_t size)
     }
 }
 
+#if defined(__SANITIZE_ADDRESS__)
+#define HAVE_LSAN
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAVE_LSAN
+#endif
+#endif
+#ifdef HAVE_LSAN
+#include <sanitizer/lsan_interface.h>
+#else
+#define __lsan_disable()
+#define __lsan_enable()
+#endif
+
+/* json-glib (1.6) forgets the first of several values in one text. */
+static bool
+parse(JsonParser *parser, const uint8_t *data, size_t size)
+{
+    __lsan_disable();
+    bool ok = json_parser_load_from_data(parser, (const char *)data,
+                                         (gssize)size, NULL);
+    __lsan_enable();
+    return ok;
+}
+
 /* Another reader's word for it: what it takes for objects has messages, or is
  * refused (comments and the like, which that reader takes). */
 static void
@@ -83,8 +108,7 @@ assert_one_object(const GPtrArray *messages, bool clean, const uint8_t *data,
     g_autoptr(JsonParser) parser = json_parser_new();
     if (!clean || size == 0 || memchr(data, 0, size) ||
         !g_utf8_validate((const char *)data, (gssize)size, NULL) ||
-        !json_parser_load_from_data(parser, (const char *)data, (gssize)size,
-                                    NULL)) {
+        !parse(parser, data, size)) {
         return;
     }
     JsonNode *root = json_parser_get_root(parser);
