@@ -23,6 +23,11 @@ else
 fi
 set -- -seed="${POSTLUDE_FUZZ_SEED:-1}" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 \
     -artifact_prefix="$artifacts$name-" -print_final_stats=1
+# json-glib (1.6) forgets the first of several values in one text. The corpora
+# are replayed with leaks counted, by suite sanitize.
+case $name in
+fuzz-migrate-status | fuzz-qmp-message) set -- "$@" -detect_leaks=0 ;;
+esac
 dictionary=$(dirname "$0")/dictionaries/${name#fuzz-}.dict
 if [ -f "$dictionary" ]; then
     set -- "$@" -dict="$dictionary"
