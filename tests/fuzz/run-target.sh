@@ -26,7 +26,9 @@ set -- -seed="${POSTLUDE_FUZZ_SEED:-1}" -max_total_time="$seconds" -timeout=20 -
 # json-glib (1.6) forgets the first of several values in one text. The corpora
 # are replayed with leaks counted, by suite sanitize.
 case $name in
-fuzz-migrate-status | fuzz-qmp-message) set -- "$@" -detect_leaks=0 ;;
+fuzz-migrate-status | fuzz-qmp-message)
+    export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0"
+    ;;
 esac
 dictionary=$(dirname "$0")/dictionaries/${name#fuzz-}.dict
 if [ -f "$dictionary" ]; then
