@@ -22,7 +22,8 @@ typedef struct {
     uint64_t inode;   /* 0: anonymous */
     unsigned dev_major, dev_minor;
     bool shared;
-    uint64_t huge_bytes;       /* of the whole mapping, from smaps */
+    uint64_t huge_bytes;       /* when it was last looked at; if by smaps, of
+                                  the whole mapping */
     CollapseOutcome hindrance; /* COLLAPSE_OUTCOME_WAITING: none */
 } CollapseArea;
 

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/proc-maps.h"
 #include "collapse/collapse-compat.h"
 
 #define REGIONS 1024
@@ -19,7 +20,7 @@
 /* The extents of one area, and the array they are in. */
 typedef struct {
     CollapseExtent *first;
-    const CollapseArea *area;
+    CollapseArea *area;
 } Span;
 
 /* Pages that map the zero page are holes with a hat on: a collapse would take
@@ -41,6 +42,16 @@ note(Span *span, const CollapsePagemapRegion *region)
         }
         at = end;
     }
+}
+
+static uint64_t
+count_huge(const Span *span)
+{
+    uint64_t n = 0;
+    for (uint64_t e = 0; e < span->area->extents; e++) {
+        n += span->first[e].outcome == COLLAPSE_OUTCOME_ALREADY;
+    }
+    return n;
 }
 
 /* 0 or an errno value. */
@@ -73,6 +84,7 @@ scan(int pagemap, Span *span)
         }
         arg.start = arg.walk_end;
     }
+    span->area->huge_bytes = count_huge(span) * EXTENT_BYTES;
     return 0;
 }
 
@@ -138,6 +150,24 @@ open_pagemap(pid_t pid, GError **error)
     return -1;
 }
 
+/* The mappings may be huge by now: what smaps said when the areas were cut is
+ * history. A process that ends meanwhile is found by who reads its pagemap. */
+static void
+refresh_huge(pid_t pid, GArray *areas)
+{
+    g_autoptr(GArray) mappings = proc_maps_read(pid, true, NULL);
+    for (guint a = 0; mappings && a < areas->len; a++) {
+        CollapseArea *area = &g_array_index(areas, CollapseArea, a);
+        for (guint i = 0; i < mappings->len; i++) {
+            const ProcMapping *m = &g_array_index(mappings, ProcMapping, i);
+            if (area->hva >= m->start && area->hva < m->end) {
+                area->huge_bytes = m->anon_huge_bytes + m->shmem_huge_bytes +
+                                   m->file_huge_bytes;
+            }
+        }
+    }
+}
+
 static GArray *
 all_extents(GArray *areas)
 {
@@ -167,6 +197,9 @@ look(pid_t pid, GArray *areas, bool may_scan, GError **error)
                      .first = &g_array_index(extents, CollapseExtent, at)};
         int failed = may_scan ? scan(pagemap, &span) : ENOTTY;
         if (failed == ENOTTY) {
+            if (may_scan || a == 0) {
+                refresh_huge(pid, areas);
+            }
             may_scan = false;
             failed = read_old(pagemap, &span);
         }
@@ -194,15 +227,29 @@ collapse_extents_look_old(pid_t pid, GArray *areas, GError **error)
     return look(pid, areas, false, error);
 }
 
-void
-collapse_extents_count(GArray *extents, CollapseCount *count)
+/* Of an area of which only smaps knows how much is huge, not where. */
+static uint64_t
+huge_of_area(const CollapseArea *area, const CollapseCount *seen)
 {
+    uint64_t told = MIN(area->huge_bytes / EXTENT_BYTES, seen->populated);
+    return MAX(told, seen->huge);
+}
+
+void
+collapse_extents_count(GArray *extents, GArray *areas, CollapseCount *count)
+{
+    g_autofree CollapseCount *seen = g_new0(CollapseCount, areas->len);
     *count = (CollapseCount){.extents = extents->len};
     for (guint i = 0; i < extents->len; i++) {
         const CollapseExtent *e = &g_array_index(extents, CollapseExtent, i);
         bool huge = e->outcome == COLLAPSE_OUTCOME_ALREADY ||
                     e->outcome == COLLAPSE_OUTCOME_DONE;
-        count->populated += e->pages > 0;
-        count->huge += huge && e->pages > 0;
+        seen[e->area].populated += e->pages > 0;
+        seen[e->area].huge += huge && e->pages > 0;
+    }
+    for (guint a = 0; a < areas->len; a++) {
+        count->populated += seen[a].populated;
+        count->huge += huge_of_area(&g_array_index(areas, CollapseArea, a),
+                                    &seen[a]);
     }
 }

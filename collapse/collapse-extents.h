@@ -29,11 +29,14 @@ typedef struct {
 } CollapseCount;
 
 /* Looks at the page tables of PID: one CollapseExtent for each extent of AREAS,
- * in order. Extents of a hindered area get its hindrance as outcome (but for
- * those that are empty or huge all the same). VM_GONE: no such process. */
+ * in order, and HUGE_BYTES of AREAS as they are now. Extents of a hindered area
+ * get its hindrance as outcome (but for those that are empty or huge all the
+ * same). VM_GONE: no such process. */
 GArray *collapse_extents_look(pid_t pid, GArray *areas, GError **error);
 
 /* The same by pagemap and smaps, whatever the kernel can do. */
 GArray *collapse_extents_look_old(pid_t pid, GArray *areas, GError **error);
 
-void collapse_extents_count(GArray *extents, CollapseCount *count);
+/* EXTENTS as they were looked at in AREAS, and worked on since. */
+void collapse_extents_count(GArray *extents, GArray *areas,
+                            CollapseCount *count);

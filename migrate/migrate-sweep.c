@@ -309,12 +309,13 @@ count_after(Sweep *sweep)
 {
     MigrateSweepReport *report = sweep->report;
     count_outcomes(sweep->guest->extents, report->by_outcome);
-    collapse_extents_count(sweep->guest->extents, &report->after);
+    collapse_extents_count(sweep->guest->extents, sweep->guest->areas,
+                           &report->after);
     if (report->result.end != COLLAPSE_END_GONE) {
         g_autoptr(GArray) now = collapse_extents_look(
             sweep->guest->pid, sweep->guest->areas, NULL);
         if (now) {
-            collapse_extents_count(now, &report->after);
+            collapse_extents_count(now, sweep->guest->areas, &report->after);
         }
     }
     if (report->by_outcome[COLLAPSE_OUTCOME_CGROUP]) {
@@ -346,7 +347,8 @@ sweep_guest(Sweep *sweep, GError **error)
     if (!migrate_guest_look(sweep->guest, error)) {
         return false;
     }
-    collapse_extents_count(sweep->guest->extents, &sweep->report->before);
+    collapse_extents_count(sweep->guest->extents, sweep->guest->areas,
+                           &sweep->report->before);
     if (sweep->options->dry_run) {
         count_outcomes(sweep->guest->extents, sweep->report->by_outcome);
         sweep->report->after = sweep->report->before;
@@ -434,7 +436,7 @@ migrate_sweep_check(QmpClient *client, pid_t pid, GPtrArray *findings)
                              "run as root, or name QEMU's process",
                              "huge pages cannot be counted: %s", why->message);
     } else {
-        collapse_extents_count(guest.extents, &count);
+        collapse_extents_count(guest.extents, guest.areas, &count);
         count_outcomes(guest.extents, by_outcome);
         migrate_findings_add(
             findings, MIGRATE_CHECK_OK, NULL,
