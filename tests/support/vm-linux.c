@@ -51,6 +51,12 @@ vm_linux_set(VmQemuOptions *options, unsigned pairs)
     options->append = g_intern_string(append);
 }
 
+char *
+vm_linux_initramfs(void)
+{
+    return cache_file("initramfs.gz");
+}
+
 int
 vm_linux_ticks(const char *text)
 {

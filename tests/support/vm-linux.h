@@ -14,6 +14,9 @@ char *vm_linux_why_not(VmQemuVersion version);
  * "ready " once it has written PAIRS pairs of 1 MiB files. */
 void vm_linux_set(VmQemuOptions *options, unsigned pairs);
 
+/* The initramfs beneath, for tests that put more on top; owned. */
+char *vm_linux_initramfs(void);
+
 /* The number of the last whole "tick N ok" line in TEXT, 0 if none; -1 if a
  * tick was WRONG or the kernel panicked. */
 int vm_linux_ticks(const char *text);
