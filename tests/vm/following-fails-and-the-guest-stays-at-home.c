@@ -21,6 +21,16 @@ typedef struct {
     VmTool *send, *receive;
 } Scene;
 
+/* QEMU closes the return path before it notes that it is being cancelled
+ * (migration/migration.c, migrate_fd_cancel), so now and then its own thread is
+ * quicker to say that the migration has failed. */
+static void
+expect_cancelled(VmDriver *driver)
+{
+    const char *how = vm_driver_follow(driver);
+    g_assert_true(strcmp(how, "cancelled") == 0 || strcmp(how, "failed") == 0);
+}
+
 static bool
 set_up(Scene *scene, const char *const *send_options,
        const char *const *source_devices)
@@ -135,7 +145,7 @@ the_operator_stops_the_sender(void)
     vm_driver_wait(scene.driver, "pre-switchover");
     vm_child_kill(vm_tool_child(scene.send), SIGTERM);
     vm_expect_end(scene.send, 20000, 1, "stopped by a signal");
-    g_assert_cmpstr(vm_driver_follow(scene.driver), ==, "cancelled");
+    expect_cancelled(scene.driver);
     vm_expect_end(scene.receive, 20000, 1, "before the guest ran");
     tear_down(&scene);
 }
@@ -158,7 +168,7 @@ who_started_it_is_gone(void)
     vm_driver_wait(scene.driver, "pre-switchover");
     close(ends[1]);
     vm_expect_end(scene.send, 20000, 1, "the process that started it");
-    g_assert_cmpstr(vm_driver_follow(scene.driver), ==, "cancelled");
+    expect_cancelled(scene.driver);
     vm_expect_end(scene.receive, 20000, 1, "before the guest ran");
     tear_down(&scene);
 }
@@ -264,7 +274,7 @@ nobody_is_armed(void)
     g_autoptr(VmDriver) driver = vm_driver_accept(pair);
     g_autoptr(VmTool) send = vm_expect_send(pair, follow);
     vm_driver_start(driver);
-    g_assert_cmpstr(vm_driver_follow(driver), ==, "cancelled");
+    expect_cancelled(driver);
     vm_expect_end(send, 20000, 1, "no destination is armed");
     vm_expect_at_home(pair);
 }
