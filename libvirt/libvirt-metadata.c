@@ -39,6 +39,23 @@ is_ours_alone(const xmlNode *root)
            (!root->ns && strcmp(libvirt_xml_name(root), GUEST) == 0);
 }
 
+/* libvirt keeps one <metadata> and never writes two. Of two we would read the
+ * first, and what the second says would come into force as soon as the first is
+ * taken out. *NODE may be NULL: there is none. */
+static bool
+find_metadata_node(const xmlNode *root, xmlNode **node, GError **error)
+{
+    *node = libvirt_xml_child(root, "metadata");
+    for LIBVIRT_XML_EACH_CHILD (child, root) {
+        if (!child->ns && child != *node &&
+            strcmp(libvirt_xml_name(child), "metadata") == 0) {
+            return error_set(error, ERROR_PROTOCOL,
+                             "the domain has two elements <metadata>");
+        }
+    }
+    return true;
+}
+
 /* Our element; *METADATA_NODE is what it stands in, or NULL. */
 static bool
 find_ours(xmlDoc *doc, xmlNode **ours, xmlNode **metadata_node,
@@ -52,8 +69,8 @@ find_ours(xmlDoc *doc, xmlNode **ours, xmlNode **metadata_node,
         return error_set(error, ERROR_PROTOCOL,
                          "this is no libvirt domain, but <%s>",
                          libvirt_xml_name(root));
-    } else {
-        *metadata_node = libvirt_xml_child(root, "metadata");
+    } else if (!find_metadata_node(root, metadata_node, error)) {
+        return false;
     }
     if (*metadata_node) {
         for LIBVIRT_XML_EACH_CHILD (child, *metadata_node) {

@@ -182,6 +182,8 @@ static const Refusal refusals[] = {
     {"<d/>", "no libvirt domain"},
     {"<domain><metadata><p:guest " OURS "/><p:guest " OURS "/></metadata>"
      "</domain>", "two elements"},
+    {"<domain><metadata/><metadata><p:guest " OURS "/></metadata></domain>",
+     "two elements <metadata>"},
     {"<domain><metadata><p:receive " OURS " address='a:1'/></metadata>"
      "</domain>", "<receive>"},
     {"<domain><metadata>", "cannot be read"},
