@@ -38,3 +38,17 @@ collapse_account_range(pid_t pid, uint64_t hva, uint64_t bytes,
                      ": is it the right process, and is it still up?",
                      (int)pid, hva);
 }
+
+void
+collapse_account_areas(pid_t pid, GArray *areas)
+{
+    for (guint i = 0; i < areas->len; i++) {
+        CollapseArea *area = &g_array_index(areas, CollapseArea, i);
+        CollapseCoverage coverage;
+        if (collapse_account_range(pid, area->hva,
+                                   area->extents * EXTENT_BYTES, &coverage,
+                                   NULL)) {
+            area->huge_bytes = coverage.huge_bytes;
+        }
+    }
+}

@@ -10,7 +10,6 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "base/proc-maps.h"
 #include "collapse/collapse-compat.h"
 
 #define REGIONS 1024
@@ -150,24 +149,6 @@ open_pagemap(pid_t pid, GError **error)
     return -1;
 }
 
-/* The mappings may be huge by now: what smaps said when the areas were cut is
- * history. A process that ends meanwhile is found by who reads its pagemap. */
-static void
-refresh_huge(pid_t pid, GArray *areas)
-{
-    g_autoptr(GArray) mappings = proc_maps_read(pid, true, NULL);
-    for (guint a = 0; mappings && a < areas->len; a++) {
-        CollapseArea *area = &g_array_index(areas, CollapseArea, a);
-        for (guint i = 0; i < mappings->len; i++) {
-            const ProcMapping *m = &g_array_index(mappings, ProcMapping, i);
-            if (area->hva >= m->start && area->hva < m->end) {
-                area->huge_bytes = m->anon_huge_bytes + m->shmem_huge_bytes +
-                                   m->file_huge_bytes;
-            }
-        }
-    }
-}
-
 static GArray *
 all_extents(GArray *areas)
 {
@@ -197,9 +178,6 @@ look(pid_t pid, GArray *areas, bool may_scan, GError **error)
                      .first = &g_array_index(extents, CollapseExtent, at)};
         int failed = may_scan ? scan(pagemap, &span) : ENOTTY;
         if (failed == ENOTTY) {
-            if (may_scan || a == 0) {
-                refresh_huge(pid, areas);
-            }
             may_scan = false;
             failed = read_old(pagemap, &span);
         }

@@ -29,9 +29,10 @@ typedef struct {
 } CollapseCount;
 
 /* Looks at the page tables of PID: one CollapseExtent for each extent of AREAS,
- * in order, and HUGE_BYTES of AREAS as they are now. Extents of a hindered area
- * get its hindrance as outcome (but for those that are empty or huge all the
- * same). VM_GONE: no such process. */
+ * in order. Extents of a hindered area get its hindrance as outcome (but for
+ * those that are empty or huge all the same). Where PAGEMAP_SCAN tells, sets
+ * HUGE_BYTES of AREAS to what it saw; before Linux 6.7 they are taken for true:
+ * see collapse_account_areas(). VM_GONE: no such process. */
 GArray *collapse_extents_look(pid_t pid, GArray *areas, GError **error);
 
 /* The same by pagemap and smaps, whatever the kernel can do. */

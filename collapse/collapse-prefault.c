@@ -24,11 +24,10 @@ collapse_prefault_new(void)
         return NULL;
     }
     CollapsePrefault *prefault = g_new(CollapsePrefault, 1);
-    uintptr_t up = ((uintptr_t)room + EXTENT_BYTES - 1) &
-                   ~(uintptr_t)(EXTENT_BYTES - 1);
     prefault->room = room;
-    prefault->page = (uint8_t *)up;
-    madvise((void *)up, EXTENT_BYTES, MADV_HUGEPAGE);
+    prefault->page = (uint8_t *)(uintptr_t)range_round_down(
+        (uintptr_t)room + EXTENT_BYTES - 1, EXTENT_BYTES);
+    madvise((void *)prefault->page, EXTENT_BYTES, MADV_HUGEPAGE);
     return prefault;
 }
 

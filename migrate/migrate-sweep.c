@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "collapse/collapse-account.h"
 #include "collapse/collapse-kernel.h"
 #include "migrate/migrate-guest.h"
 #include "migrate/migrate-priority.h"
@@ -312,6 +313,7 @@ count_after(Sweep *sweep)
     collapse_extents_count(sweep->guest->extents, sweep->guest->areas,
                            &report->after);
     if (report->result.end != COLLAPSE_END_GONE) {
+        collapse_account_areas(sweep->guest->pid, sweep->guest->areas);
         g_autoptr(GArray) now = collapse_extents_look(
             sweep->guest->pid, sweep->guest->areas, NULL);
         if (now) {

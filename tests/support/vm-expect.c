@@ -197,6 +197,16 @@ vm_expect_arrives(VmPair *pair, VmTool *send, VmTool *receive)
     vm_expect_arrived(pair);
 }
 
+double
+vm_expect_number(JsonNode *report, const char *path)
+{
+    g_autoptr(GError) error = NULL;
+    double value = 0;
+    vm_tool_number(report, path, &value, &error);
+    g_assert_no_error(error);
+    return value;
+}
+
 bool
 vm_expect_capability(VmQemu *vm, const char *name)
 {

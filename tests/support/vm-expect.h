@@ -57,6 +57,9 @@ void vm_expect_arrives(VmPair *pair, VmTool *send, VmTool *receive);
  * clean. */
 void vm_expect_arrived(VmPair *pair);
 
+/* The number at PATH of a report, which has it: see vm_tool_number(). */
+double vm_expect_number(JsonNode *report, const char *path);
+
 /* Value of the capability NAME. */
 bool vm_expect_capability(VmQemu *vm, const char *name);
 

@@ -51,16 +51,6 @@ vm_sweep_report(VmTool *tool)
     return report;
 }
 
-double
-vm_sweep_number(JsonNode *report, const char *path)
-{
-    g_autoptr(GError) error = NULL;
-    double value = 0;
-    vm_tool_number(report, path, &value, &error);
-    g_assert_no_error(error);
-    return value;
-}
-
 static void
 look(VmQemu *vm, uint64_t *huge, uint64_t *rss)
 {

@@ -17,7 +17,6 @@ void vm_sweep_expect(VmTool *tool, int code, const char *const *texts);
 
 /* The report of a run with --json. */
 JsonNode *vm_sweep_report(VmTool *tool);
-double vm_sweep_number(JsonNode *report, const char *path);
 
 /* Bytes of the guest's RAM in huge pages, as the kernel has it. */
 uint64_t vm_sweep_huge_bytes(VmQemu *vm);

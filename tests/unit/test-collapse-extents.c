@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "collapse/collapse-account.h"
 #include "collapse/collapse-compat.h"
 #include "collapse/collapse-extents.h"
 
@@ -92,6 +93,7 @@ looked_at(bool may_scan)
         return;
     }
     Look look = may_scan ? collapse_extents_look : collapse_extents_look_old;
+    collapse_account_areas(getpid(), f.areas);
     g_autoptr(GArray) extents = look(getpid(), f.areas, &error);
     g_assert_no_error(error);
     g_assert_cmpuint(extents->len, ==, EXTENTS);

@@ -91,32 +91,6 @@ test_move(gconstpointer data)
     vm_expect_arrives(pair, send, receive);
 }
 
-/* "postlude attend PID ..." is a process of its own: the one for PID. */
-static pid_t
-find_attendant(pid_t qemu)
-{
-    g_autofree char *number = g_strdup_printf("%d", (int)qemu);
-    g_autoptr(GDir) proc = g_dir_open("/proc", 0, NULL);
-    const char *name;
-    while ((name = g_dir_read_name(proc))) {
-        g_autofree char *path =
-            g_build_filename("/proc", name, "cmdline", NULL);
-        g_autofree char *text = NULL;
-        gsize size = 0;
-        if (!g_ascii_isdigit(*name) ||
-            !g_file_get_contents(path, &text, &size, NULL)) {
-            continue;
-        }
-        const char *verb = text + strlen(text) + 1, *end = text + size;
-        if (verb < end && strcmp(verb, "attend") == 0 &&
-            verb + strlen(verb) + 1 < end &&
-            strcmp(verb + strlen(verb) + 1, number) == 0) {
-            return (pid_t)g_ascii_strtoll(name, NULL, 10);
-        }
-    }
-    return 0;
-}
-
 /* What it would have done is measured by nobody, or left to be done; the guest
  * arrives all the same. */
 static void
@@ -130,14 +104,12 @@ test_attendant_dies(void)
     g_autoptr(VmTool) send = vm_expect_send(pair, wait);
     g_autoptr(VmTool) receive = vm_expect_receive(pair, NULL);
     vm_expect_says(send, "send SIGUSR1");
-    pid_t attendant = find_attendant(vm_qemu_pid(pair->destination));
-    g_assert_cmpint(attendant, >, 0);
-    g_assert_no_errno(kill(attendant, SIGKILL));
+    g_assert_cmpuint(vm_child_kill_orphans("attend"), ==, 1);
     vm_child_kill(vm_tool_child(send), SIGUSR1);
     vm_expect_end(receive, 60000, 0, "which does no harm");
     vm_expect_end(send, 60000, 0, "");
     vm_expect_beats(pair->destination);
-    g_assert_cmpint(find_attendant(vm_qemu_pid(pair->destination)), ==, 0);
+    g_assert_cmpuint(vm_child_kill_orphans("attend"), ==, 0);
 }
 
 int

@@ -11,16 +11,6 @@
 #include "base/range.h"
 #include "tests/support/vm-expect.h"
 
-static double
-number(JsonNode *report, const char *path)
-{
-    g_autoptr(GError) error = NULL;
-    double value = 0;
-    vm_tool_number(report, path, &value, &error);
-    g_assert_no_error(error);
-    return value;
-}
-
 /* The variables are for the receiver alone: both QEMUs run already. REFUSE is
  * how often a sweep is refused as well. */
 static VmTool *
@@ -55,11 +45,11 @@ move(const char *refuse, const char *words, bool huge)
     g_assert_nonnull(strstr(said, words));
     g_autoptr(JsonNode) report = vm_tool_report(receive, &error);
     g_assert_no_error(error);
-    double small = number(report, "$.huge.small_extents");
+    double small = vm_expect_number(report, "$.huge.small_extents");
     g_assert_cmpfloat(small, >, 5);
-    g_assert_cmpfloat(number(report, "$.huge.laid_extents"), ==, 0);
-    g_assert_cmpfloat(number(report, "$.huge.before_bytes"), ==, 0);
-    g_assert_cmpfloat(number(report, "$.huge.after_bytes"), ==,
+    g_assert_cmpfloat(vm_expect_number(report, "$.huge.laid_extents"), ==, 0);
+    g_assert_cmpfloat(vm_expect_number(report, "$.huge.before_bytes"), ==, 0);
+    g_assert_cmpfloat(vm_expect_number(report, "$.huge.after_bytes"), ==,
                       huge ? small * EXTENT_BYTES : 0);
 }
 

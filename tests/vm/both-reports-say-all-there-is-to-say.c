@@ -20,16 +20,6 @@ static const char *const numbers[] = {
     "$.helper.max_rss_kib",
 };
 
-static double
-number(JsonNode *report, const char *path)
-{
-    g_autoptr(GError) error = NULL;
-    double value = 0;
-    vm_tool_number(report, path, &value, &error);
-    g_assert_no_error(error);
-    return value;
-}
-
 static const char *
 text(JsonNode *report, const char *name)
 {
@@ -41,12 +31,12 @@ static void
 assert_names(JsonNode *report, const char *role, const char *outcome)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++) {
-        g_assert_cmpfloat(number(report, numbers[i]), >=, 0);
+        g_assert_cmpfloat(vm_expect_number(report, numbers[i]), >=, 0);
     }
     JsonObject *o = json_node_get_object(report);
     JsonObject *vm = json_object_get_object_member(o, "vm");
     JsonObject *huge = json_object_get_object_member(o, "huge");
-    g_assert_cmpfloat(number(report, "$.schema"), ==, 1);
+    g_assert_cmpfloat(vm_expect_number(report, "$.schema"), ==, 1);
     g_assert_cmpstr(text(report, "role"), ==, role);
     g_assert_cmpstr(text(report, "outcome"), ==, outcome);
     g_assert_cmpstr(json_object_get_string_member(vm, "name"), ==, "guest");
@@ -57,8 +47,8 @@ assert_names(JsonNode *report, const char *role, const char *outcome)
 static void
 assert_rss(JsonNode *report)
 {
-    double gib = number(report, "$.vm.ram_bytes") / (1 << 30);
-    double kib = number(report, "$.helper.max_rss_kib");
+    double gib = vm_expect_number(report, "$.vm.ram_bytes") / (1 << 30);
+    double kib = vm_expect_number(report, "$.helper.max_rss_kib");
     g_test_message("%s: helper of %.3f GiB: %.0f KiB", text(report, "role"),
                    gib, kib);
     g_assert_cmpfloat(kib, <=, 16 * 1024 + 256 * gib);
@@ -67,30 +57,34 @@ assert_rss(JsonNode *report)
 static void
 assert_destination(JsonNode *report)
 {
-    double total = number(report, "$.pages.total");
-    double demand = number(report, "$.pages.demand");
-    double pushed = number(report, "$.pages.pushed");
-    double zero = number(report, "$.pages.zero");
-    double eligible = number(report, "$.huge.eligible_bytes");
+    double total = vm_expect_number(report, "$.pages.total");
+    double demand = vm_expect_number(report, "$.pages.demand");
+    double pushed = vm_expect_number(report, "$.pages.pushed");
+    double zero = vm_expect_number(report, "$.pages.zero");
+    double eligible = vm_expect_number(report, "$.huge.eligible_bytes");
     g_assert_cmpfloat(total * PAGE_BYTES, ==,
-                      number(report, "$.vm.ram_bytes"));
+                      vm_expect_number(report, "$.vm.ram_bytes"));
     g_assert_cmpfloat(demand, >, 0);
     g_assert_cmpfloat(pushed, >, 0);
     g_assert_cmpfloat(demand + pushed + zero, ==, total);
-    g_assert_cmpfloat(number(report, "$.bytes_received"), >=,
+    g_assert_cmpfloat(vm_expect_number(report, "$.bytes_received"), >=,
                       (demand + pushed) * PAGE_BYTES);
     g_assert_cmpfloat(eligible, >=, 64 << 20);
-    g_assert_cmpfloat(number(report, "$.huge.after_bytes"), ==, eligible);
-    g_assert_cmpfloat(number(report, "$.huge.laid_extents") * EXTENT_BYTES, >=,
+    g_assert_cmpfloat(vm_expect_number(report, "$.huge.after_bytes"), ==,
                       eligible);
-    g_assert_cmpfloat(number(report, "$.fault_latency_us.count"), >=, demand);
-    g_assert_cmpfloat(number(report, "$.fault_latency_us.p50"), <=,
-                      number(report, "$.fault_latency_us.p99"));
-    g_assert_cmpfloat(number(report, "$.fault_latency_us.p99"), <=,
-                      number(report, "$.fault_latency_us.max"));
-    g_assert_cmpfloat(number(report, "$.throughput_bytes_per_s"), >, 1e6);
-    g_assert_cmpfloat(number(report, "$.total_ms"), >=,
-                      number(report, "$.postcopy_ms"));
+    g_assert_cmpfloat(
+        vm_expect_number(report, "$.huge.laid_extents") * EXTENT_BYTES, >=,
+        eligible);
+    g_assert_cmpfloat(vm_expect_number(report, "$.fault_latency_us.count"), >=,
+                      demand);
+    g_assert_cmpfloat(vm_expect_number(report, "$.fault_latency_us.p50"), <=,
+                      vm_expect_number(report, "$.fault_latency_us.p99"));
+    g_assert_cmpfloat(vm_expect_number(report, "$.fault_latency_us.p99"), <=,
+                      vm_expect_number(report, "$.fault_latency_us.max"));
+    g_assert_cmpfloat(vm_expect_number(report, "$.throughput_bytes_per_s"), >,
+                      1e6);
+    g_assert_cmpfloat(vm_expect_number(report, "$.total_ms"), >=,
+                      vm_expect_number(report, "$.postcopy_ms"));
 }
 
 static void
@@ -113,9 +107,10 @@ test_success(void)
     assert_rss(sent);
     assert_rss(received);
     /* Both tell one downtime. */
-    double ours = number(sent, "$.downtime_ms");
+    double ours = vm_expect_number(sent, "$.downtime_ms");
     g_assert_cmpfloat(ours, >, 0);
-    g_assert_cmpfloat(ABS(ours - number(received, "$.downtime_ms")), <, 0.01);
+    double theirs = vm_expect_number(received, "$.downtime_ms");
+    g_assert_cmpfloat(ABS(ours - theirs), <, 0.01);
     vm_expect_arrived(pair);
 }
 

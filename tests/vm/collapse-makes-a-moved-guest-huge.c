@@ -17,17 +17,17 @@ static void
 check_report(VmTool *tool)
 {
     g_autoptr(JsonNode) report = vm_sweep_report(tool);
-    double before = vm_sweep_number(report, "$.before.huge_bytes");
-    double populated = vm_sweep_number(report, "$.after.populated_bytes");
-    g_assert_cmpfloat(vm_sweep_number(report, "$.waited_ms"), >=, 500);
+    double before = vm_expect_number(report, "$.before.huge_bytes");
+    double populated = vm_expect_number(report, "$.after.populated_bytes");
+    g_assert_cmpfloat(vm_expect_number(report, "$.waited_ms"), >=, 500);
     g_assert_cmpfloat(populated, >=, (double)FILLED_BYTES);
     /* Not zero: khugepaged may have been here. */
     g_assert_cmpfloat(before, <=,
-                      0.1 * vm_sweep_number(report,
+                      0.1 * vm_expect_number(report,
                                             "$.before.populated_bytes"));
-    g_assert_cmpfloat(vm_sweep_number(report, "$.after.huge_bytes"), >=,
+    g_assert_cmpfloat(vm_expect_number(report, "$.after.huge_bytes"), >=,
                       populated * 0.99);
-    g_assert_cmpfloat(vm_sweep_number(report, "$.extents.collapsed"), >=, 40);
+    g_assert_cmpfloat(vm_expect_number(report, "$.extents.collapsed"), >=, 40);
 }
 
 static void

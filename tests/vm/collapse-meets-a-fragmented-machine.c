@@ -86,12 +86,12 @@ expect_report(const char *text)
     g_assert_nonnull(strstr(json_object_get_string_member(object, "reason"),
                             "even after it was asked to compact"));
     g_assert_true(json_object_get_boolean_member(object, "compacted"));
-    double made = vm_sweep_number(report, "$.extents.collapsed");
-    double refused = vm_sweep_number(report, "$.extents['no-memory']");
+    double made = vm_expect_number(report, "$.extents.collapsed");
+    double refused = vm_expect_number(report, "$.extents['no-memory']");
     g_assert_cmpfloat(refused, >=, 1);
     g_assert_cmpfloat(made + refused, >=, SWEPT_MIB / 2 - 1);
-    g_assert_cmpfloat(vm_sweep_number(report, "$.errors.ENOMEM"), >=, refused);
-    g_assert_cmpfloat(vm_sweep_number(report, "$.after.huge_bytes"), ==,
+    g_assert_cmpfloat(vm_expect_number(report, "$.errors.ENOMEM"), >=, refused);
+    g_assert_cmpfloat(vm_expect_number(report, "$.after.huge_bytes"), ==,
                       made * EXTENT_BYTES);
     g_assert_cmpuint(huge_bytes_in(text), ==, (uint64_t)made * EXTENT_BYTES);
 }

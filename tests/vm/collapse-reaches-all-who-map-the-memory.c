@@ -145,10 +145,10 @@ test_all_mappers(void)
     g_autoptr(VmTool) third = vm_sweep_start(vm, json);
     vm_sweep_expect(third, 0, (const char *const[]){"\"mappers\"", NULL});
     g_autoptr(JsonNode) report = vm_sweep_report(third);
-    g_assert_cmpfloat(vm_sweep_number(report, "$.mappers[0].pid"), ==,
+    g_assert_cmpfloat(vm_expect_number(report, "$.mappers[0].pid"), ==,
                       getpid());
-    g_assert_cmpfloat(vm_sweep_number(report, "$.mappers[0].huge_bytes"), ==,
-                      vm_sweep_number(report, "$.after.huge_bytes"));
+    g_assert_cmpfloat(vm_expect_number(report, "$.mappers[0].huge_bytes"), ==,
+                      vm_expect_number(report, "$.after.huge_bytes"));
     munmap(mapper.view, RAM_BYTES);
     close(mapper.fd);
 }

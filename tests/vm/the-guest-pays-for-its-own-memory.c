@@ -19,16 +19,6 @@ init_cgroup(KernelCgroup *cgroup)
             !vm_qemu_skip(g_strdup(reason)));
 }
 
-static double
-number(JsonNode *report, const char *path)
-{
-    g_autoptr(GError) error = NULL;
-    double value = 0;
-    vm_tool_number(report, path, &value, &error);
-    g_assert_no_error(error);
-    return value;
-}
-
 static void
 test_charged_to_qemu(void)
 {
@@ -81,9 +71,9 @@ test_no_room_for_huge_pages(void)
     g_autoptr(GError) error = NULL;
     g_autoptr(JsonNode) report = vm_tool_report(receive, &error);
     g_assert_no_error(error);
-    g_assert_cmpfloat(number(report, "$.huge.small_extents"), >, 10);
-    g_assert_cmpfloat(number(report, "$.huge.laid_extents"), ==, 0);
-    g_assert_cmpfloat(number(report, "$.huge.after_bytes"), ==, 0);
+    g_assert_cmpfloat(vm_expect_number(report, "$.huge.small_extents"), >, 10);
+    g_assert_cmpfloat(vm_expect_number(report, "$.huge.laid_extents"), ==, 0);
+    g_assert_cmpfloat(vm_expect_number(report, "$.huge.after_bytes"), ==, 0);
     vm_expect_beats(pair->destination);
 }
 

@@ -14,16 +14,6 @@
 /* Of any two extents one gets its data late. */
 #define LATE_EXTENTS (MIB / 2 / 2)
 
-static double
-number(JsonNode *report, const char *path)
-{
-    g_autoptr(GError) error = NULL;
-    double value = 0;
-    vm_tool_number(report, path, &value, &error);
-    g_assert_no_error(error);
-    return value;
-}
-
 /* Every second extent holds one page, the others none, until 'h' is pressed:
  * here between the laying and the stop. */
 static void
@@ -63,7 +53,7 @@ report_of(VmTool *tool)
     g_autoptr(GError) error = NULL;
     JsonNode *report = vm_tool_report(tool, &error);
     g_assert_no_error(error);
-    g_assert_cmpfloat(number(report, "$.huge.small_extents"), >=,
+    g_assert_cmpfloat(vm_expect_number(report, "$.huge.small_extents"), >=,
                       LATE_EXTENTS / 2);
     return report;
 }
@@ -79,10 +69,10 @@ test_swept(void)
     }
     vm_expect_arrives(pair, send, receive);
     g_autoptr(JsonNode) report = report_of(receive);
-    g_assert_cmpfloat(number(report, "$.huge.after_bytes"), >=,
-                      number(report, "$.huge.eligible_bytes"));
-    g_assert_cmpfloat(number(report, "$.huge.before_bytes"), <=,
-                      number(report, "$.huge.eligible_bytes") -
+    g_assert_cmpfloat(vm_expect_number(report, "$.huge.after_bytes"), >=,
+                      vm_expect_number(report, "$.huge.eligible_bytes"));
+    g_assert_cmpfloat(vm_expect_number(report, "$.huge.before_bytes"), <=,
+                      vm_expect_number(report, "$.huge.eligible_bytes") -
                           LATE_EXTENTS / 2 * EXTENT_BYTES);
     JsonObject *huge = json_object_get_object_member(
         json_node_get_object(report), "huge");
@@ -105,8 +95,8 @@ test_stopped(void)
                                      "stopped");
     vm_expect_end(send, GO_MS, 0, "");
     g_autoptr(JsonNode) report = report_of(receive);
-    g_assert_cmpfloat(number(report, "$.huge.after_bytes"), <,
-                      number(report, "$.huge.eligible_bytes"));
+    g_assert_cmpfloat(vm_expect_number(report, "$.huge.after_bytes"), <,
+                      vm_expect_number(report, "$.huge.eligible_bytes"));
     vm_expect_arrived(pair);
 }
 
