@@ -92,14 +92,23 @@ directory_of(pid_t pid)
     return NULL;
 }
 
-int
-collapse_cgroup_open(pid_t pid, GError **error)
+char *
+collapse_cgroup_directory(pid_t pid, GError **error)
 {
-    g_autofree char *directory = directory_of(pid);
+    char *directory = directory_of(pid);
     if (!directory) {
         error_set(error, ERROR_UNSUPPORTED,
                   "cannot find the memory cgroup of process %d: no cgroup "
                   "file system that leads to it is mounted here", (int)pid);
+    }
+    return directory;
+}
+
+int
+collapse_cgroup_open(pid_t pid, GError **error)
+{
+    g_autofree char *directory = collapse_cgroup_directory(pid, error);
+    if (!directory) {
         return -1;
     }
     g_autofree char *file = g_build_filename(directory, "cgroup.procs", NULL);

@@ -17,6 +17,10 @@
 char *collapse_cgroup_locate(const char *mountinfo, const char *controller,
                              const char *path);
 
+/* The directory of the cgroup that PID's memory is charged to; owned. NULL with
+ * UNSUPPORTED: no mounted cgroup file system leads there. */
+char *collapse_cgroup_directory(pid_t pid, GError **error);
+
 /* Opens cgroup.procs of the cgroup that PID's memory is charged to, for
  * writing: a process that writes "0" there moves itself in. -1: error. */
 int collapse_cgroup_open(pid_t pid, GError **error);

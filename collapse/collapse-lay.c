@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -101,6 +102,18 @@ collapse_patiently(uint8_t *at)
     }
 }
 
+/* A tmpfs that has room for the one page and not for the rest makes
+ * MADV_COLLAPSE answer EINVAL (mm/khugepaged.c: SCAN_FAIL, of shmem_charge()),
+ * which also means a dozen other things. */
+static bool
+is_full(int file)
+{
+    struct statfs fs;
+    return fstatfs(file, &fs) == 0 && fs.f_blocks > 0 &&
+           (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize <
+               EXTENT_BYTES - PAGE_BYTES;
+}
+
 /* The extent is a hole: the caller has punched the file, and nobody else has
  * it open before the guest runs. Were there data, it would survive (collapse
  * copies it), but a failure would punch it away.
@@ -115,6 +128,9 @@ lay_extent(const CollapseLayBlock *block, uint64_t extent, uint8_t *at)
         return errno;
     }
     int errnum = collapse_patiently(at);
+    if (errnum == EINVAL && is_full(block->file)) {
+        errnum = ENOSPC;
+    }
     /* Out of our page table at once, so that the child stays small in the eyes
      * of the OOM killer and its exit is short. */
     madvise(at, EXTENT_BYTES, MADV_DONTNEED);

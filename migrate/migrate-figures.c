@@ -38,6 +38,8 @@ migrate_figures_take(const MigrateSession *session, MigrateFigures *figures)
     } else if (session->destination.pages) {
         figures->present_pages =
             migrate_pages_present(session->destination.pages);
+        figures->lacks_memory = migrate_shortage_lasts(
+            migrate_pages_shortage(session->destination.pages));
         figures->huge_extents =
             migrate_huge_extents(session->destination.huge);
         figures->faults = session->destination.tally.demand_pages;

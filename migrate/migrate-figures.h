@@ -14,6 +14,7 @@ typedef struct {
     uint64_t bytes;         /* over all connections, our direction */
     uint64_t huge_extents;  /* destination only */
     uint64_t extents;
+    bool lacks_memory;      /* destination only: the guest waits for some */
 } MigrateFigures;
 
 void migrate_figures_take(const MigrateSession *session,

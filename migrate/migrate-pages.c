@@ -37,6 +37,7 @@ struct MigratePages {
     _Atomic uint64_t present;
     _Atomic bool hurry;
     MigrateWaiters waiters;
+    MigrateShortage shortage;
 };
 
 void
@@ -84,6 +85,7 @@ make(const MigrateRam *ram, int uffd, int memory, MigrateAlarm *alarm,
      GError **error)
 {
     g_autoptr(MigratePages) pages = g_new0(MigratePages, 1);
+    migrate_shortage_init(&pages->shortage);
     pages->alarm = alarm;
     pages->ram = ram;
     pages->uffd = uffd;
@@ -205,6 +207,7 @@ migrate_pages_free(MigratePages *pages)
         munmap(pages->state_bytes, pages->state_room);
     }
     fd_clear(&pages->orphans);
+    migrate_shortage_clear(&pages->shortage);
     g_free(pages->blocks);
     g_free(pages);
 }
@@ -244,6 +247,12 @@ migrate_pages_waiters(MigratePages *pages)
     return &pages->waiters;
 }
 
+MigrateShortage *
+migrate_pages_shortage(MigratePages *pages)
+{
+    return &pages->shortage;
+}
+
 uint64_t
 migrate_pages_present(const MigratePages *pages)
 {
@@ -270,14 +279,39 @@ outcome_to_error(UffdOutcome outcome, const MigrateBlock *block,
                      page, block->name, uffd_outcome_name(outcome));
 }
 
+static void
+pause_ns(long ns)
+{
+    struct timespec pause = {.tv_nsec = ns};
+    nanosleep(&pause, NULL);
+}
+
+/* In a small extent a zero page is a hole, and to map it takes a page; what is
+ * in the file takes none. */
+static UffdOutcome
+map_with_room(MigratePages *pages, unsigned block, uint64_t page)
+{
+    uint64_t hva = pages->ram->blocks[block].hva + page * PAGE_BYTES;
+    if (pages->blocks[block].laid[page / PAGES_PER_EXTENT] ||
+        migrate_shortage_allows_page(&pages->shortage)) {
+        return uffd_map_page(pages->uffd, hva);
+    }
+    UffdOutcome outcome = uffd_fd_continue(pages->uffd, hva, PAGE_BYTES, NULL);
+    return outcome == UFFD_NO_PAGE ? UFFD_NO_ROOM : outcome;
+}
+
 bool
 migrate_pages_map(MigratePages *pages, unsigned block, uint64_t page,
                   GError **error)
 {
     const MigrateBlock *b = &pages->ram->blocks[block];
-    UffdOutcome outcome =
-        uffd_map_page(pages->uffd, b->hva + page * PAGE_BYTES);
-    if (outcome == UFFD_AGAIN) {
+    UffdOutcome outcome = map_with_room(pages, block, page);
+    if (outcome == UFFD_NO_ROOM) {
+        migrate_shortage_note(&pages->shortage, b->name,
+                              uffd_outcome_name(outcome));
+        pause_ns(1000000); /* the guest asks as often as it is woken */
+    }
+    if (outcome == UFFD_AGAIN || outcome == UFFD_NO_ROOM) {
         outcome = uffd_fd_wake(pages->uffd, b->hva + page * PAGE_BYTES,
                                PAGE_BYTES);
     }
@@ -467,6 +501,9 @@ copy_page(MigratePages *pages, unsigned index, uint64_t page,
     if (page_state_is_discarded(&pages->blocks[index].states[page])) {
         return UFFD_DONE;
     }
+    if (!migrate_shortage_allows_page(&pages->shortage)) {
+        return UFFD_NO_ROOM;
+    }
     UffdOutcome outcome = uffd_fd_copy(pages->uffd, hva, bytes, PAGE_BYTES);
     if (outcome != UFFD_EXISTS) {
         return outcome;
@@ -483,7 +520,7 @@ is_for_later(UffdOutcome outcome)
 }
 
 /* No memory is not the end: the guest thread waits, and so do we, until the
- * host has some. Said once per stretch, because it can last. */
+ * host has some. */
 static UffdOutcome
 copy_page_with_patience(MigratePages *pages, unsigned block, uint64_t page,
                         const uint8_t *bytes)
@@ -492,16 +529,16 @@ copy_page_with_patience(MigratePages *pages, unsigned block, uint64_t page,
     unsigned tries = 0;
     while (is_for_later(outcome = copy_page(pages, block, page, bytes)) &&
            !atomic_load(&pages->hurry)) {
-        struct timespec pause = {.tv_nsec = tries < 10 ? 1000000 : 100000000};
         if (outcome == UFFD_AGAIN) {
-            pause.tv_nsec = 100000; /* as soon as the fault thread has read */
-        } else if (++tries == 10) {
-            g_warning("no memory for RAM block '%s' on this host (%s): the "
-                      "guest waits; free memory or raise QEMU's cgroup limit",
-                      pages->ram->blocks[block].name,
-                      uffd_outcome_name(outcome));
+            pause_ns(100000); /* as soon as the fault thread has read */
+            continue;
         }
-        nanosleep(&pause, NULL);
+        if (++tries >= 10) {
+            migrate_shortage_note(&pages->shortage,
+                                  pages->ram->blocks[block].name,
+                                  uffd_outcome_name(outcome));
+        }
+        pause_ns(tries < 10 ? 1000000 : 100000000);
     }
     return outcome;
 }
@@ -532,9 +569,8 @@ copy_at_once(MigratePages *pages, unsigned block, uint64_t page,
 {
     UffdOutcome outcome = copy_page(pages, block, page, bytes);
     if (is_for_later(outcome)) {
-        struct timespec pause = {.tv_nsec = 1000000}; /* not to spin */
         migrate_pages_give_up(pages, block, page, 1);
-        nanosleep(&pause, NULL);
+        pause_ns(1000000); /* not to spin */
         return true;
     }
     if (!outcome_to_error(outcome, &pages->ram->blocks[block], page, error)) {

@@ -20,6 +20,7 @@
 #include "base/page-state.h"
 #include "migrate/migrate-alarm.h"
 #include "migrate/migrate-ram.h"
+#include "migrate/migrate-shortage.h"
 #include "migrate/migrate-waiters.h"
 
 /* Counters of one thread; merged for the report. */
@@ -75,6 +76,7 @@ PageState *migrate_pages_states(MigratePages *pages, unsigned block);
 bool migrate_pages_is_laid(const MigratePages *pages, unsigned block,
                            uint32_t extent);
 MigrateWaiters *migrate_pages_waiters(MigratePages *pages);
+MigrateShortage *migrate_pages_shortage(MigratePages *pages);
 
 /* Marks all pages of an extent that is a hole at the source. */
 void migrate_pages_hole(MigratePages *pages, unsigned block, uint32_t extent,
@@ -119,7 +121,8 @@ int migrate_pages_orphans_fd(const MigratePages *pages);
 
 /* Makes a PRESENT page visible; the fault path's everyday call. Where QEMU is
  * just discarding memory nothing can be mapped until the fault thread has read
- * the announcement: then who waits is woken instead, and faults again. */
+ * the announcement, and a zero page that is a hole needs memory: where that
+ * cannot be now, who waits is woken instead, and faults again. */
 bool migrate_pages_map(MigratePages *pages, unsigned block, uint64_t page,
                        GError **error);
 

@@ -56,7 +56,8 @@ has_been(uint64_t since_ns, const MigrateSession *session)
 }
 
 /* The source pushes until all is sent, and answers every question: no byte at
- * all, or no answer, means that it does not get through. */
+ * all, or no answer, means that it does not get through; or that we do not
+ * read, for want of memory, and then a new connection would not help. */
 bool
 migrate_rejoin_is_silent(MigrateSession *session, GError **error)
 {
@@ -66,7 +67,9 @@ migrate_rejoin_is_silent(MigrateSession *session, GError **error)
     const char *what = NULL;
     uint64_t bytes = flow(session);
     uint64_t asked_ns = migrate_fault_waits_since(session->destination.fault);
-    if (bytes != session->destination.flow_bytes) {
+    if (bytes != session->destination.flow_bytes ||
+        migrate_shortage_lasts(
+            migrate_pages_shortage(session->destination.pages))) {
         session->destination.flow_bytes = bytes;
         session->destination.flow_ns = fd_now_ns();
     }

@@ -54,6 +54,7 @@ migrate_status_to_json(const MigrateSession *session)
     migrate_json_text(json, "stage", migrate_stage_id_name(session->stage));
     migrate_json_bool(json, "past_no_return", session->past_no_return);
     migrate_json_bool(json, "peer_lost", session->control_lost);
+    migrate_json_bool(json, "lacks_memory", figures.lacks_memory);
     migrate_json_int(json, "total_pages", figures.total_pages);
     migrate_json_int(json, "present_pages", figures.present_pages);
     migrate_json_int(json, "faults", figures.faults);
@@ -330,6 +331,9 @@ migrate_status_describe(const char *json)
     }
     if (true_member(o, "peer_lost")) {
         g_string_append(text, "; CONNECTION LOST");
+    }
+    if (true_member(o, "lacks_memory")) {
+        g_string_append(text, "; NO MEMORY HERE");
     }
     return make_printable(text);
 }

@@ -121,18 +121,19 @@ lay_on_a_small_tmpfs(const char *directory)
     g_assert_no_errno(ftruncate(file, EXTENTS * (off_t)EXTENT_BYTES));
     g_assert_true(lay_all(file, getpid(), &result));
     g_assert_cmpuint(result.laid_extents, ==, EXTENTS / 2);
+    g_assert_cmpint(result.errors.kinds[0].errnum, ==, ENOSPC);
 }
 
 /* In a mount namespace of a child, so that nothing is left behind. */
 static void
-a_tmpfs_that_is_too_small(void)
+on_a_tmpfs(const char *size)
 {
     int status;
     pid_t pid = fork();
     if (pid == 0) {
         if (unshare(CLONE_NEWNS) < 0 ||
             mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-            mount("tmpfs", "/mnt", "tmpfs", 0, "size=32m") < 0) {
+            mount("tmpfs", "/mnt", "tmpfs", 0, size) < 0) {
             _exit(77);
         }
         lay_on_a_small_tmpfs("/mnt");
@@ -145,6 +146,20 @@ a_tmpfs_that_is_too_small(void)
     }
 }
 
+static void
+a_tmpfs_that_is_too_small(void)
+{
+    on_a_tmpfs("size=32m");
+}
+
+/* Room for the page that MADV_COLLAPSE wants to start from, and not for the
+ * rest: the kernel calls that EINVAL. */
+static void
+a_tmpfs_of_an_odd_size(void)
+{
+    on_a_tmpfs("size=33m");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -152,5 +167,6 @@ main(int argc, char **argv)
     kernel_fixture_add("/kernel/limits/cgroup", a_cgroup_that_is_too_small);
     kernel_fixture_add("/kernel/limits/full-cgroup", a_cgroup_that_is_full);
     kernel_fixture_add("/kernel/limits/tmpfs", a_tmpfs_that_is_too_small);
+    kernel_fixture_add("/kernel/limits/odd-tmpfs", a_tmpfs_of_an_odd_size);
     return g_test_run();
 }

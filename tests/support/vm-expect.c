@@ -207,6 +207,24 @@ vm_expect_number(JsonNode *report, const char *path)
     return value;
 }
 
+void
+vm_expect_status(VmTool *tool, const char *text)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VmTool) status = vm_tool_start("status", NULL, false, &error);
+    g_assert_no_error(error);
+    vm_expect_end(status, 20000, 0, "");
+    g_autofree char *said = vm_tool_stdout(status);
+    g_autofree char *pid =
+        g_strdup_printf("pid %d ", vm_child_pid(vm_tool_child(tool)));
+    const char *line = strstr(said, pid);
+    g_assert_nonnull(line);
+    g_autofree char *one = g_strndup(line, strcspn(line, "\n"));
+    if (!strstr(one, text)) {
+        g_error("status does not say \"%s\": %s", text, one);
+    }
+}
+
 bool
 vm_expect_capability(VmQemu *vm, const char *name)
 {

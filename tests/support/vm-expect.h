@@ -60,6 +60,9 @@ void vm_expect_arrived(VmPair *pair);
 /* The number at PATH of a report, which has it: see vm_tool_number(). */
 double vm_expect_number(JsonNode *report, const char *path);
 
+/* What "postlude status" says of TOOL, which runs, contains TEXT. */
+void vm_expect_status(VmTool *tool, const char *text);
+
 /* Value of the capability NAME. */
 bool vm_expect_capability(VmQemu *vm, const char *name);
 

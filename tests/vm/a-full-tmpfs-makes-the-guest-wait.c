@@ -21,18 +21,17 @@ mount_tmpfs(const char *path, const char *options, unsigned long flags)
 }
 
 static VmPair *
-start(const char *path)
+start(const char *path, const char *append)
 {
     VmQemuOptions source = vm_expect_options(96);
     VmQemuOptions destination = vm_expect_options(96);
-    source.append = destination.append =
-        "mib=64 scan=1 stride=64 report=50 slow=1000";
+    source.append = destination.append = append;
     destination.memory[0].path = path;
     return vm_expect_pair_of(&source, &destination);
 }
 
 static void
-test_waits(void)
+waits(const char *size, const char *append)
 {
     int status;
     static const char *const impatient[] = {"--link-timeout", "3", NULL};
@@ -42,15 +41,18 @@ test_waits(void)
     }
     g_autofree char *path = vm_child_make_directory("postlude-full", &error);
     g_assert_no_error(error);
-    mount_tmpfs(path, "size=40m", 0);
+    mount_tmpfs(path, size, 0);
     {
-        g_autoptr(VmPair) pair = start(path);
+        g_autoptr(VmPair) pair = start(path, append);
         g_autoptr(VmTool) send = vm_expect_send(pair, impatient);
         g_autoptr(VmTool) receive = vm_expect_receive(pair, impatient);
         vm_expect_says(receive, "or of the tmpfs, is too low for the guest in "
                                 "huge pages");
         vm_expect_says(receive, "the guest waits; free memory or raise");
         g_usleep(8 * G_USEC_PER_SEC);
+        g_autofree char *said = vm_tool_stderr(receive);
+        g_assert_null(strstr(said, "dialling the source"));
+        vm_expect_status(receive, "NO MEMORY HERE");
         g_assert_false(vm_child_has_ended(vm_tool_child(send), &status));
         g_assert_false(vm_child_has_ended(vm_tool_child(receive), &status));
         mount_tmpfs(path, "size=200m", MS_REMOUNT);
@@ -58,6 +60,20 @@ test_waits(void)
     }
     g_assert_no_errno(umount(path));
     vm_child_remove_directory(path);
+}
+
+static void
+test_waits(void)
+{
+    waits("size=40m", "mib=64 scan=1 stride=64 report=50 slow=1000");
+}
+
+/* A page of zeros costs nothing until the guest touches it; then there is no
+ * room for it either. */
+static void
+test_zeros_wait(void)
+{
+    waits("size=7m", "mib=64 scan=1 stride=64 report=50 slow=1000 zero=90");
 }
 
 int
@@ -71,5 +87,6 @@ main(int argc, char **argv)
         return g_strcmp0(g_getenv("TESTS_MUST_RUN"), "1") == 0 ? 1 : 77;
     }
     g_test_add_func("/full-tmpfs/waits", test_waits);
+    g_test_add_func("/full-tmpfs/zeros-wait", test_zeros_wait);
     return g_test_run();
 }

@@ -24,24 +24,6 @@ directory(unsigned flaws)
     return tls_certs_directory(certs, "127.0.0.1", "receiver.example", flaws);
 }
 
-static void
-assert_status_says(VmTool *tool, const char *text)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(VmTool) status = vm_tool_start("status", NULL, false, &error);
-    g_assert_no_error(error);
-    vm_expect_end(status, 20000, 0, "");
-    g_autofree char *said = vm_tool_stdout(status);
-    g_autofree char *pid =
-        g_strdup_printf("pid %d ", vm_child_pid(vm_tool_child(tool)));
-    const char *line = strstr(said, pid);
-    g_assert_nonnull(line);
-    g_autofree char *one = g_strndup(line, strcspn(line, "\n"));
-    if (!strstr(one, text)) {
-        g_error("status does not say \"%s\": %s", text, one);
-    }
-}
-
 /* A move that waits at the switchover, to be asked how it stands. */
 static void
 expect_move(const char *const *send_args, const char *const *receive_args,
@@ -55,8 +37,8 @@ expect_move(const char *const *send_args, const char *const *receive_args,
     g_autoptr(VmTool) send = vm_expect_send(pair, send_args);
     g_autoptr(VmTool) receive = vm_expect_receive(pair, receive_args);
     vm_expect_says(send, "send SIGUSR1");
-    assert_status_says(send, status);
-    assert_status_says(receive, status);
+    vm_expect_status(send, status);
+    vm_expect_status(receive, status);
     vm_child_kill(vm_tool_child(send), SIGUSR1);
     vm_expect_arrives(pair, send, receive);
 }

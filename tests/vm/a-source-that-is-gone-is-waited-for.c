@@ -38,21 +38,6 @@ assert_waits(VmQemu *vm)
     }
 }
 
-static void
-assert_status_says(const char *text)
-{
-    g_autoptr(GError) error = NULL;
-    int code = -1;
-    g_autoptr(VmTool) status = vm_tool_start("status", NULL, false, &error);
-    g_assert_no_error(error);
-    vm_tool_wait(status, 10000, &code, &error);
-    g_assert_no_error(error);
-    g_autofree char *said = vm_tool_stdout(status);
-    if (!strstr(said, text)) {
-        g_error("status does not say \"%s\": %s", text, said);
-    }
-}
-
 /* Much of the memory has not arrived. */
 static void
 lose_source(VmPair *pair, VmProxy *proxy, VmTool *send)
@@ -88,7 +73,7 @@ test_gone(gconstpointer kill_receiver)
     lose_source(pair, proxy, send);
     assert_waits(pair->destination);
     g_assert_false(vm_child_has_ended(vm_tool_child(receive), NULL));
-    assert_status_says("CONNECTION LOST");
+    vm_expect_status(receive, "CONNECTION LOST");
     if (kill_receiver) {
         vm_child_kill(vm_tool_child(receive), SIGKILL);
         vm_child_wait(vm_tool_child(receive), 10000, NULL);

@@ -3,7 +3,8 @@
  * Memory is charged to who touches it first: the folios that the helper lays
  * are charged to the cgroup of the QEMU they are for, not to the helper's. If
  * its limit leaves no room for huge pages, the guest arrives in small ones,
- * whole, and the operator is told.
+ * whole, and the operator is told. If it has no room for those either, the
+ * guest waits for a higher limit, instead of being killed by the kernel.
  */
 #include <string.h>
 
@@ -77,6 +78,41 @@ test_no_room_for_huge_pages(void)
     vm_expect_beats(pair->destination);
 }
 
+/* Data and zeros, so that both what is copied and what is a hole until the
+ * guest touches it meets the limit. */
+static void
+test_waits_for_a_higher_limit(void)
+{
+    static const char *const impatient[] = {"--link-timeout", "3", NULL};
+    g_auto(KernelCgroup) cgroup = {0};
+    int status;
+    if (!init_cgroup(&cgroup)) {
+        return;
+    }
+    VmQemuOptions options = vm_expect_options(160);
+    options.append = "mib=128 zero=30 scan=1 stride=64 report=50 slow=1000";
+    g_autoptr(VmPair) pair = vm_expect_pair_of(&options, &options);
+    kernel_cgroup_enter(&cgroup, vm_qemu_pid(pair->destination));
+    uint64_t before = kernel_cgroup_usage_bytes(&cgroup);
+    kernel_cgroup_limit(&cgroup, before + (40 << 20));
+    g_autoptr(VmTool) send = vm_expect_send(pair, impatient);
+    g_autoptr(VmTool) receive = vm_expect_receive(pair, impatient);
+    vm_expect_says(receive, "QEMU's memory cgroup is full): the guest waits");
+    g_usleep(8 * G_USEC_PER_SEC);
+    g_assert_false(vm_child_has_ended(vm_tool_child(send), &status));
+    g_assert_false(vm_child_has_ended(vm_tool_child(receive), &status));
+    uint64_t full = kernel_cgroup_usage_bytes(&cgroup);
+    g_test_message("%" G_GUINT64_FORMAT " of 40 MiB were used",
+                   (full - before) >> 20);
+    g_assert_cmpuint(full - before, <=, 40 << 20);
+    g_assert_cmpuint(full - before, >=, 30 << 20);
+    g_autofree char *said = vm_tool_stderr(receive);
+    g_assert_null(strstr(said, "dialling the source"));
+    vm_expect_status(receive, "NO MEMORY HERE");
+    kernel_cgroup_limit(&cgroup, before + (256 << 20));
+    vm_expect_arrives(pair, send, receive);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -84,5 +120,7 @@ main(int argc, char **argv)
     g_test_add_func("/the-guest-pays/charged-to-qemu", test_charged_to_qemu);
     g_test_add_func("/the-guest-pays/no-room-for-huge-pages",
                     test_no_room_for_huge_pages);
+    g_test_add_func("/the-guest-pays/waits-for-a-higher-limit",
+                    test_waits_for_a_higher_limit);
     return g_test_run();
 }

@@ -128,11 +128,32 @@ kernel_cgroup_reclaim(const KernelCgroup *cgroup)
     }
 }
 
+/* Where swap is not accounted for there is no such file. */
+static void
+try_write(const KernelCgroup *cgroup, const char *name, uint64_t value)
+{
+    g_autofree char *path = g_build_filename(cgroup->directory, name, NULL);
+    FILE *file = fopen(path, "we");
+    if (file) {
+        fprintf(file, "%" PRIu64, value);
+        fclose(file);
+    }
+}
+
+/* In v1 the limit of memory and swap together may never be the lower one: it
+ * is raised before, or lowered after. */
 void
 kernel_cgroup_limit(const KernelCgroup *cgroup, uint64_t bytes)
 {
-    write_text(cgroup,
-               cgroup->unified ? "memory.max" : "memory.limit_in_bytes", bytes);
+    static const char both[] = "memory.memsw.limit_in_bytes";
+    if (cgroup->unified) {
+        try_write(cgroup, "memory.swap.max", 0);
+        write_text(cgroup, "memory.max", bytes);
+    } else {
+        try_write(cgroup, both, bytes);
+        write_text(cgroup, "memory.limit_in_bytes", bytes);
+        try_write(cgroup, both, bytes);
+    }
 }
 
 uint64_t

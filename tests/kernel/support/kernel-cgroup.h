@@ -32,6 +32,7 @@ void kernel_cgroup_enter(const KernelCgroup *cgroup, pid_t pid);
  * still be reclaimed does not make room later on. */
 void kernel_cgroup_reclaim(const KernelCgroup *cgroup);
 
+/* At most BYTES are charged to it, and none of it goes to swap. */
 void kernel_cgroup_limit(const KernelCgroup *cgroup, uint64_t bytes);
 
 /* What is charged to it now. The kernel charges in batches: right within half

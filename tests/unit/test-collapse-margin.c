@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The margin of memory cgroups, on files as both versions have them. Where
+ * swap could help depends on the host, so these cgroups may have none; and the
+ * directory's own parents are no cgroups, which ends the climb.
+ */
+#include <glib/gstdio.h>
+#include <unistd.h>
+
+#include "collapse/collapse-margin.h"
+
+#define MIB (UINT64_C(1) << 20)
+#define NO_LIMIT_V1 "9223372036854771712\n"
+
+typedef struct {
+    const char *name, *text;
+} File;
+
+typedef struct {
+    char *above, *inner;
+} Scene;
+
+static void
+put(const char *directory, const File *files)
+{
+    for (; files->name; files++) {
+        g_autofree char *path = g_build_filename(directory, files->name, NULL);
+        g_autoptr(GError) error = NULL;
+        g_file_set_contents(path, files->text, -1, &error);
+        g_assert_no_error(error);
+    }
+}
+
+static void
+take_away(const char *directory)
+{
+    g_autoptr(GDir) dir = g_dir_open(directory, 0, NULL);
+    const char *name;
+    while ((name = g_dir_read_name(dir))) {
+        g_autofree char *path = g_build_filename(directory, name, NULL);
+        unlink(path);
+    }
+    g_assert_no_errno(rmdir(directory));
+}
+
+static void
+scene_begin(Scene *s)
+{
+    s->above = g_dir_make_tmp("postlude-margin-XXXXXX", NULL);
+    s->inner = g_build_filename(s->above, "vm.scope", NULL);
+    g_assert_no_errno(g_mkdir(s->inner, 0700));
+}
+
+static void
+scene_end(Scene *s)
+{
+    take_away(s->inner);
+    take_away(s->above);
+    g_free(s->inner);
+    g_free(s->above);
+}
+
+static const File v2_inner[] = {
+    {"memory.max", "104857600\n"},     /* 100 MiB */
+    {"memory.current", "94371840\n"},  /* 90 MiB */
+    {"memory.swap.max", "0\n"},
+    {"memory.swap.current", "0\n"},
+    {"memory.stat", "anon 1\nfile 999999999\nshmem 5\nactive_file 1048576\n"
+                    "inactive_file 2097152\nunevictable 7\n"},
+    {NULL, NULL}};
+
+static void
+v2(void)
+{
+    static const File none_above[] = {
+        {"memory.max", "max\n"}, {"memory.current", "999999999999\n"},
+        {"memory.stat", ""}, {NULL, NULL}};
+    static const File less_above[] = {
+        {"memory.max", "1048576\n"}, {"memory.current", "1044480\n"},
+        {"memory.swap.max", "0\n"}, {"memory.swap.current", "0\n"},
+        {"memory.stat", "anon 3\n"}, {NULL, NULL}};
+    static const File freed[] = {{"memory.current", "1048576\n"},
+                                 {NULL, NULL}};
+    static const File over[] = {
+        {"memory.current", "204857600\n"},
+        {"memory.stat", "anon 3\nmapped_active_file 77777777"}, {NULL, NULL}};
+    Scene s;
+    scene_begin(&s);
+    put(s.inner, v2_inner);
+    put(s.above, none_above);
+    g_autoptr(CollapseMargin) margin = collapse_margin_open_at(s.inner);
+    g_assert_cmpuint(collapse_margin_bytes(margin), ==, 13 * MIB);
+    put(s.above, less_above);
+    /* The files are replaced, and it has the old ones open. */
+    g_assert_cmpuint(collapse_margin_bytes(margin), ==, 13 * MIB);
+    g_autoptr(CollapseMargin) now = collapse_margin_open_at(s.inner);
+    g_assert_cmpuint(collapse_margin_bytes(now), ==, 4096);
+    put(s.above, none_above);
+    put(s.inner, freed);
+    g_autoptr(CollapseMargin) roomy = collapse_margin_open_at(s.inner);
+    g_assert_cmpuint(collapse_margin_bytes(roomy), ==, 99 * MIB);
+    put(s.inner, over);
+    g_autoptr(CollapseMargin) full = collapse_margin_open_at(s.inner);
+    g_assert_cmpuint(collapse_margin_bytes(full), ==, 0);
+    scene_end(&s);
+}
+
+/* In v1 memsw counts memory and swap together, and may be the lower of both. */
+static void
+v1(void)
+{
+    static const File inner[] = {
+        {"memory.limit_in_bytes", "104857600\n"},
+        {"memory.usage_in_bytes", "94371840\n"},
+        {"memory.memsw.limit_in_bytes", "104857600\n"},
+        {"memory.memsw.usage_in_bytes", "95420416\n"},
+        {"memory.stat", "inactive_file 9999999\nactive_file 9999999\n"
+                        "total_inactive_file 1048576\n"
+                        "total_active_file 1048576\n"},
+        {NULL, NULL}};
+    static const File above[] = {
+        {"memory.limit_in_bytes", NO_LIMIT_V1},
+        {"memory.usage_in_bytes", "999999999\n"},
+        {"memory.memsw.limit_in_bytes", NO_LIMIT_V1},
+        {"memory.memsw.usage_in_bytes", "999999999\n"},
+        {"memory.stat", ""}, {NULL, NULL}};
+    Scene s;
+    scene_begin(&s);
+    put(s.inner, inner);
+    put(s.above, above);
+    g_autoptr(CollapseMargin) margin = collapse_margin_open_at(s.inner);
+    g_assert_cmpuint(collapse_margin_bytes(margin), ==, 11 * MIB);
+    scene_end(&s);
+}
+
+static void
+no_cgroup(void)
+{
+    Scene s;
+    scene_begin(&s);
+    g_autoptr(CollapseMargin) margin = collapse_margin_open_at(s.inner);
+    g_assert_cmpuint(collapse_margin_bytes(margin), ==, UINT64_MAX);
+    scene_end(&s);
+}
+
+static void
+ours(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(CollapseMargin) margin = collapse_margin_open(getpid(), &error);
+    if (!margin) {
+        g_test_skip(error->message);
+        return;
+    }
+    g_assert_cmpuint(collapse_margin_bytes(margin), >, 0);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/margin/v2", v2);
+    g_test_add_func("/margin/v1", v1);
+    g_test_add_func("/margin/no-cgroup", no_cgroup);
+    g_test_add_func("/margin/ours", ours);
+    return g_test_run();
+}
