@@ -6,7 +6,9 @@
  * a proper reply. Nobody may wait for more than the monitor has to say, so it
  * hangs up as well when what it said is not whole.
  */
+#include <errno.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -70,9 +72,14 @@ answer(int fd, const char *line, unsigned id)
            is_whole(text);
 }
 
+/* libFuzzer looks at the clock by SIGALRM, without SA_RESTART: that is for the
+ * thread of the client, which has to bear it. */
 static gpointer
 be_qemu(gpointer data)
 {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
     for (;;) {
         autofd fd = accept(monitor.listener, NULL, NULL);
         bool ok = fd_write_all(fd, GREETING, strlen(GREETING), 0, NULL) &&
@@ -199,6 +206,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         qmp_event_free(event);
     }
     qmp_client_close(client);
-    sem_wait(&monitor.done);
+    while (sem_wait(&monitor.done) < 0) {
+        g_assert_cmpint(errno, ==, EINTR);
+    }
     return 0;
 }
