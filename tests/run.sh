@@ -26,8 +26,9 @@ usage: tests/run.sh [--suite NAME]... [--long] [--sanitize] [--no-install]
 Suites kernel, host, vm and libvirt need root. With TESTS_MUST_RUN=1 a skipped
 test is a failed one. The build is in ./build (./build-sanitize); what is downloaded stays
 in $POSTLUDE_TEST_CACHE (as root /var/cache/postlude-tests) and in
-$POSTLUDE_QEMU10_ROOT (/opt/postlude-trixie). POSTLUDE_FUZZ_SECONDS is the time
-for each parser (default 60; with --long 120), two at a time.
+$POSTLUDE_QEMU10_ROOT (/opt/postlude-trixie). Suite fuzz tries a fixed number of
+inputs, about a minute's for each parser, two parsers at a time; for
+POSTLUDE_FUZZ_SECONDS each (with --long 120) it looks for something new.
 END
 }
 

@@ -1,16 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# run-target.sh PROGRAM CORPUS: one libFuzzer target for POSTLUDE_FUZZ_SECONDS
-# (60), from the seed POSTLUDE_FUZZ_SEED (1: the same inputs for the same tree;
-# 0 draws one). What it learns goes into a directory that is removed; with
+# run-target.sh PROGRAM CORPUS RUNS: one libFuzzer target, RUNS inputs from a
+# fixed seed and at fixed addresses (where it hashes program counters), so that
+# one tree tries the same inputs on every machine: whoever finds something has
+# changed something. With POSTLUDE_FUZZ_SECONDS it looks for something new: for
+# so long, from a seed that is drawn (or POSTLUDE_FUZZ_SEED).
+# What it learns goes into a directory that is removed; with
 # POSTLUDE_FUZZ_KEEP=DIR into DIR/TARGET, and the next run goes on from there.
 # An input that fails is written to DIR, or to the current directory.
 set -eu
 program=$1
 corpus=$2
+runs=$3
 name=$(basename "$program")
-seconds=${POSTLUDE_FUZZ_SECONDS:-60}
 if [ -n "${POSTLUDE_FUZZ_KEEP:-}" ]; then
     learned=$POSTLUDE_FUZZ_KEEP/$name
     artifacts=$POSTLUDE_FUZZ_KEEP/
@@ -21,7 +24,13 @@ else
     trap 'rm -rf "$learned"' EXIT
     trap 'exit 130' INT TERM HUP
 fi
-set -- -seed="${POSTLUDE_FUZZ_SEED:-1}" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 \
+if [ -n "${POSTLUDE_FUZZ_SECONDS:-}" ]; then
+    set -- -seed="${POSTLUDE_FUZZ_SEED:-0}" \
+        -max_total_time="$POSTLUDE_FUZZ_SECONDS"
+else
+    set -- -seed="${POSTLUDE_FUZZ_SEED:-1}" -runs="$runs"
+fi
+set -- "$@" -timeout=20 -rss_limit_mb=2048 \
     -artifact_prefix="$artifacts$name-" -print_final_stats=1
 # json-glib (1.6) forgets the first of several values in one text. The corpora
 # are replayed with leaks counted, by suite sanitize.
@@ -35,8 +44,12 @@ if [ -f "$dictionary" ]; then
     set -- "$@" -dict="$dictionary"
 fi
 # Not libFuzzer's own 77, which means "skipped" to whoever reads ours.
+fixed=
+if setarch -R true 2>/dev/null; then
+    fixed="setarch -R" # a container may forbid it
+fi
 status=0
-"$program" "$@" "$learned" "$corpus" >"$learned.log" 2>&1 || status=$?
+$fixed "$program" "$@" "$learned" "$corpus" >"$learned.log" 2>&1 || status=$?
 if [ $status -ne 0 ]; then
     cat "$learned.log"
 else
