@@ -9,11 +9,13 @@
 
 #include "base/fd.h"
 #include "qmp/qmp-qemu.h"
+#include "tests/support/vm-linux.h"
 
 #define FILL_MS 120000
 #define MOVE_MS 60000
 #define SCAN_MS 120000
 #define BEAT_MS 30000
+#define TICKS_MS 120000
 
 VmQemuOptions
 vm_expect_options(unsigned mib)
@@ -223,6 +225,33 @@ vm_expect_status(VmTool *tool, const char *text)
     if (!strstr(one, text)) {
         g_error("status does not say \"%s\": %s", text, one);
     }
+}
+
+static void
+wait_serial(VmQemu *vm, const char *text)
+{
+    g_autoptr(GError) error = NULL;
+    vm_qemu_wait_serial(vm, text, TICKS_MS, &error);
+    g_assert_no_error(error);
+}
+
+static int
+ticks_of(VmQemu *vm)
+{
+    g_autofree char *text = vm_qemu_serial_text(vm);
+    return vm_linux_ticks(text);
+}
+
+void
+vm_expect_ticks(VmQemu *vm, int more)
+{
+    /* Of a line that it began on another host only half is here. */
+    wait_serial(vm, "tick ");
+    int first = ticks_of(vm);
+    g_assert_cmpint(first, >, 0);
+    g_autofree char *wanted = g_strdup_printf("tick %d ok", first + more);
+    wait_serial(vm, wanted);
+    g_assert_cmpint(ticks_of(vm), >=, first + more);
 }
 
 bool

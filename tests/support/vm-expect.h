@@ -63,6 +63,10 @@ double vm_expect_number(JsonNode *report, const char *path);
 /* What "postlude status" says of TOOL, which runs, contains TEXT. */
 void vm_expect_status(VmTool *tool, const char *text);
 
+/* The Linux test guest goes on in VM for at least MORE ticks from now on, none
+ * of them wrong: see vm_linux_ticks(). */
+void vm_expect_ticks(VmQemu *vm, int more);
+
 /* Value of the capability NAME. */
 bool vm_expect_capability(VmQemu *vm, const char *name);
 

@@ -7,27 +7,13 @@
 #include "tests/support/vm-linux.h"
 
 static void
-expect_ticks(VmQemu *vm, const char *before, int more)
-{
-    g_autoptr(GError) error = NULL;
-    int first = vm_linux_ticks(before);
-    g_assert_cmpint(first, >, 0);
-    g_autofree char *wanted = g_strdup_printf("tick %d ok", first + more);
-    vm_qemu_wait_serial(vm, wanted, 60000, &error);
-    g_assert_no_error(error);
-    g_autofree char *now = vm_qemu_serial_text(vm);
-    g_assert_cmpint(vm_linux_ticks(now), >=, first + more);
-}
-
-static void
 expect_hop(VmPair *pair)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *before = vm_qemu_serial_text(pair->source);
     vm_pair_migrate(pair, 60000, NULL, NULL, &error);
     g_assert_no_error(error);
     /* Each tick compares one of 16 pairs of files: all of them, and more. */
-    expect_ticks(pair->destination, before, 20);
+    vm_expect_ticks(pair->destination, 20);
     vm_pair_check_left_clean(pair, &error);
     g_assert_no_error(error);
     uint64_t huge, rss;
