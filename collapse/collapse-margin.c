@@ -127,11 +127,13 @@ uint64_t
 collapse_margin_stat(const char *text, const char *name)
 {
     size_t length = strlen(name);
-    for (const char *line = text; line && *line;
-         line = strchr(line, '\n'), line += line != NULL) {
+    const char *line = text;
+    while (line) {
         if (strncmp(line, name, length) == 0 && line[length] == ' ') {
             return g_ascii_strtoull(line + length + 1, NULL, 10);
         }
+        const char *end = strchr(line, '\n');
+        line = end ? end + 1 : NULL;
     }
     return 0;
 }
