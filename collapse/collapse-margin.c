@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The margin of memory cgroups: see collapse-margin.h.
+ * The margin of memory cgroups and the host: see collapse-margin.h.
  */
 #include "collapse/collapse-margin.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "collapse/collapse-cgroup.h"
 
-#define STAT_ROOM 16384
+#define TEXT_ROOM 16384
 /* So much is plenty, and memory.stat, the dear one, need not be read. */
 #define PLENTY (UINT64_C(64) << 20)
 
@@ -40,6 +39,7 @@ typedef struct {
 
 struct CollapseMargin {
     GArray *levels; /* innermost first */
+    int meminfo;    /* of the host */
 };
 
 static void
@@ -80,35 +80,49 @@ open_level(const char *directory, const Names *names, Level *level)
 
 /* The root of either hierarchy ends the climb: in v2 it has no limit, and what
  * is above a v1 mount is no cgroup. */
-CollapseMargin *
-collapse_margin_open_at(const char *directory)
+static void
+open_levels(const char *directory, GArray *levels)
 {
-    CollapseMargin *margin = g_new0(CollapseMargin, 1);
     g_autofree char *at = g_strdup(directory);
     Level level;
-    margin->levels = g_array_new(FALSE, FALSE, sizeof(Level));
-    g_array_set_clear_func(margin->levels, clear_level);
     while (open_level(at, &versions[0], &level) ||
            open_level(at, &versions[1], &level)) {
-        g_array_append_val(margin->levels, level);
+        g_array_append_val(levels, level);
         char *above = g_path_get_dirname(at);
         g_free(at);
         at = above;
+    }
+}
+
+CollapseMargin *
+collapse_margin_open_at(const char *directory, const char *meminfo)
+{
+    CollapseMargin *margin = g_new0(CollapseMargin, 1);
+    margin->meminfo = open(meminfo, O_RDONLY | O_CLOEXEC);
+    margin->levels = g_array_new(FALSE, FALSE, sizeof(Level));
+    g_array_set_clear_func(margin->levels, clear_level);
+    if (directory) {
+        open_levels(directory, margin->levels);
     }
     return margin;
 }
 
 CollapseMargin *
-collapse_margin_open(pid_t pid, GError **error)
+collapse_margin_open(pid_t pid)
 {
-    g_autofree char *directory = collapse_cgroup_directory(pid, error);
-    return directory ? collapse_margin_open_at(directory) : NULL;
+    g_autoptr(GError) why = NULL;
+    g_autofree char *directory = collapse_cgroup_directory(pid, &why);
+    if (!directory) {
+        g_info("no memory limit is minded: %s", why->message);
+    }
+    return collapse_margin_open_at(directory, "/proc/meminfo");
 }
 
 void
 collapse_margin_free(CollapseMargin *margin)
 {
     g_array_unref(margin->levels);
+    fd_clear(&margin->meminfo);
     g_free(margin);
 }
 
@@ -138,22 +152,40 @@ collapse_margin_stat(const char *text, const char *name)
     return 0;
 }
 
+static char *
+read_text(int fd)
+{
+    char *text = g_malloc(TEXT_ROOM);
+    ssize_t n = fd < 0 ? -1 : pread(fd, text, TEXT_ROOM - 1, 0);
+    text[MAX(n, 0)] = '\0';
+    return text;
+}
+
 /* Dirty or not, it goes before anybody is killed. */
 static uint64_t
 page_cache_bytes(const Level *level)
 {
-    g_autofree char *text = g_malloc(STAT_ROOM);
-    ssize_t n = pread(level->stat, text, STAT_ROOM - 1, 0);
-    text[MAX(n, 0)] = '\0';
+    g_autofree char *text = read_text(level->stat);
     return collapse_margin_stat(text, level->names->active) +
            collapse_margin_stat(text, level->names->inactive);
 }
 
-static uint64_t
-free_swap_bytes(void)
+typedef struct {
+    uint64_t available_bytes; /* UINT64_MAX: not known */
+    uint64_t swap_bytes;      /* free */
+} Host;
+
+static Host
+look_at_host(int meminfo)
 {
-    struct sysinfo host;
-    return sysinfo(&host) == 0 ? (uint64_t)host.freeswap * host.mem_unit : 0;
+    g_autofree char *text = read_text(meminfo);
+    Host host = {.available_bytes = UINT64_MAX};
+    if (strstr(text, "MemAvailable:")) {
+        host.available_bytes = collapse_margin_stat(text, "MemAvailable:")
+                               << 10;
+    }
+    host.swap_bytes = collapse_margin_stat(text, "SwapFree:") << 10;
+    return host;
 }
 
 static uint64_t
@@ -173,7 +205,7 @@ sum(uint64_t a, uint64_t b)
 }
 
 static uint64_t
-level_bytes(const Level *level)
+level_bytes(const Level *level, const Host *host)
 {
     bool both = level->names->swap_includes_memory;
     uint64_t left = left_of(level->limit, level->usage);
@@ -183,17 +215,19 @@ level_bytes(const Level *level)
         return at_least;
     }
     uint64_t cache = page_cache_bytes(level);
-    uint64_t host = free_swap_bytes();
-    return both ? MIN(sum(left, sum(cache, host)), sum(swap, cache))
-                : sum(left, sum(cache, MIN(swap, host)));
+    uint64_t out = host->swap_bytes;
+    return both ? MIN(sum(left, sum(cache, out)), sum(swap, cache))
+                : sum(left, sum(cache, MIN(swap, out)));
 }
 
 uint64_t
 collapse_margin_bytes(const CollapseMargin *margin)
 {
-    uint64_t least = UINT64_MAX;
+    Host host = look_at_host(margin->meminfo);
+    uint64_t least = sum(host.available_bytes, host.swap_bytes);
     for (guint i = 0; i < margin->levels->len; i++) {
-        uint64_t bytes = level_bytes(&g_array_index(margin->levels, Level, i));
+        uint64_t bytes =
+            level_bytes(&g_array_index(margin->levels, Level, i), &host);
         least = MIN(least, bytes);
     }
     return least;

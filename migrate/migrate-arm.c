@@ -242,8 +242,8 @@ make_pages(MigrateSession *session, uint8_t **laid, GError **error)
                              &session->alarm, error);
 }
 
-/* Before the threads: see migrate-confine.c. What has to be read of the cgroups
- * later is opened now. Nobody to stay outside: then all of us has to; a guest
+/* Before the threads: see migrate-confine.c. What has to be read later is
+ * opened now. Nobody to stay outside: then all of us has to; a guest
  * that waits for its memory must not be left alone. */
 bool
 migrate_arm_confine(MigrateSession *session, GError **error)
@@ -251,7 +251,7 @@ migrate_arm_confine(MigrateSession *session, GError **error)
     const MigrateOptions *options = &session->options;
     g_autoptr(GError) why = NULL;
     migrate_shortage_mind(migrate_pages_shortage(session->destination.pages),
-                          session->pid);
+                          collapse_margin_open(session->pid));
     if (options->no_confine) {
         return true;
     }

@@ -31,21 +31,10 @@ migrate_shortage_clear(MigrateShortage *shortage)
 }
 
 void
-migrate_shortage_mind_margin(MigrateShortage *shortage, CollapseMargin *margin)
+migrate_shortage_mind(MigrateShortage *shortage, CollapseMargin *margin)
 {
     g_clear_pointer(&shortage->margin, collapse_margin_free);
     shortage->margin = margin;
-}
-
-void
-migrate_shortage_mind(MigrateShortage *shortage, pid_t pid)
-{
-    g_autoptr(GError) why = NULL;
-    CollapseMargin *margin = collapse_margin_open(pid, &why);
-    if (!margin) {
-        g_info("no memory limit of QEMU is minded: %s", why->message);
-    }
-    migrate_shortage_mind_margin(shortage, margin);
 }
 
 static uint64_t
@@ -89,7 +78,8 @@ migrate_shortage_note(MigrateShortage *shortage, const char *block,
     if (say) {
         g_warning("no memory for RAM block '%s' on this host (%s): the guest "
                   "waits; free memory or raise QEMU's cgroup limit",
-                  block, limit ? "QEMU's memory cgroup is full" : reason);
+                  block, limit ? "the host or QEMU's memory cgroup is full"
+                               : reason);
     }
 }
 

@@ -2,16 +2,15 @@
  *
  * No memory on the destination for a page of a small extent or a hole that the
  * guest touches: whether there is some, since when there is none, and saying
- * so. The kernel answers ENOMEM or ENOSPC where the host or the tmpfs is full,
- * and then we wait. Where QEMU's memory cgroup is full it does not answer, but
- * kills QEMU: that is asked before.
+ * so. The kernel answers ENOSPC where the tmpfs is full, and ENOMEM now and
+ * then, and then we wait. Where the host or QEMU's memory cgroup is full it does
+ * not answer, but kills somebody, and QEMU is the largest: that is asked before.
  */
 #pragma once
 
 #include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "collapse/collapse-margin.h"
 
@@ -26,18 +25,14 @@ typedef struct {
 void migrate_shortage_init(MigrateShortage *shortage);
 void migrate_shortage_clear(MigrateShortage *shortage);
 
-/* From now on it minds the cgroups of PID (of MARGIN, taken over). Without any
- * there is no limit to mind. Before the threads, and before the process loses
- * its file system. */
-void migrate_shortage_mind(MigrateShortage *shortage, pid_t pid);
-void migrate_shortage_mind_margin(MigrateShortage *shortage,
-                                  CollapseMargin *margin);
+/* From now on it minds MARGIN (taken over; NULL: none). Before the threads. */
+void migrate_shortage_mind(MigrateShortage *shortage, CollapseMargin *margin);
 
-/* True if the cgroups have room for one page more; it counts as taken. Any
+/* True if the margin has room for one page more; it counts as taken. Any
  * thread. */
 bool migrate_shortage_allows_page(MigrateShortage *shortage);
 
-/* A page found no room in RAM block BLOCK: because of the cgroups, or else for
+/* A page found no room in RAM block BLOCK: because of the margin, or else for
  * REASON. Said at most twice a minute, because it can last. Any thread. */
 void migrate_shortage_note(MigrateShortage *shortage, const char *block,
                            const char *reason);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The margin of memory cgroups, on files as both versions have them. Where
- * swap could help depends on the host, so these cgroups may have none; and the
- * directory's own parents are no cgroups, which ends the climb.
+ * The margin of memory cgroups, on files as both versions have them, and of a
+ * host. The directory's own parents are no cgroups, which ends the climb.
  */
 #include <glib/gstdio.h>
 #include <unistd.h>
@@ -60,6 +59,12 @@ scene_end(Scene *s)
     g_free(s->above);
 }
 
+static CollapseMargin *
+of_cgroup(const Scene *s)
+{
+    return collapse_margin_open_at(s->inner, "/dev/null");
+}
+
 static const File v2_inner[] = {
     {"memory.max", "104857600\n"},     /* 100 MiB */
     {"memory.current", "94371840\n"},  /* 90 MiB */
@@ -88,19 +93,19 @@ v2(void)
     scene_begin(&s);
     put(s.inner, v2_inner);
     put(s.above, none_above);
-    g_autoptr(CollapseMargin) margin = collapse_margin_open_at(s.inner);
+    g_autoptr(CollapseMargin) margin = of_cgroup(&s);
     g_assert_cmpuint(collapse_margin_bytes(margin), ==, 13 * MIB);
     put(s.above, less_above);
     /* The files are replaced, and it has the old ones open. */
     g_assert_cmpuint(collapse_margin_bytes(margin), ==, 13 * MIB);
-    g_autoptr(CollapseMargin) now = collapse_margin_open_at(s.inner);
+    g_autoptr(CollapseMargin) now = of_cgroup(&s);
     g_assert_cmpuint(collapse_margin_bytes(now), ==, 4096);
     put(s.above, none_above);
     put(s.inner, freed);
-    g_autoptr(CollapseMargin) roomy = collapse_margin_open_at(s.inner);
+    g_autoptr(CollapseMargin) roomy = of_cgroup(&s);
     g_assert_cmpuint(collapse_margin_bytes(roomy), ==, 99 * MIB);
     put(s.inner, over);
-    g_autoptr(CollapseMargin) full = collapse_margin_open_at(s.inner);
+    g_autoptr(CollapseMargin) full = of_cgroup(&s);
     g_assert_cmpuint(collapse_margin_bytes(full), ==, 0);
     scene_end(&s);
 }
@@ -128,7 +133,7 @@ v1(void)
     scene_begin(&s);
     put(s.inner, inner);
     put(s.above, above);
-    g_autoptr(CollapseMargin) margin = collapse_margin_open_at(s.inner);
+    g_autoptr(CollapseMargin) margin = of_cgroup(&s);
     g_assert_cmpuint(collapse_margin_bytes(margin), ==, 11 * MIB);
     scene_end(&s);
 }
@@ -138,21 +143,53 @@ no_cgroup(void)
 {
     Scene s;
     scene_begin(&s);
-    g_autoptr(CollapseMargin) margin = collapse_margin_open_at(s.inner);
+    g_autoptr(CollapseMargin) margin = of_cgroup(&s);
     g_assert_cmpuint(collapse_margin_bytes(margin), ==, UINT64_MAX);
+    scene_end(&s);
+}
+
+static void
+host(void)
+{
+    static const File roomy[] = {
+        {"meminfo", "MemTotal:       24644304 kB\nMemFree:  1 kB\n"
+                    "MemAvailable:       3072 kB\nSwapFree: 1024 kB\n"},
+        {NULL, NULL}};
+    static const File full[] = {
+        {"meminfo", "MemAvailable:   0 kB\nSwapFree:       0 kB\n"},
+        {NULL, NULL}};
+    static const File swaps[] = {{"memory.swap.max", "max\n"}, {NULL, NULL}};
+    Scene s;
+    scene_begin(&s);
+    put(s.inner, v2_inner);
+    put(s.above, roomy);
+    g_autofree char *meminfo = g_build_filename(s.above, "meminfo", NULL);
+    g_autoptr(CollapseMargin) alone = collapse_margin_open_at(NULL, meminfo);
+    g_assert_cmpuint(collapse_margin_bytes(alone), ==, 4 * MIB);
+    g_autoptr(CollapseMargin) both = collapse_margin_open_at(s.inner, meminfo);
+    g_assert_cmpuint(collapse_margin_bytes(both), ==, 4 * MIB);
+    put(s.above, full);
+    g_autoptr(CollapseMargin) none = collapse_margin_open_at(s.inner, meminfo);
+    g_assert_cmpuint(collapse_margin_bytes(none), ==, 0);
+    /* The cgroup may use the host's swap, as far as there is some. */
+    static const File plenty[] = {
+        {"meminfo", "MemAvailable: 999999 kB\nSwapFree: 2048 kB\n"},
+        {NULL, NULL}};
+    put(s.inner, swaps);
+    put(s.above, plenty);
+    g_autoptr(CollapseMargin) out = collapse_margin_open_at(s.inner, meminfo);
+    g_assert_cmpuint(collapse_margin_bytes(out), ==, 15 * MIB);
     scene_end(&s);
 }
 
 static void
 ours(void)
 {
-    g_autoptr(GError) error = NULL;
-    g_autoptr(CollapseMargin) margin = collapse_margin_open(getpid(), &error);
-    if (!margin) {
-        g_test_skip(error->message);
-        return;
-    }
+    g_autoptr(CollapseMargin) margin = collapse_margin_open(getpid());
+    g_autoptr(CollapseMargin) host =
+        collapse_margin_open_at(NULL, "/proc/meminfo");
     g_assert_cmpuint(collapse_margin_bytes(margin), >, 0);
+    g_assert_cmpuint(collapse_margin_bytes(host), <, UINT64_MAX);
 }
 
 int
@@ -162,6 +199,7 @@ main(int argc, char **argv)
     g_test_add_func("/margin/v2", v2);
     g_test_add_func("/margin/v1", v1);
     g_test_add_func("/margin/no-cgroup", no_cgroup);
+    g_test_add_func("/margin/host", host);
     g_test_add_func("/margin/ours", ours);
     return g_test_run();
 }

@@ -75,8 +75,8 @@ limited(void)
     MigrateShortage shortage;
     g_autofree char *directory = make_cgroup(20 * MIB);
     migrate_shortage_init(&shortage);
-    migrate_shortage_mind_margin(&shortage,
-                                 collapse_margin_open_at(directory));
+    migrate_shortage_mind(&shortage,
+                          collapse_margin_open_at(directory, "/dev/null"));
     uint64_t pages = take_all(&shortage, directory, 20 * MIB);
     g_assert_cmpuint(pages * PAGE_BYTES, ==, 16 * MIB); /* 4 stay */
     g_assert_false(migrate_shortage_allows_page(&shortage));
@@ -97,8 +97,8 @@ not_too_much_at_once(void)
     MigrateShortage shortage;
     g_autofree char *directory = make_cgroup(LIMIT);
     migrate_shortage_init(&shortage);
-    migrate_shortage_mind_margin(&shortage,
-                                 collapse_margin_open_at(directory));
+    migrate_shortage_mind(&shortage,
+                          collapse_margin_open_at(directory, "/dev/null"));
     g_assert_true(migrate_shortage_allows_page(&shortage));
     leave(directory, 0);
     uint64_t pages = 1;
@@ -115,7 +115,7 @@ unlimited(void)
 {
     MigrateShortage shortage;
     migrate_shortage_init(&shortage);
-    migrate_shortage_mind_margin(&shortage, NULL);
+    migrate_shortage_mind(&shortage, NULL);
     for (unsigned i = 0; i < 100000; i++) {
         g_assert_true(migrate_shortage_allows_page(&shortage));
     }
