@@ -6,6 +6,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "base/fd.h"
 #include "qmp/qmp-qemu.h"
@@ -207,6 +208,29 @@ vm_expect_number(JsonNode *report, const char *path)
     vm_tool_number(report, path, &value, &error);
     g_assert_no_error(error);
     return value;
+}
+
+VmTool *
+vm_expect_take_over(VmTool *tool, const char *verb, VmQemu *vm,
+                    const char *const *extra)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) args = g_ptr_array_new();
+    int status = 0;
+    vm_child_kill(vm_tool_child(tool), SIGKILL);
+    vm_child_wait(vm_tool_child(tool), 10000, &status);
+    g_assert_true(WIFSIGNALED(status));
+    g_ptr_array_add(args, (char *)"--resume");
+    g_ptr_array_add(args, (char *)"--qmp");
+    g_ptr_array_add(args, (char *)vm_qemu_tool_socket(vm));
+    for (; extra && *extra; extra++) {
+        g_ptr_array_add(args, (char *)*extra);
+    }
+    g_ptr_array_add(args, NULL);
+    VmTool *heir = vm_tool_start(verb, (const char *const *)args->pdata, true,
+                                 &error);
+    g_assert_no_error(error);
+    return heir;
 }
 
 void

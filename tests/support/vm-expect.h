@@ -60,6 +60,11 @@ void vm_expect_arrived(VmPair *pair);
 /* The number at PATH of a report, which has it: see vm_tool_number(). */
 double vm_expect_number(JsonNode *report, const char *path);
 
+/* TOOL, a helper of VM, is killed (-9), and "postlude VERB --resume" with the
+ * words of EXTRA (may be NULL) takes over from it. */
+VmTool *vm_expect_take_over(VmTool *tool, const char *verb, VmQemu *vm,
+                            const char *const *extra);
+
 /* What "postlude status" says of TOOL, which runs, contains TEXT. */
 void vm_expect_status(VmTool *tool, const char *text);
 

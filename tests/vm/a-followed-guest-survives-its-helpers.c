@@ -51,23 +51,6 @@ tear_down(Scene *scene)
 }
 
 static void
-kill_tool(VmTool *tool)
-{
-    vm_child_kill(vm_tool_child(tool), SIGKILL);
-    vm_child_wait(vm_tool_child(tool), 10000, NULL);
-}
-
-static VmTool *
-resume(const char *verb, VmQemu *vm)
-{
-    g_autoptr(GError) error = NULL;
-    const char *args[] = {"--resume", "--qmp", vm_qemu_tool_socket(vm), NULL};
-    VmTool *tool = vm_tool_start(verb, args, false, &error);
-    g_assert_no_error(error);
-    return tool;
-}
-
-static void
 expect_arrived(Scene *scene)
 {
     g_autoptr(GError) error = NULL;
@@ -92,8 +75,8 @@ the_sender(gconstpointer data)
         vm_driver_finish(scene.driver);
     }
     vm_expect_says(scene.receive, "QEMU: RESUME");
-    kill_tool(scene.send);
-    g_autoptr(VmTool) heir = resume("send", scene.pair->source);
+    g_autoptr(VmTool) heir = vm_expect_take_over(
+        scene.send, "send", scene.pair->source, NULL);
     vm_expect_end(scene.receive, 60000, 0, "back at the source");
     vm_expect_end(heir, 60000, 0, "");
     if (qemu_lives) {
@@ -113,9 +96,9 @@ the_receiver(void)
     }
     vm_driver_finish(scene.driver);
     vm_expect_says(scene.receive, "QEMU: RESUME");
-    kill_tool(scene.receive);
+    g_autoptr(VmTool) heir = vm_expect_take_over(
+        scene.receive, "receive", scene.pair->destination, NULL);
     vm_child_kill(vm_tool_child(scene.send), SIGCONT);
-    g_autoptr(VmTool) heir = resume("receive", scene.pair->destination);
     vm_expect_end(heir, 60000, 0, "back at the source");
     vm_expect_end(scene.send, 60000, 0, "");
     expect_arrived(&scene);

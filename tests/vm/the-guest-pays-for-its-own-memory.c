@@ -78,27 +78,42 @@ test_no_room_for_huge_pages(void)
     vm_expect_beats(pair->destination);
 }
 
+static const char *const impatient[] = {"--link-timeout", "3", NULL};
+
 /* Data and zeros, so that both what is copied and what is a hole until the
  * guest touches it meets the limit. */
+static VmPair *
+pair_in(const KernelCgroup *cgroup, uint64_t room_bytes)
+{
+    VmQemuOptions options = vm_expect_options(160);
+    options.append = "mib=128 zero=30 scan=1 stride=64 report=50 slow=1000";
+    VmPair *pair = vm_expect_pair_of(&options, &options);
+    kernel_cgroup_enter(cgroup, vm_qemu_pid(pair->destination));
+    kernel_cgroup_limit(cgroup,
+                        kernel_cgroup_usage_bytes(cgroup) + room_bytes);
+    return pair;
+}
+
+static void
+expect_waits(VmTool *receive)
+{
+    vm_expect_says(receive, "or QEMU's memory cgroup is full): the guest "
+                            "waits");
+}
+
 static void
 test_waits_for_a_higher_limit(void)
 {
-    static const char *const impatient[] = {"--link-timeout", "3", NULL};
     g_auto(KernelCgroup) cgroup = {0};
     int status;
     if (!init_cgroup(&cgroup)) {
         return;
     }
-    VmQemuOptions options = vm_expect_options(160);
-    options.append = "mib=128 zero=30 scan=1 stride=64 report=50 slow=1000";
-    g_autoptr(VmPair) pair = vm_expect_pair_of(&options, &options);
-    kernel_cgroup_enter(&cgroup, vm_qemu_pid(pair->destination));
+    g_autoptr(VmPair) pair = pair_in(&cgroup, 40 << 20);
     uint64_t before = kernel_cgroup_usage_bytes(&cgroup);
-    kernel_cgroup_limit(&cgroup, before + (40 << 20));
     g_autoptr(VmTool) send = vm_expect_send(pair, impatient);
     g_autoptr(VmTool) receive = vm_expect_receive(pair, impatient);
-    vm_expect_says(receive, "or QEMU's memory cgroup is full): the guest "
-                            "waits");
+    expect_waits(receive);
     g_usleep(8 * G_USEC_PER_SEC);
     g_assert_false(vm_child_has_ended(vm_tool_child(send), &status));
     g_assert_false(vm_child_has_ended(vm_tool_child(receive), &status));
@@ -114,6 +129,26 @@ test_waits_for_a_higher_limit(void)
     vm_expect_arrives(pair, send, receive);
 }
 
+/* Killed while it waits: whoever takes over waits as well. */
+static void
+test_a_receiver_that_takes_over_waits(void)
+{
+    g_auto(KernelCgroup) cgroup = {0};
+    if (!init_cgroup(&cgroup)) {
+        return;
+    }
+    g_autoptr(VmPair) pair = pair_in(&cgroup, 40 << 20);
+    g_autoptr(VmTool) send = vm_expect_send(pair, impatient);
+    g_autoptr(VmTool) receive = vm_expect_receive(pair, impatient);
+    expect_waits(receive);
+    g_autoptr(VmTool) heir = vm_expect_take_over(
+        receive, "receive", pair->destination, impatient);
+    expect_waits(heir);
+    kernel_cgroup_limit(&cgroup,
+                        kernel_cgroup_usage_bytes(&cgroup) + (256 << 20));
+    vm_expect_arrives(pair, send, heir);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -123,5 +158,7 @@ main(int argc, char **argv)
                     test_no_room_for_huge_pages);
     g_test_add_func("/the-guest-pays/waits-for-a-higher-limit",
                     test_waits_for_a_higher_limit);
+    g_test_add_func("/the-guest-pays/a-receiver-that-takes-over-waits",
+                    test_a_receiver_that_takes_over_waits);
     return g_test_run();
 }
