@@ -264,16 +264,19 @@ libvirt_domain_pid(const LibvirtDomain *domain, const char *host)
     return libvirt_rig_pid(domain->rig, (pid_t)atoi(text));
 }
 
-VmTool *
-libvirt_domain_start_migrate(LibvirtDomain *domain, const char *from,
-                             const char *const *flags, GError **error)
+static VmTool *
+start_virsh_migrate(LibvirtDomain *domain, const char *from, bool live,
+                    const char *const *flags, GError **error)
 {
     g_autoptr(GPtrArray) argv = g_ptr_array_new();
-    const char *words[] = {"virsh", "-q", "migrate", "--live",
+    const char *words[] = {"virsh", "-q", "migrate",
                            libvirt_domain_name(domain),
                            libvirt_rig_uri(libvirt_rig_other(from))};
     for (size_t i = 0; i < G_N_ELEMENTS(words); i++) {
         g_ptr_array_add(argv, (char *)words[i]);
+    }
+    if (live) {
+        g_ptr_array_add(argv, (char *)"--live");
     }
     for (; flags && *flags; flags++) {
         g_ptr_array_add(argv, (char *)*flags);
@@ -281,6 +284,13 @@ libvirt_domain_start_migrate(LibvirtDomain *domain, const char *from,
     g_ptr_array_add(argv, NULL);
     return libvirt_rig_start_on(domain->rig, from,
                                 (const char *const *)argv->pdata, error);
+}
+
+VmTool *
+libvirt_domain_start_migrate(LibvirtDomain *domain, const char *from,
+                             const char *const *flags, GError **error)
+{
+    return start_virsh_migrate(domain, from, true, flags, error);
 }
 
 static bool
@@ -296,12 +306,16 @@ is_migrated(VmTool *tool, GError **error)
                                   code, said);
 }
 
+/* Live precopy of an emulated guest lost writes twice in hundreds of runs of
+ * QEMU 7.2 on busy machines (a vCPU that is preempted between looking whether a
+ * page is watched and writing to it would explain it). That is no business of
+ * ours, and KVM's record of what was written has no such gap. */
 bool
 libvirt_domain_migrate(LibvirtDomain *domain, const char *from,
                        const char *const *flags, GError **error)
 {
-    g_autoptr(VmTool) tool =
-        libvirt_domain_start_migrate(domain, from, flags, error);
+    g_autoptr(VmTool) tool = start_virsh_migrate(
+        domain, from, domain->options.kvm, flags, error);
     return tool && is_migrated(tool, error);
 }
 

@@ -56,7 +56,8 @@ VmTool *libvirt_domain_start_migrate(LibvirtDomain *domain, const char *from,
                                      const char *const *flags,
                                      GError **error);
 
-/* The same to a good end. */
+/* The same to a good end; the guest stands still meanwhile unless it runs under
+ * KVM (see there). */
 bool libvirt_domain_migrate(LibvirtDomain *domain, const char *from,
                             const char *const *flags, GError **error);
 

@@ -20,7 +20,7 @@ LibvirtRig *libvirt_expect_root_rig(void);
 LibvirtDomain *libvirt_expect_domain(LibvirtRig *rig,
                                      const LibvirtDomainOptions *options);
 
-/* Plain "virsh migrate --live FLAGS" takes it from FROM to the other host,
+/* Plain "virsh migrate FLAGS" takes it from FROM to the other host,
  * where it runs. */
 void libvirt_expect_plain_move(LibvirtDomain *domain, const char *from,
                                const char *const *flags);
