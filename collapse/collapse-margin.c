@@ -78,16 +78,25 @@ open_level(const char *directory, const Names *names, Level *level)
     return false;
 }
 
-/* The root of either hierarchy ends the climb: in v2 it has no limit, and what
- * is above a v1 mount is no cgroup. */
+static bool
+is_cgroup(const char *directory)
+{
+    g_autofree char *path = g_build_filename(directory, "cgroup.procs", NULL);
+    return access(path, F_OK) == 0;
+}
+
+/* A cgroup without a limit of its own, such as the threaded ones in which
+ * libvirt has QEMU's threads, may well lie in one that has. */
 static void
 open_levels(const char *directory, GArray *levels)
 {
     g_autofree char *at = g_strdup(directory);
     Level level;
-    while (open_level(at, &versions[0], &level) ||
-           open_level(at, &versions[1], &level)) {
-        g_array_append_val(levels, level);
+    while (is_cgroup(at)) {
+        if (open_level(at, &versions[0], &level) ||
+            open_level(at, &versions[1], &level)) {
+            g_array_append_val(levels, level);
+        }
         char *above = g_path_get_dirname(at);
         g_free(at);
         at = above;

@@ -15,6 +15,8 @@ typedef struct {
     const char *name, *text;
 } File;
 
+static const File a_cgroup[] = {{"cgroup.procs", "1\n"}, {NULL, NULL}};
+
 typedef struct {
     char *above, *inner;
 } Scene;
@@ -48,6 +50,8 @@ scene_begin(Scene *s)
     s->above = g_dir_make_tmp("postlude-margin-XXXXXX", NULL);
     s->inner = g_build_filename(s->above, "vm.scope", NULL);
     g_assert_no_errno(g_mkdir(s->inner, 0700));
+    put(s->above, a_cgroup);
+    put(s->inner, a_cgroup);
 }
 
 static void
@@ -138,11 +142,27 @@ v1(void)
     scene_end(&s);
 }
 
+/* As libvirt has them: the threads' own cgroups know of no memory. */
+static void
+threaded(void)
+{
+    Scene s;
+    scene_begin(&s);
+    put(s.above, v2_inner);
+    g_autoptr(CollapseMargin) margin = of_cgroup(&s);
+    g_assert_cmpuint(collapse_margin_bytes(margin), ==, 13 * MIB);
+    scene_end(&s);
+}
+
+/* What only looks like one, outside of the cgroup file system, is none. */
 static void
 no_cgroup(void)
 {
     Scene s;
     scene_begin(&s);
+    put(s.above, v2_inner);
+    g_autofree char *procs = g_build_filename(s.inner, "cgroup.procs", NULL);
+    g_assert_no_errno(unlink(procs));
     g_autoptr(CollapseMargin) margin = of_cgroup(&s);
     g_assert_cmpuint(collapse_margin_bytes(margin), ==, UINT64_MAX);
     scene_end(&s);
@@ -198,6 +218,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/margin/v2", v2);
     g_test_add_func("/margin/v1", v1);
+    g_test_add_func("/margin/threaded", threaded);
     g_test_add_func("/margin/no-cgroup", no_cgroup);
     g_test_add_func("/margin/host", host);
     g_test_add_func("/margin/ours", ours);

@@ -14,9 +14,9 @@
 #define MIB (UINT64_C(1) << 20)
 #define LIMIT (UINT64_C(1) << 30)
 
-static const char *const files[] = {"memory.max", "memory.current",
-                                    "memory.swap.max", "memory.swap.current",
-                                    "memory.stat"};
+static const char *const files[] = {
+    "cgroup.procs",    "memory.max",          "memory.current",
+    "memory.swap.max", "memory.swap.current", "memory.stat"};
 
 /* In place, because they are held open. */
 static void
