@@ -57,6 +57,7 @@ typedef struct {
     int cgroup_procs; /* -1: none */
     pid_t parent;
     Board *board;
+    bool touch; /* this kernel wants the one page mapped */
     /* The child's memory of refusals in a row. */
     int last_errnum;
     unsigned refusals;
@@ -114,6 +115,30 @@ is_full(int file)
                EXTENT_BYTES - PAGE_BYTES;
 }
 
+/* Linux 6.1 makes the huge page and then says EINVAL where we have mapped none
+ * of it (see collapse_target_range()). One page is there: touching it costs no
+ * memory but our own page table. */
+static void
+touch(const uint8_t *at)
+{
+    (void)*(const volatile uint8_t *)at;
+}
+
+static int
+collapse_one(Job *job, uint8_t *at)
+{
+    if (job->touch) {
+        touch(at);
+    }
+    int errnum = collapse_patiently(at);
+    if (errnum == EINVAL && !job->touch) {
+        touch(at);
+        errnum = collapse_patiently(at);
+        job->touch = errnum == 0;
+    }
+    return errnum;
+}
+
 /* The extent is a hole: the caller has punched the file, and nobody else has
  * it open before the guest runs. Were there data, it would survive (collapse
  * copies it), but a failure would punch it away.
@@ -121,13 +146,14 @@ is_full(int file)
  * MADV_COLLAPSE wants one page to start from. fallocate() and not a store: a
  * full tmpfs is then ENOSPC, where a store is SIGBUS. */
 static int
-lay_extent(const CollapseLayBlock *block, uint64_t extent, uint8_t *at)
+lay_extent(Job *job, const CollapseLayBlock *block, uint64_t extent,
+           uint8_t *at)
 {
     if (fallocate(block->file, FALLOC_FL_KEEP_SIZE,
                   extent_offset(block, extent), (off_t)PAGE_BYTES) < 0) {
         return errno;
     }
-    int errnum = collapse_patiently(at);
+    int errnum = collapse_one(job, at);
     if (errnum == EINVAL && is_full(block->file)) {
         errnum = ENOSPC;
     }
@@ -178,14 +204,17 @@ map_aligned(const CollapseLayBlock *block, size_t bytes)
 /* All of N neighbours in one call, or false: then nothing is known of them,
  * and lay_extent() finds out one by one. */
 static bool
-lay_together(const CollapseLayBlock *block, uint64_t first, uint64_t n,
-             uint8_t *at)
+lay_together(const Job *job, const CollapseLayBlock *block, uint64_t first,
+             uint64_t n, uint8_t *at)
 {
     for (uint64_t i = 0; i < n; i++) {
         if (fallocate(block->file, FALLOC_FL_KEEP_SIZE,
                       extent_offset(block, first + i),
                       (off_t)PAGE_BYTES) < 0) {
             return false;
+        }
+        if (job->touch) {
+            touch(at + i * EXTENT_BYTES);
         }
     }
     bool all = madvise(at, n * EXTENT_BYTES, MADV_COLLAPSE) == 0;
@@ -197,14 +226,15 @@ static void
 lay_run(Job *job, const CollapseLayBlock *block, uint64_t first, uint64_t n,
         uint8_t *at, uint8_t *laid)
 {
-    if (n > 1 && job->refusals == 0 && lay_together(block, first, n, at)) {
+    if (n > 1 && job->refusals == 0 && lay_together(job, block, first, n, at)) {
         memset(laid, 1, n);
         return;
     }
     for (uint64_t i = 0; i < n; i++) {
         int errnum = given_up(job)
                          ? job->last_errnum
-                         : lay_extent(block, first + i, at + i * EXTENT_BYTES);
+                         : lay_extent(job, block, first + i,
+                                      at + i * EXTENT_BYTES);
         if (given_up(job)) { /* lay_together() may have left a page in it */
             punch(block, first + i);
         }

@@ -80,12 +80,16 @@ collapse_target_close(CollapseTarget *target)
     }
 }
 
+/* Linux 6.1 makes the huge page of a file and then says EINVAL where the target
+ * has mapped none of it (retract_page_tables: SCAN_PMD_NONE); asked again it
+ * maps it. All other reasons for EINVAL are the same the second time. */
 int
 collapse_target_range(CollapseTarget *target, uint64_t hva, uint64_t n)
 {
     struct iovec range = {.iov_base = (void *)(uintptr_t)hva,
                           .iov_len = n * EXTENT_BYTES};
-    return advise(target->pidfd, &range, 1);
+    int errnum = advise(target->pidfd, &range, 1);
+    return errnum == EINVAL ? advise(target->pidfd, &range, 1) : errnum;
 }
 
 int

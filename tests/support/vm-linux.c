@@ -51,10 +51,36 @@ vm_linux_set(VmQemuOptions *options, unsigned pairs)
     options->append = g_intern_string(append);
 }
 
-char *
-vm_linux_initramfs(void)
+bool
+vm_linux_set_programs(VmQemuOptions *options, const char *directory,
+                      const char *init, const char *const *programs,
+                      GError **error)
 {
-    return cache_file("initramfs.gz");
+    g_autofree char *base = cache_file("initramfs.gz");
+    g_autofree char *out = g_build_filename(directory, "initramfs", NULL);
+    g_autofree char *first =
+        g_build_filename(SOURCE_ROOT, "tests", "guest", "linux", init, NULL);
+    const char *words[] = {SOURCE_ROOT "/tests/guest/linux/overlay.sh", base,
+                           out, first};
+    g_autoptr(GPtrArray) argv = g_ptr_array_new();
+    for (size_t i = 0; i < G_N_ELEMENTS(words); i++) {
+        g_ptr_array_add(argv, (char *)words[i]);
+    }
+    for (; *programs; programs++) {
+        g_ptr_array_add(argv, (char *)*programs);
+    }
+    g_ptr_array_add(argv, NULL);
+    int status = -1;
+    g_autofree char *said = NULL;
+    bool ok = g_spawn_sync(NULL, (char **)argv->pdata, NULL, G_SPAWN_DEFAULT,
+                           NULL, NULL, NULL, &said, &status, error) &&
+              g_spawn_check_wait_status(status, error);
+    if (!ok) {
+        g_prefix_error(error, "%s: %s", words[0], said ? said : "");
+        return false;
+    }
+    options->initrd = g_intern_string(out);
+    return true;
 }
 
 int

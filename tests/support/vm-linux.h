@@ -14,8 +14,12 @@ char *vm_linux_why_not(VmQemuVersion version);
  * "ready " once it has written PAIRS pairs of 1 MiB files. */
 void vm_linux_set(VmQemuOptions *options, unsigned pairs);
 
-/* The initramfs beneath, for tests that put more on top; owned. */
-char *vm_linux_initramfs(void);
+/* Puts another initramfs into OPTIONS after vm_linux_set(): with INIT
+ * (tests/guest/linux/) as process 1 and PROGRAMS (paths, NULL at the end) in
+ * /programs. It is written to DIRECTORY. False if it cannot be made. */
+bool vm_linux_set_programs(VmQemuOptions *options, const char *directory,
+                           const char *init, const char *const *programs,
+                           GError **error);
 
 /* The number of the last whole "tick N ok" line in TEXT, 0 if none; -1 if a
  * tick was WRONG or the kernel panicked. */

@@ -3,7 +3,7 @@
  * A machine with plenty of free memory and hardly a free huge page, because
  * everywhere in it lie pages that cannot be moved. Such a machine is not made
  * of a host: it is a Linux guest, in which postlude sweeps a process
- * (tests/support/fragment.c, tests/guest/linux/fragmented.sh). It makes huge
+ * (tests/support/fragment.c, tests/guest/linux/fragmented.init). It makes huge
  * what it can, asks for compaction once, gives up the rest in bounded time, and
  * says all that. In Debian 12 this is Linux 6.1 too, where coverage comes from
  * smaps: what the report says is huge is what the kernel says.
@@ -20,33 +20,17 @@
 #define SWEPT_MIB 96
 #define BOUND_MS 240000
 
-static char *
-make_initramfs(const char *directory)
-{
-    g_autoptr(GError) error = NULL;
-    g_autofree char *base = vm_linux_initramfs();
-    char *out = g_build_filename(directory, "initramfs", NULL);
-    const char *argv[] = {SOURCE_ROOT "/tests/guest/linux/fragmented.sh",
-                          base, vm_tool_path(), FRAGMENT, out, NULL};
-    int status = -1;
-    g_autofree char *said = NULL;
-    g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_DEFAULT, NULL, NULL, NULL,
-                 &said, &status, &error);
-    g_assert_no_error(error);
-    if (!g_spawn_check_wait_status(status, &error)) {
-        g_error("%s: %s", error->message, said);
-    }
-    return out;
-}
-
 static VmQemu *
-start(const char *initramfs)
+start(const char *directory)
 {
     g_autoptr(GError) error = NULL;
+    const char *const programs[] = {vm_tool_path(), FRAGMENT, NULL};
     VmQemuOptions options = {
         .memory = {{.kind = VM_MEMORY_RAM, .mib = 512}}};
     vm_linux_set(&options, 0);
-    options.initrd = initramfs;
+    vm_linux_set_programs(&options, directory, "fragmented.init", programs,
+                          &error);
+    g_assert_no_error(error);
     VmQemu *vm = vm_qemu_start(&options, &error);
     g_assert_no_error(error);
     return vm;
@@ -106,9 +90,8 @@ test_fragmented(void)
     g_autofree char *directory =
         vm_child_make_directory("postlude-fragmented", &error);
     g_assert_no_error(error);
-    g_autofree char *initramfs = make_initramfs(directory);
     {
-        g_autoptr(VmQemu) vm = start(initramfs);
+        g_autoptr(VmQemu) vm = start(directory);
         vm_qemu_wait_serial(vm, "\nstatus ", BOUND_MS, &error);
         g_assert_no_error(error);
         g_autofree char *text = vm_qemu_serial_text(vm);

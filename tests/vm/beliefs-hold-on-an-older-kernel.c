@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * tests/kernel tries what we believe of Linux on the kernel of this host, and
+ * with the version of cgroups that this host has. A Linux guest has Debian's
+ * kernel (12: Linux 6.1, the oldest we support) and cgroup v2 alone: the same
+ * programs run in there, and none may skip.
+ */
+#include <string.h>
+
+#include "tests/support/vm-expect.h"
+#include "tests/support/vm-linux.h"
+
+#define BOUND_MS 400000
+
+static bool
+set_beliefs(VmQemuOptions *options, const char *directory, GError **error)
+{
+    g_auto(GStrv) names = g_strsplit(BELIEFS, " ", -1);
+    for (char **name = names; *name; name++) {
+        char *path = g_build_filename(BUILD_ROOT, "tests", "kernel", *name,
+                                      NULL);
+        g_free(*name);
+        *name = path;
+    }
+    return vm_linux_set_programs(options, directory, "beliefs.init",
+                                 (const char *const *)names, error);
+}
+
+static VmQemu *
+start(const char *directory)
+{
+    g_autoptr(GError) error = NULL;
+    VmQemuOptions options = {
+        .memory = {{.kind = VM_MEMORY_RAM, .mib = 1024}}};
+    vm_linux_set(&options, 0);
+    set_beliefs(&options, directory, &error);
+    g_assert_no_error(error);
+    VmQemu *vm = vm_qemu_start(&options, &error);
+    g_assert_no_error(error);
+    return vm;
+}
+
+static unsigned
+count_of(const char *text, const char *what)
+{
+    unsigned n = 0;
+    for (text = strstr(text, what); text; text = strstr(text + 1, what)) {
+        n++;
+    }
+    return n;
+}
+
+static void
+test_older_kernel(void)
+{
+    g_autoptr(GError) error = NULL;
+    if (vm_qemu_skip(vm_linux_why_not(VM_QEMU_HOST))) {
+        return;
+    }
+    g_autofree char *directory =
+        vm_child_make_directory("postlude-beliefs", &error);
+    g_assert_no_error(error);
+    {
+        g_autoptr(VmQemu) vm = start(directory);
+        vm_qemu_wait_serial(vm, "\nstatus ", BOUND_MS, &error);
+        g_assert_no_error(error);
+        g_autofree char *text = vm_qemu_serial_text(vm);
+        g_test_message("%s", text);
+        g_assert_nonnull(strstr(text, "\nstatus 0"));
+        g_assert_cmpuint(count_of(text, "\nok "), >=, 60);
+        g_assert_cmpuint(count_of(text, "SKIP"), ==, 0);
+    }
+    vm_child_remove_directory(directory);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/beliefs/older-kernel", test_older_kernel);
+    return g_test_run();
+}
