@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -15,6 +16,7 @@
 #define REGIONS 1024
 #define PAGEMAP_PRESENT (UINT64_C(1) << 63)
 #define PAGEMAP_SWAPPED (UINT64_C(1) << 62)
+#define PAGEMAP_FRAME ((UINT64_C(1) << 55) - 1) /* 0 without CAP_SYS_ADMIN */
 
 /* The extents of one area, and the array they are in. */
 typedef struct {
@@ -87,6 +89,35 @@ scan(int pagemap, Span *span)
     return 0;
 }
 
+/* The frame that a page of ours is on which was only read. */
+static uint64_t
+find_zero_frame(void)
+{
+    uint64_t entry = 0;
+    uint8_t *page = mmap(NULL, PAGE_BYTES, PROT_READ,
+                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    autofd pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    if (page == MAP_FAILED) {
+        return 0;
+    }
+    (void)*(volatile uint8_t *)page;
+    off_t at = (off_t)((uintptr_t)page / PAGE_BYTES * sizeof entry);
+    ssize_t n = pread(pagemap, &entry, sizeof entry, at);
+    munmap(page, PAGE_BYTES);
+    return n == sizeof entry && entry & PAGEMAP_PRESENT
+               ? entry & PAGEMAP_FRAME
+               : 0;
+}
+
+/* See note(). Where frames are not told, the zero page counts as data. */
+static bool
+holds_data(uint64_t entry, uint64_t zero_frame)
+{
+    bool zero = zero_frame && entry & PAGEMAP_PRESENT &&
+                (entry & PAGEMAP_FRAME) == zero_frame;
+    return (entry & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED)) && !zero;
+}
+
 /* 0 or an errno value. The page table entries say what is there; whether they
  * are one huge entry only smaps knows, for the mapping as a whole: all, none,
  * or some, and then each extent is tried: the kernel answers at once for those
@@ -95,6 +126,7 @@ static int
 read_old(int pagemap, Span *span)
 {
     uint64_t entries[PAGES_PER_EXTENT], populated = 0;
+    uint64_t zero_frame = find_zero_frame();
     for (uint64_t e = 0; e < span->area->extents; e++) {
         CollapseExtent *extent = &span->first[e];
         ssize_t n = pread(pagemap, entries, sizeof entries,
@@ -104,8 +136,7 @@ read_old(int pagemap, Span *span)
             return errno;
         }
         for (size_t i = 0; i < (size_t)n / sizeof entries[0]; i++) {
-            extent->pages +=
-                (entries[i] & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED)) != 0;
+            extent->pages += holds_data(entries[i], zero_frame);
         }
         populated += extent->pages > 0;
     }
