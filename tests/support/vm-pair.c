@@ -5,7 +5,7 @@
 #include "tests/support/vm-pair.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,21 +15,48 @@
 
 #define LISTEN_TIMEOUT_MS 15000
 
-/* Somebody may take it before we do; the kernel hands out ephemeral ports
- * round a large range, so that takes bad luck. */
-bool
-vm_pair_find_port(unsigned *port, GError **error)
+#define PORT_LEAST 10240
+#define PORT_TRIES 100
+
+/* The first port that the kernel hands out to whoever connects. */
+static int
+first_ephemeral_port(void)
+{
+    g_autofree char *text = NULL;
+    g_file_get_contents("/proc/sys/net/ipv4/ip_local_port_range", &text, NULL,
+                        NULL);
+    int first = text ? atoi(text) : 0;
+    return first > PORT_LEAST ? first : 32768;
+}
+
+static bool
+is_free(int port)
 {
     autofd fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)port),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t bytes = sizeof(address);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, bytes) < 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &bytes) < 0) {
-        return error_set_errno(error, errno, "cannot find a free TCP port");
+    return fd >= 0 &&
+           bind(fd, (struct sockaddr *)&address, sizeof address) == 0;
+}
+
+/* Not one of those that the kernel gives to whoever connects: between two
+ * moves nobody listens at it, and one of the test's own connections could be
+ * given it. */
+bool
+vm_pair_find_port(unsigned *port, GError **error)
+{
+    int end = first_ephemeral_port();
+    for (int tries = 0; tries < PORT_TRIES; tries++) {
+        int candidate = g_random_int_range(PORT_LEAST, end);
+        if (is_free(candidate)) {
+            *port = (unsigned)candidate;
+            return true;
+        }
     }
-    *port = ntohs(address.sin_port);
-    return true;
+    return error_set(error, ERROR_FAILED,
+                     "found no free TCP port between %d and %d", PORT_LEAST,
+                     end);
 }
 
 static bool
