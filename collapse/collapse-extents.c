@@ -89,6 +89,16 @@ scan(int pagemap, Span *span)
     return 0;
 }
 
+bool
+collapse_extents_can_scan(void)
+{
+    CollapsePagemapScan nothing = {.size = sizeof nothing};
+    autofd pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    return pagemap >= 0 &&
+           (ioctl(pagemap, COLLAPSE_PAGEMAP_SCAN, &nothing) == 0 ||
+            errno != ENOTTY);
+}
+
 /* The frame that a page of ours is on which was only read. */
 static uint64_t
 find_zero_frame(void)
@@ -109,13 +119,24 @@ find_zero_frame(void)
                : 0;
 }
 
+/* The kernel has one for good. */
+static uint64_t
+zero_frame(void)
+{
+    static gsize plus_one;
+    if (g_once_init_enter(&plus_one)) {
+        g_once_init_leave(&plus_one, find_zero_frame() + 1);
+    }
+    return plus_one - 1;
+}
+
 /* See note(). Where frames are not told, the zero page counts as data. */
 static bool
-holds_data(uint64_t entry, uint64_t zero_frame)
+holds_data(uint64_t entry, uint64_t zero)
 {
-    bool zero = zero_frame && entry & PAGEMAP_PRESENT &&
-                (entry & PAGEMAP_FRAME) == zero_frame;
-    return (entry & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED)) && !zero;
+    bool is_zero = zero && entry & PAGEMAP_PRESENT &&
+                   (entry & PAGEMAP_FRAME) == zero;
+    return (entry & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED)) && !is_zero;
 }
 
 /* 0 or an errno value. The page table entries say what is there; whether they
@@ -126,7 +147,7 @@ static int
 read_old(int pagemap, Span *span)
 {
     uint64_t entries[PAGES_PER_EXTENT], populated = 0;
-    uint64_t zero_frame = find_zero_frame();
+    uint64_t zero = zero_frame();
     for (uint64_t e = 0; e < span->area->extents; e++) {
         CollapseExtent *extent = &span->first[e];
         ssize_t n = pread(pagemap, entries, sizeof entries,
@@ -136,7 +157,7 @@ read_old(int pagemap, Span *span)
             return errno;
         }
         for (size_t i = 0; i < (size_t)n / sizeof entries[0]; i++) {
-            extent->pages += holds_data(entries[i], zero_frame);
+            extent->pages += holds_data(entries[i], zero);
         }
         populated += extent->pages > 0;
     }

@@ -38,6 +38,9 @@ GArray *collapse_extents_look(pid_t pid, GArray *areas, GError **error);
 /* The same by pagemap and smaps, whatever the kernel can do. */
 GArray *collapse_extents_look_old(pid_t pid, GArray *areas, GError **error);
 
+/* Whether this kernel has PAGEMAP_SCAN (Linux 6.7). */
+bool collapse_extents_can_scan(void);
+
 /* EXTENTS as they were looked at in AREAS, and worked on since. */
 void collapse_extents_count(GArray *extents, GArray *areas,
                             CollapseCount *count);

@@ -313,7 +313,9 @@ count_after(Sweep *sweep)
     collapse_extents_count(sweep->guest->extents, sweep->guest->areas,
                            &report->after);
     if (report->result.end != COLLAPSE_END_GONE) {
-        collapse_account_areas(sweep->guest->pid, sweep->guest->areas);
+        if (!collapse_extents_can_scan()) {
+            collapse_account_areas(sweep->guest->pid, sweep->guest->areas);
+        }
         g_autoptr(GArray) now = collapse_extents_look(
             sweep->guest->pid, sweep->guest->areas, NULL);
         if (now) {

@@ -251,6 +251,40 @@ vm_expect_status(VmTool *tool, const char *text)
     }
 }
 
+static VmQemu *
+start_programs(unsigned mib, const char *directory, const char *init,
+               const char *const *programs)
+{
+    g_autoptr(GError) error = NULL;
+    VmQemuOptions options = {.memory = {{.kind = VM_MEMORY_RAM, .mib = mib}}};
+    vm_linux_set(&options, 0);
+    vm_linux_set_programs(&options, directory, init, programs, &error);
+    g_assert_no_error(error);
+    VmQemu *vm = vm_qemu_start(&options, &error);
+    g_assert_no_error(error);
+    return vm;
+}
+
+char *
+vm_expect_programs(unsigned mib, const char *init,
+                   const char *const *programs, int timeout_ms)
+{
+    g_autoptr(GError) error = NULL;
+    char *text = NULL;
+    g_autofree char *directory =
+        vm_child_make_directory("postlude-programs", &error);
+    g_assert_no_error(error);
+    {
+        g_autoptr(VmQemu) vm = start_programs(mib, directory, init, programs);
+        vm_qemu_wait_serial(vm, "\nstatus ", timeout_ms, &error);
+        g_assert_no_error(error);
+        text = vm_qemu_serial_text(vm);
+        g_test_message("%s", text);
+    }
+    vm_child_remove_directory(directory);
+    return text;
+}
+
 static void
 wait_serial(VmQemu *vm, const char *text)
 {

@@ -72,6 +72,12 @@ void vm_expect_status(VmTool *tool, const char *text);
  * of them wrong: see vm_linux_ticks(). */
 void vm_expect_ticks(VmQemu *vm, int more);
 
+/* The Linux test guest with MIB of RAM, INIT and PROGRAMS, as
+ * vm_linux_set_programs() has them, comes to its line "status N" within
+ * TIMEOUT_MS; all that it printed, owned. */
+char *vm_expect_programs(unsigned mib, const char *init,
+                         const char *const *programs, int timeout_ms);
+
 /* Value of the capability NAME. */
 bool vm_expect_capability(VmQemu *vm, const char *name);
 

@@ -5,7 +5,6 @@
  */
 #include <fcntl.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -129,22 +128,10 @@ looked_at(bool may_scan)
     teardown(&f);
 }
 
-/* Since Linux 6.7. */
-static bool
-has_pagemap_scan(void)
-{
-    CollapsePagemapScan nothing = {.size = sizeof nothing};
-    int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-    bool has = ioctl(fd, COLLAPSE_PAGEMAP_SCAN, &nothing) == 0 ||
-               errno != ENOTTY;
-    close(fd);
-    return has;
-}
-
 static void
 by_pagemap_scan(void)
 {
-    if (has_pagemap_scan()) {
+    if (collapse_extents_can_scan()) {
         looked_at(true);
     } else {
         g_test_skip("this kernel has no PAGEMAP_SCAN (Linux 6.7)");

@@ -13,31 +13,17 @@
 
 #define BOUND_MS 400000
 
-static bool
-set_beliefs(VmQemuOptions *options, const char *directory, GError **error)
+/* Their paths. */
+static GStrv
+find_programs(void)
 {
-    g_auto(GStrv) names = g_strsplit(PROGRAMS, " ", -1);
+    GStrv names = g_strsplit(PROGRAMS, " ", -1);
     for (char **name = names; *name; name++) {
         char *path = g_build_filename(BUILD_ROOT, "tests", *name, NULL);
         g_free(*name);
         *name = path;
     }
-    return vm_linux_set_programs(options, directory, "beliefs.init",
-                                 (const char *const *)names, error);
-}
-
-static VmQemu *
-start(const char *directory)
-{
-    g_autoptr(GError) error = NULL;
-    VmQemuOptions options = {
-        .memory = {{.kind = VM_MEMORY_RAM, .mib = 1024}}};
-    vm_linux_set(&options, 0);
-    set_beliefs(&options, directory, &error);
-    g_assert_no_error(error);
-    VmQemu *vm = vm_qemu_start(&options, &error);
-    g_assert_no_error(error);
-    return vm;
+    return names;
 }
 
 static unsigned
@@ -53,24 +39,16 @@ count_of(const char *text, const char *what)
 static void
 test_older_kernel(void)
 {
-    g_autoptr(GError) error = NULL;
     if (vm_qemu_skip(vm_linux_why_not(VM_QEMU_HOST))) {
         return;
     }
-    g_autofree char *directory =
-        vm_child_make_directory("postlude-beliefs", &error);
-    g_assert_no_error(error);
-    {
-        g_autoptr(VmQemu) vm = start(directory);
-        vm_qemu_wait_serial(vm, "\nstatus ", BOUND_MS, &error);
-        g_assert_no_error(error);
-        g_autofree char *text = vm_qemu_serial_text(vm);
-        g_test_message("%s", text);
-        g_assert_nonnull(strstr(text, "\nstatus 0"));
-        g_assert_cmpuint(count_of(text, "\nok "), >=, 100);
-        g_assert_cmpuint(count_of(text, "SKIP"), ==, 0);
-    }
-    vm_child_remove_directory(directory);
+    g_auto(GStrv) programs = find_programs();
+    g_autofree char *text =
+        vm_expect_programs(1024, "beliefs.init",
+                           (const char *const *)programs, BOUND_MS);
+    g_assert_nonnull(strstr(text, "\nstatus 0"));
+    g_assert_cmpuint(count_of(text, "\nok "), >=, 100);
+    g_assert_cmpuint(count_of(text, "SKIP"), ==, 0);
 }
 
 int

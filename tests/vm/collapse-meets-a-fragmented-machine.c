@@ -9,32 +9,14 @@
  * smaps: what the report says is huge is what the kernel says.
  */
 #include <json-glib/json-glib.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/range.h"
 #include "tests/support/vm-expect.h"
 #include "tests/support/vm-linux.h"
-#include "tests/support/vm-sweep.h"
 
 #define SWEPT_MIB 96
 #define BOUND_MS 240000
-
-static VmQemu *
-start(const char *directory)
-{
-    g_autoptr(GError) error = NULL;
-    const char *const programs[] = {vm_tool_path(), FRAGMENT, NULL};
-    VmQemuOptions options = {
-        .memory = {{.kind = VM_MEMORY_RAM, .mib = 512}}};
-    vm_linux_set(&options, 0);
-    vm_linux_set_programs(&options, directory, "fragmented.init", programs,
-                          &error);
-    g_assert_no_error(error);
-    VmQemu *vm = vm_qemu_start(&options, &error);
-    g_assert_no_error(error);
-    return vm;
-}
 
 /* From the brace at the beginning of a line to the status. */
 static JsonNode *
@@ -83,24 +65,15 @@ expect_report(const char *text)
 static void
 test_fragmented(void)
 {
-    g_autoptr(GError) error = NULL;
+    const char *const programs[] = {vm_tool_path(), FRAGMENT, NULL};
     if (vm_qemu_skip(vm_linux_why_not(VM_QEMU_HOST))) {
         return;
     }
-    g_autofree char *directory =
-        vm_child_make_directory("postlude-fragmented", &error);
-    g_assert_no_error(error);
-    {
-        g_autoptr(VmQemu) vm = start(directory);
-        vm_qemu_wait_serial(vm, "\nstatus ", BOUND_MS, &error);
-        g_assert_no_error(error);
-        g_autofree char *text = vm_qemu_serial_text(vm);
-        g_test_message("%s", text);
-        g_assert_nonnull(strstr(text, "fragmented: "));
-        g_assert_nonnull(strstr(text, "\nstatus 3"));
-        expect_report(text);
-    }
-    vm_child_remove_directory(directory);
+    g_autofree char *text =
+        vm_expect_programs(512, "fragmented.init", programs, BOUND_MS);
+    g_assert_nonnull(strstr(text, "fragmented: "));
+    g_assert_nonnull(strstr(text, "\nstatus 3"));
+    expect_report(text);
 }
 
 int
