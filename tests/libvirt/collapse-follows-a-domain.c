@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "base/range.h"
+#include "tests/support/khugepaged.h"
 #include "tests/support/libvirt-expect.h"
 #include "tests/support/vm-expect.h"
 
@@ -106,29 +107,40 @@ arrive_and_be_swept(LibvirtDomain *domain)
     libvirt_expect_runs(domain, "b");
 }
 
-static void
-wait_until_some_are_huge(LibvirtDomain *domain, const char *host)
+static uint64_t
+huge_bytes(LibvirtDomain *domain, const char *host)
 {
     g_autoptr(GError) error = NULL;
-    uint64_t deadline = fd_deadline_ns(MOVE_MS);
     uint64_t huge = 0, rss = 0;
-    while (huge < 2 * EXTENT_BYTES) {
-        libvirt_domain_huge(domain, host, &huge, &rss, &error);
-        g_assert_no_error(error);
+    libvirt_domain_huge(domain, host, &huge, &rss, &error);
+    g_assert_no_error(error);
+    return huge;
+}
+
+/* A sweep that would take a minute, met after two extents that neither the
+ * precopy phase nor khugepaged has made huge. */
+static VmTool *
+start_slow_sweep(LibvirtDomain *domain, const char *host)
+{
+    static const char *const slowly[] = {"--duty", "1", NULL};
+    uint64_t khugepaged = khugepaged_made_bytes();
+    uint64_t before = huge_bytes(domain, host);
+    uint64_t deadline = fd_deadline_ns(MOVE_MS);
+    VmTool *sweep = start_verb(domain, host, "collapse", slowly);
+    while (huge_bytes(domain, host) < before + 2 * EXTENT_BYTES +
+                                          khugepaged_made_bytes() - khugepaged) {
         g_assert_cmpuint(fd_now_ns(), <, deadline);
         g_usleep(20000);
     }
+    return sweep;
 }
 
-/* In small pages by a postcopy from B to A, then back in the middle of a sweep
- * that would take a minute. */
+/* In small pages by a postcopy from B to A, then back in the middle of it. */
 static void
 leave_in_the_middle(LibvirtDomain *domain)
 {
-    static const char *const slowly[] = {"--duty", "1", NULL};
     libvirt_expect_postcopy(domain, "b");
-    g_autoptr(VmTool) sweep = start_verb(domain, "a", "collapse", slowly);
-    wait_until_some_are_huge(domain, "a");
+    g_autoptr(VmTool) sweep = start_slow_sweep(domain, "a");
     g_autoptr(VmTool) virsh = start_postcopy(domain, "a");
     expect_says(sweep, 3,
                 (const char *const[]){"a migration of the guest is under way",

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "tests/support/khugepaged.h"
 #include "tests/support/vm-qemu.h"
 
 #define ROUNDS_MS 120000
@@ -106,17 +107,35 @@ libvirt_expect_clean(LibvirtDomain *domain, const char *host)
     g_assert_no_error(error);
 }
 
+static void
+look(LibvirtDomain *domain, const char *host, uint64_t *huge, uint64_t *rss)
+{
+    g_autoptr(GError) error = NULL;
+    libvirt_domain_huge(domain, host, huge, rss, &error);
+    g_assert_no_error(error);
+    g_test_message("host %s: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+                   " KiB are huge", host, *huge >> 10, *rss >> 10);
+    g_assert_cmpuint(*rss, >, 0);
+}
+
 void
 libvirt_expect_huge(LibvirtDomain *domain, const char *host, double percent)
 {
-    g_autoptr(GError) error = NULL;
     uint64_t huge = 0, rss = 0;
-    libvirt_domain_huge(domain, host, &huge, &rss, &error);
-    g_assert_no_error(error);
-    g_test_message("host %s: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
-                   " KiB are huge", host, huge >> 10, rss >> 10);
-    g_assert_cmpuint(rss, >, 0);
+    look(domain, host, &huge, &rss);
     g_assert_cmpfloat((double)huge, >=, (double)rss * percent / 100);
+}
+
+void
+libvirt_expect_small(LibvirtDomain *domain, const char *host,
+                     uint64_t khugepaged_bytes)
+{
+    uint64_t huge = 0, rss = 0;
+    look(domain, host, &huge, &rss);
+    uint64_t by_khugepaged = khugepaged_made_bytes() - khugepaged_bytes;
+    g_test_message("khugepaged: %" G_GUINT64_FORMAT " KiB",
+                   by_khugepaged >> 10);
+    g_assert_cmpuint(huge, <=, rss / 2 + by_khugepaged);
 }
 
 void

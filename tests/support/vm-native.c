@@ -16,8 +16,11 @@ command(VmQemu *vm, const char *name, const char *arguments)
     g_assert_no_error(error);
 }
 
-void
-vm_native_start(VmPair *pair, uint64_t bytes_per_s)
+/* A precopy phase that is not meant to bring anything. */
+#define CRAWL VM_NATIVE_MIB_PER_S(1)
+
+static void
+start(VmPair *pair, uint64_t precopy_bytes_per_s, uint64_t postcopy_bytes_per_s)
 {
     static const char postcopy[] =
         "{\"capabilities\": [{\"capability\": \"postcopy-ram\", "
@@ -27,12 +30,18 @@ vm_native_start(VmPair *pair, uint64_t bytes_per_s)
     g_autofree char *speed = g_strdup_printf(
         "{\"max-bandwidth\": %" G_GUINT64_FORMAT
         ", \"max-postcopy-bandwidth\": %" G_GUINT64_FORMAT "}",
-        bytes_per_s, 2 * bytes_per_s);
+        precopy_bytes_per_s, postcopy_bytes_per_s);
     command(pair->source, "migrate-set-capabilities", postcopy);
     command(pair->destination, "migrate-set-capabilities", postcopy);
     command(pair->source, "migrate-set-parameters", speed);
     command(pair->destination, "migrate-incoming", to);
     command(pair->source, "migrate", to);
+}
+
+void
+vm_native_start(VmPair *pair, uint64_t bytes_per_s)
+{
+    start(pair, bytes_per_s, 2 * bytes_per_s);
 }
 
 void
@@ -44,7 +53,7 @@ vm_native_switch(VmPair *pair)
 void
 vm_native_move(VmPair *pair, uint64_t bytes_per_s)
 {
-    vm_native_start(pair, bytes_per_s);
+    start(pair, CRAWL, bytes_per_s);
     vm_native_switch(pair);
 }
 

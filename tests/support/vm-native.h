@@ -16,7 +16,8 @@ void vm_native_start(VmPair *pair, uint64_t bytes_per_s);
 /* From precopy to postcopy. */
 void vm_native_switch(VmPair *pair);
 
-/* Both at once: next to nothing comes by precopy. */
+/* Both at once, by postcopy at BYTES_PER_S: next to nothing comes by precopy,
+ * also where this process has to wait for a CPU between the two. */
 void vm_native_move(VmPair *pair, uint64_t bytes_per_s);
 
 /* What VM says of its migration ("active", "completed"; "none" if it says

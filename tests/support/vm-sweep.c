@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "tests/support/khugepaged.h"
 #include "tests/support/vm-expect.h"
 
 #define END_MS 60000
@@ -49,6 +50,15 @@ vm_sweep_report(VmTool *tool)
     g_assert_no_error(error);
     g_test_message("%s", text);
     return report;
+}
+
+void
+vm_sweep_expect_small_before(JsonNode *report, uint64_t khugepaged_bytes)
+{
+    g_assert_cmpfloat(
+        vm_expect_number(report, "$.before.huge_bytes"), <=,
+        0.1 * vm_expect_number(report, "$.before.populated_bytes") +
+            (double)(khugepaged_made_bytes() - khugepaged_bytes));
 }
 
 static void

@@ -18,6 +18,11 @@ void vm_sweep_expect(VmTool *tool, int code, const char *const *texts);
 /* The report of a run with --json. */
 JsonNode *vm_sweep_report(VmTool *tool);
 
+/* That REPORT is of a guest that lay in small pages: at most a tenth of it was
+ * huge, but for what khugepaged has made since it had made KHUGEPAGED_BYTES
+ * (khugepaged.h). */
+void vm_sweep_expect_small_before(JsonNode *report, uint64_t khugepaged_bytes);
+
 /* Bytes of the guest's RAM in huge pages, as the kernel has it. */
 uint64_t vm_sweep_huge_bytes(VmQemu *vm);
 

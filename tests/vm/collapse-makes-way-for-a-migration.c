@@ -82,7 +82,7 @@ run(gconstpointer data)
 
     vm_pair_renew_destination(pair, &error);
     g_assert_no_error(error);
-    vm_native_move(pair, VM_NATIVE_MIB_PER_S(256));
+    vm_native_move(pair, VM_NATIVE_MIB_PER_S(512));
     vm_native_wait(pair->destination, "completed", MOVE_MS);
     vm_native_wait(pair->source, "completed", MOVE_MS);
     expect_refused(pair->source, "the guest has left this host");
