@@ -22,6 +22,10 @@
 /* What goes through us at a time when a file is sent with TLS. */
 #define COPY_BYTES (64u * 1024)
 
+/* A frame may have to wait for a slow wire behind others, but who sends it is
+ * the thread that looks after everything else. */
+#define STALL_PATIENCES 3
+
 struct WireLink {
     int fd;
     WireTls *tls; /* NULL: plain text */
@@ -77,18 +81,13 @@ read_until(WireLink *link, void *buffer, size_t bytes, uint64_t deadline_ns,
                                    error);
 }
 
+/* WHY is taken over; what is no silence stays what it is. */
 static bool
-read_by(WireLink *link, void *buffer, size_t bytes, uint64_t deadline_ns,
-        GError **error)
+say_silent(const WireLink *link, GError *why, ErrorCode code, GError **error)
 {
-    GError *why = NULL;
-    if (read_until(link, buffer, bytes, deadline_ns, &why)) {
-        atomic_fetch_add(&link->received, bytes);
-        return true;
-    }
     if (error_is(why, ERROR_RETRY)) {
         g_clear_error(&why);
-        return error_set(error, ERROR_PROTOCOL,
+        return error_set(error, code,
                          "the peer fell silent for %.1f s in the middle of a "
                          "message",
                          link->patience_ms / 1000.0);
@@ -98,10 +97,26 @@ read_by(WireLink *link, void *buffer, size_t bytes, uint64_t deadline_ns,
 }
 
 static bool
-read_in_time(WireLink *link, void *buffer, size_t bytes, GError **error)
+read_by(WireLink *link, void *buffer, size_t bytes, uint64_t deadline_ns,
+        ErrorCode code, GError **error)
+{
+    GError *why = NULL;
+    if (read_until(link, buffer, bytes, deadline_ns, &why)) {
+        atomic_fetch_add(&link->received, bytes);
+        return true;
+    }
+    return say_silent(link, why, code, error);
+}
+
+/* CODE is what silence means. A stranger's greeting that stops is none
+ * (PROTOCOL); a peer that does not finish what it has begun to say is lost, as
+ * if its connection had ended (PEER_GONE). */
+static bool
+read_in_time(WireLink *link, void *buffer, size_t bytes, ErrorCode code,
+             GError **error)
 {
     return read_by(link, buffer, bytes, fd_deadline_ns(link->patience_ms),
-                   error);
+                   code, error);
 }
 
 /* Until there is something to read. */
@@ -149,7 +164,7 @@ greet(WireLink *link, WireRole role, unsigned index,
         g_propagate_error(error, g_steal_pointer(&unsent));
         return false;
     }
-    if (!read_in_time(link, &in, sizeof in, error) ||
+    if (!read_in_time(link, &in, sizeof in, ERROR_PROTOCOL, error) ||
         !wire_welcome_decode(&in, &welcome, error)) {
         return false;
     }
@@ -242,7 +257,7 @@ wire_link_accept(int fd, const WireTlsCreds *creds, int patience_ms,
     uint64_t deadline_ns = fd_deadline_ns(link->patience_ms);
     WireHelloBytes in;
     if (!agree_on_tls(link, creds, deadline_ns, error) ||
-        !read_by(link, &in, sizeof in, deadline_ns, error) ||
+        !read_by(link, &in, sizeof in, deadline_ns, ERROR_PROTOCOL, error) ||
         !wire_hello_decode(&in, hello, error)) {
         discard_input(link);
         return NULL;
@@ -370,16 +385,25 @@ wire_link_read_next(WireLink *link, void *buffer, size_t bytes, GError **error)
                : -1;
 }
 
-bool
-wire_link_write(WireLink *link, const void *buffer, size_t bytes,
-                GError **error)
+static bool
+write_by(WireLink *link, const void *buffer, size_t bytes,
+         uint64_t deadline_ns, GError **error)
 {
-    if (!(link->tls ? wire_tls_write(link->tls, buffer, bytes, false, error)
-                    : fd_write_all(link->fd, buffer, bytes, 0, error))) {
+    if (!(link->tls ? wire_tls_write(link->tls, buffer, bytes, false,
+                                     deadline_ns, error)
+                    : fd_write_all(link->fd, buffer, bytes, deadline_ns,
+                                   error))) {
         return false;
     }
     atomic_fetch_add_explicit(&link->sent, bytes, memory_order_relaxed);
     return true;
+}
+
+bool
+wire_link_write(WireLink *link, const void *buffer, size_t bytes,
+                GError **error)
+{
+    return write_by(link, buffer, bytes, 0, error);
 }
 
 static bool
@@ -405,7 +429,7 @@ bool
 wire_link_write_more(WireLink *link, const void *buffer, size_t bytes,
                      GError **error)
 {
-    if (!(link->tls ? wire_tls_write(link->tls, buffer, bytes, true, error)
+    if (!(link->tls ? wire_tls_write(link->tls, buffer, bytes, true, 0, error)
                     : write_plain_more(link, buffer, bytes, error))) {
         return false;
     }
@@ -507,12 +531,24 @@ wire_link_send_frame(WireLink *link, unsigned type, const GByteArray *payload,
     if (payload) {
         g_byte_array_append(whole, payload->data, payload->len);
     }
-    if (!wire_link_write(link, whole->data, whole->len, error)) {
-        g_prefix_error(error, "sending %s: ", wire_frame_name(type));
-        return false;
+    GError *why = NULL;
+    int stall_ms = link->patience_ms * STALL_PATIENCES;
+    if (write_by(link, whole->data, whole->len,
+                 fd_deadline_ns(stall_ms), &why)) {
+        return true;
     }
-    return true;
+    if (error_is(why, ERROR_RETRY)) {
+        g_clear_error(&why);
+        wire_link_shutdown(link); /* half a frame may be out */
+        return error_set(error, ERROR_PEER_GONE,
+                         "sending %s: the peer has taken nothing for %.1f s",
+                         wire_frame_name(type), stall_ms / 1000.0);
+    }
+    g_propagate_prefixed_error(error, why, "sending %s: ",
+                               wire_frame_name(type));
+    return false;
 }
+
 
 bool
 wire_link_receive_frame(WireLink *link, unsigned *type, GByteArray **payload,
@@ -521,13 +557,14 @@ wire_link_receive_frame(WireLink *link, unsigned *type, GByteArray **payload,
     WireFrameHeader header;
     size_t length;
     if (!wait_readable(link, 0, error) ||
-        !read_in_time(link, &header, sizeof header, error) ||
+        !read_in_time(link, &header, sizeof header, ERROR_PEER_GONE, error) ||
         !wire_frame_header_decode(&header, type, &length, error)) {
         return false;
     }
     g_autoptr(GByteArray) body = g_byte_array_sized_new((guint)length);
     g_byte_array_set_size(body, (guint)length);
-    if (length > 0 && !read_in_time(link, body->data, length, error)) {
+    if (length > 0 && !read_in_time(link, body->data, length, ERROR_PEER_GONE,
+                                    error)) {
         g_prefix_error(error, "a truncated %s frame: ", wire_frame_name(*type));
         return false;
     }

@@ -14,7 +14,8 @@
 #include "wire/wire-address.h"
 #include "wire/wire-frame.h"
 
-/* How long a peer may be silent in the middle of a frame or a greeting. */
+/* How long a peer may be silent in the middle of a frame (PEER_GONE) or of a
+ * greeting (PROTOCOL). */
 #define WIRE_LINK_PATIENCE_MS 10000
 
 typedef struct WireLink WireLink;
@@ -92,7 +93,9 @@ uint64_t wire_link_bytes_received(const WireLink *link);
 uint64_t wire_link_bytes_sent(const WireLink *link);
 
 /* Frames, for the control connection. Receiving waits without limit for the
- * header's first byte, then WIRE_LINK_PATIENCE_MS for the rest. */
+ * header's first byte, then WIRE_LINK_PATIENCE_MS for the rest; sending waits
+ * three times as long for a peer that takes nothing. PEER_GONE after that: the
+ * link is of no use any more. */
 bool wire_link_send_frame(WireLink *link, unsigned type,
                           const GByteArray *payload, GError **error);
 bool wire_link_receive_frame(WireLink *link, unsigned *type,

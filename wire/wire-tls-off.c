@@ -95,7 +95,7 @@ wire_tls_read_some(WireTls *tls, void *buffer, size_t bytes, GError **error)
 
 bool
 wire_tls_write(WireTls *tls, const void *buffer, size_t bytes, bool more,
-               GError **error)
+               uint64_t deadline_ns, GError **error)
 {
     return no_tls(error);
 }

@@ -443,12 +443,13 @@ seal(WireTls *tls, const uint8_t *bytes, size_t n, GError **error)
 
 bool
 wire_tls_write(WireTls *tls, const void *buffer, size_t bytes, bool more,
-               GError **error)
+               uint64_t deadline_ns, GError **error)
 {
     const uint8_t *at = buffer;
     while (bytes > 0) {
         ssize_t n = seal(tls, at, bytes, error);
-        if (n < 0 || !flush(tls, more || (size_t)n < bytes, 0, error)) {
+        bool hold = deadline_ns == 0 && (more || (size_t)n < bytes);
+        if (n < 0 || !flush(tls, hold, deadline_ns, error)) {
             return false;
         }
         at += n;

@@ -50,7 +50,7 @@ ssize_t wire_tls_read_some(WireTls *tls, void *buffer, size_t bytes,
 
 /* All BYTES; with MORE the kernel may hold the last of them back. */
 bool wire_tls_write(WireTls *tls, const void *buffer, size_t bytes, bool more,
-                    GError **error);
+                    uint64_t deadline_ns, GError **error);
 
 /* Tells the peer that no more will come, if there is room to tell it. */
 void wire_tls_end(WireTls *tls);

@@ -88,10 +88,28 @@ silence_in_mid_frame(void)
         wire_link_set_patience(p.b, 10);
         g_assert_true(wire_link_write(p.a, bytes, sent, NULL));
         g_assert_false(wire_link_receive_frame(p.b, &type, &payload, &error));
-        g_assert_true(error_is(error, ERROR_PROTOCOL));
+        g_assert_true(error_is(error, ERROR_PEER_GONE));
         g_assert_nonnull(strstr(error->message, "fell silent"));
         g_assert_null(payload);
     }
+}
+
+/* It is up, and takes nothing: its host has gone, or it reads no more. */
+static void
+a_peer_that_takes_nothing(void)
+{
+    g_auto(Pair) p = pair();
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GByteArray) payload = g_byte_array_new();
+    g_byte_array_set_size(payload, 60000);
+    memset(payload->data, 0, payload->len);
+    wire_link_set_patience(p.a, 10);
+    unsigned taken = 0;
+    while (wire_link_send_frame(p.a, WIRE_FRAME_PRESENT, payload, &error)) {
+        g_assert_cmpuint(++taken, <, 10000); /* what the kernel holds */
+    }
+    g_assert_true(error_is(error, ERROR_PEER_GONE));
+    g_assert_nonnull(strstr(error->message, "has taken nothing for 0.0 s"));
 }
 
 static void
@@ -288,6 +306,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/link/frames", frames);
     g_test_add_func("/link/silence", silence_in_mid_frame);
+    g_test_add_func("/link/stall", a_peer_that_takes_nothing);
     g_test_add_func("/link/end", the_end_in_mid_frame);
     g_test_add_func("/link/shutdown", shutdown_ends_a_read_that_waits);
     g_test_add_func("/link/some", what_is_there);

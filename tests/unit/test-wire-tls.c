@@ -378,8 +378,27 @@ silence_in_mid_frame(void)
     g_assert_true(wire_link_write(s.dialler, &header, sizeof header, NULL));
     g_assert_false(wire_link_receive_frame(s.listener, &type, &payload,
                                            &error));
-    g_assert_true(error_is(error, ERROR_PROTOCOL));
+    g_assert_true(error_is(error, ERROR_PEER_GONE));
     tls_scene_assert_says(error, "fell silent");
+}
+
+static void
+a_peer_that_takes_nothing(void)
+{
+    g_auto(TlsScene) s = {0};
+    connect_both(&s);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GByteArray) payload = g_byte_array_new();
+    g_byte_array_set_size(payload, 60000);
+    memset(payload->data, 0, payload->len);
+    wire_link_set_patience(s.dialler, 10);
+    unsigned taken = 0;
+    while (wire_link_send_frame(s.dialler, WIRE_FRAME_PRESENT, payload,
+                                &error)) {
+        g_assert_cmpuint(++taken, <, 10000); /* what the kernel holds */
+    }
+    g_assert_true(error_is(error, ERROR_PEER_GONE));
+    tls_scene_assert_says(error, "has taken nothing");
 }
 
 /* One flipped bit on the way: nothing of that record is believed. */
@@ -418,6 +437,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     certs = tls_certs_new();
     g_test_add_func("/tls/frames", frames_and_files);
+    g_test_add_func("/tls/stall", a_peer_that_takes_nothing);
     g_test_add_func("/tls/pending", what_is_pending);
     g_test_add_func("/tls/read-ahead", records_read_ahead);
     g_test_add_func("/tls/both-ways", both_ways_at_a_time);
