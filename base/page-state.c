@@ -41,6 +41,19 @@ page_state_try_finish(PageState *state, bool *wanted)
     return true;
 }
 
+void
+page_state_doom(PageState *state)
+{
+    uint8_t old = atomic_load_explicit(state, memory_order_acquire);
+    do {
+        if ((old & PAGE_STATE_MASK) == PAGE_PRESENT) {
+            return;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(
+        state, &old, (uint8_t)(old | PAGE_DISCARDED), memory_order_acq_rel,
+        memory_order_acquire));
+}
+
 unsigned
 page_state_discard(PageState *state)
 {

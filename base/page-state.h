@@ -54,6 +54,10 @@ bool page_state_finish(PageState *state);
  * must be made zero. */
 bool page_state_try_finish(PageState *state, bool *wanted);
 
+/* The guest discarded the page, and whoever fills it from now on is to be told,
+ * also a successor's threads. Changes nothing else, and nothing if PRESENT. */
+void page_state_doom(PageState *state);
+
 /* The guest discarded the page. Returns the state it was in: PRESENT, nothing
  * was noted (what is mapped is the guest's own business); FILLING, whoever fills
  * it will be told by try_finish(); ABSENT, it is FILLING now and the caller's,

@@ -106,8 +106,14 @@ MigratePages *
 migrate_pages_new_in(const MigrateRam *ram, uint8_t **laid, int uffd,
                      int memory, MigrateAlarm *alarm, GError **error)
 {
-    if (ftruncate(memory, (off_t)room_for(ram)) < 0) {
-        error_set_errno(error, errno, "memory for the page states");
+    /* All of it now: a store into a hole of a full tmpfs is a SIGBUS, and it
+     * would come when the guest already runs here. */
+    int failed = posix_fallocate(memory, 0, (off_t)room_for(ram));
+    if (failed) {
+        error_set_errno(error, failed,
+                        "%" G_GUINT64_FORMAT " KiB for the page states, in the "
+                        "run-time directory if there is one",
+                        room_for(ram) / 1024 + 1);
         return NULL;
     }
     MigratePages *pages = make(ram, uffd, memory, alarm, error);
@@ -341,13 +347,13 @@ count_present(MigratePages *pages, unsigned block, uint32_t extent, unsigned n)
     }
 }
 
-/* A page of a laid extent that nobody has mapped yet: zero again. */
+/* Pages of a laid extent that nobody has mapped yet: zero again. */
 static void
-make_hole(const MigrateBlock *block, uint64_t page)
+make_hole(const MigrateBlock *block, uint64_t page, unsigned n)
 {
     if (fallocate(block->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
                   (off_t)(block->file_offset + page * PAGE_BYTES),
-                  (off_t)PAGE_BYTES) < 0) {
+                  (off_t)(n * PAGE_BYTES)) < 0) {
         g_debug("a discarded page stays: %s", g_strerror(errno));
     }
 }
@@ -355,15 +361,15 @@ make_hole(const MigrateBlock *block, uint64_t page)
 /* FILLING -> PRESENT. In a small extent UFFDIO_COPY has mapped the page: the
  * guest may have written to it since, so nothing is taken away there. */
 static bool
-finish_state(MigratePages *pages, unsigned block, uint64_t page)
+finish_state(MigratePages *pages, unsigned block, uint64_t page, bool zeroed)
 {
     PageState *state = &pages->blocks[block].states[page];
     bool wanted;
     if (page_state_try_finish(state, &wanted)) {
         return wanted;
     }
-    if (pages->blocks[block].laid[page / PAGES_PER_EXTENT]) {
-        make_hole(&pages->ram->blocks[block], page);
+    if (!zeroed && pages->blocks[block].laid[page / PAGES_PER_EXTENT]) {
+        make_hole(&pages->ram->blocks[block], page, 1);
     }
     return page_state_finish(state);
 }
@@ -373,11 +379,11 @@ finish_state(MigratePages *pages, unsigned block, uint64_t page)
  * the first error is told at the end. */
 static bool
 finish_states(MigratePages *pages, unsigned block, uint64_t first, unsigned n,
-              MigrateTally *tally, GError **error)
+              bool zeroed, MigrateTally *tally, GError **error)
 {
     bool ok = true;
     for (unsigned i = 0; i < n; i++) {
-        if (!finish_state(pages, block, first + i)) {
+        if (!finish_state(pages, block, first + i, zeroed)) {
             continue;
         }
         if (!migrate_pages_map(pages, block, first + i, ok ? error : NULL)) {
@@ -393,11 +399,12 @@ finish_states(MigratePages *pages, unsigned block, uint64_t first, unsigned n,
     return ok;
 }
 
-bool
-migrate_pages_finish(MigratePages *pages, unsigned block, uint64_t first,
-                     unsigned n, MigrateTally *tally, GError **error)
+/* ZEROED: what was discarded of it is a hole already. */
+static bool
+finish(MigratePages *pages, unsigned block, uint64_t first, unsigned n,
+       bool zeroed, MigrateTally *tally, GError **error)
 {
-    bool ok = finish_states(pages, block, first, n, tally, error);
+    bool ok = finish_states(pages, block, first, n, zeroed, tally, error);
     uint64_t page = first;
     while (n > 0) { /* a run may cross from one extent into the next */
         uint32_t extent = (uint32_t)(page / PAGES_PER_EXTENT);
@@ -408,6 +415,13 @@ migrate_pages_finish(MigratePages *pages, unsigned block, uint64_t first,
         n -= part;
     }
     return ok;
+}
+
+bool
+migrate_pages_finish(MigratePages *pages, unsigned block, uint64_t first,
+                     unsigned n, MigrateTally *tally, GError **error)
+{
+    return finish(pages, block, first, n, false, tally, error);
 }
 
 void
@@ -423,22 +437,52 @@ migrate_pages_give_up(MigratePages *pages, unsigned block, uint64_t first,
     }
 }
 
+/* From FIRST on to END, within one extent: how many pages are ours now, up to
+ * one that is another's or PRESENT, which is passed over too. */
+static uint64_t
+take_discarded(PageState *states, uint64_t first, uint64_t end, unsigned *ours,
+               MigrateTally *tally)
+{
+    *ours = 0;
+    for (uint64_t page = first; page < end; page++) {
+        unsigned was = page_state_discard(&states[page]);
+        tally->discarded_pages += was != PAGE_PRESENT;
+        if (was != PAGE_ABSENT) {
+            return page + 1;
+        }
+        ++*ours;
+    }
+    return end;
+}
+
+/* QEMU has gone on when we hear of it, and the bulk threads never stopped: what
+ * is on its way must first be known to be too old, all of it, and in the bytes
+ * that a successor finds. Only then is there time to put zeros there. */
 void
 migrate_pages_discard(MigratePages *pages, unsigned block, uint64_t first,
                       uint64_t n, MigrateTally *tally)
 {
     PageState *states = pages->blocks[block].states;
-    for (uint64_t page = first; page < first + n; page++) {
-        unsigned was = page_state_discard(&states[page]);
-        tally->discarded_pages += was != PAGE_PRESENT;
-        if (was == PAGE_ABSENT) {
-            tally->zero_pages++;
+    uint64_t end = first + n;
+    for (uint64_t page = first; page < end; page++) {
+        page_state_doom(&states[page]);
+    }
+    for (uint64_t page = first; page < end;) {
+        uint64_t extent = page / PAGES_PER_EXTENT;
+        unsigned ours;
+        uint64_t next =
+            take_discarded(states, page,
+                           MIN(end, (extent + 1) * PAGES_PER_EXTENT), &ours,
+                           tally);
+        if (ours > 0) {
+            tally->zero_pages += ours;
             /* Half of it may have come by a stream that broke. */
-            if (pages->blocks[block].laid[page / PAGES_PER_EXTENT]) {
-                make_hole(&pages->ram->blocks[block], page);
+            if (pages->blocks[block].laid[extent]) {
+                make_hole(&pages->ram->blocks[block], page, ours);
             }
-            migrate_pages_finish(pages, block, page, 1, tally, NULL);
+            finish(pages, block, page, ours, true, tally, NULL);
         }
+        page = next;
     }
 }
 
