@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/proc-life.h"
+#include "migrate/migrate-confine.h"
 #include "migrate/migrate-rundir.h"
 
 struct MigrateArchive {
@@ -24,16 +25,17 @@ struct MigrateArchive {
 
 #define BUSY_TRIES 20
 #define BUSY_US 10000
+#define MOST_BYTES (1 << 20) /* 200 blocks are some 50 KiB */
 
 static const char *const endings[] = {".journal", ".pages", ".lock"};
 
 static char *
-stem_of(MigrateRole role, pid_t qemu_pid)
+stem_of(MigrateRole role, pid_t qemu_pid, uint64_t qemu_started)
 {
     g_autofree char *directory = migrate_rundir_path();
-    return g_strdup_printf("%s/%s-%d", directory,
+    return g_strdup_printf("%s/%s-%d-%" G_GUINT64_FORMAT, directory,
                            role == MIGRATE_SEND ? "send" : "receive",
-                           (int)qemu_pid);
+                           (int)qemu_pid, qemu_started);
 }
 
 static char *
@@ -94,13 +96,14 @@ take_lock_with_patience(const char *stem, GError **error)
 }
 
 MigrateArchive *
-migrate_archive_open(MigrateRole role, pid_t qemu_pid, GError **error)
+migrate_archive_open(MigrateRole role, pid_t qemu_pid, uint64_t qemu_started,
+                     GError **error)
 {
     g_autofree char *directory = migrate_rundir_path();
     if (!migrate_rundir_make(directory, error)) {
         return NULL;
     }
-    g_autofree char *stem = stem_of(role, qemu_pid);
+    g_autofree char *stem = stem_of(role, qemu_pid, qemu_started);
     int lock = take_lock_with_patience(stem, error);
     if (lock < 0) {
         return NULL;
@@ -180,19 +183,44 @@ migrate_archive_write(MigrateArchive *archive, const MigrateSession *session,
 }
 
 char *
-migrate_archive_keeper_path(MigrateRole role, pid_t qemu_pid)
+migrate_archive_keeper_path(pid_t qemu_pid, uint64_t qemu_started)
 {
-    g_autofree char *stem = stem_of(role, qemu_pid);
+    g_autofree char *stem = stem_of(MIGRATE_SEND, qemu_pid, qemu_started);
     return path_of(stem, ".keeper");
+}
+
+/* It says whose memory goes to whom, so it is nobody's but ours: root's, or of
+ * the user that a confined helper is. */
+static char *
+read_own(const char *path, GError **error)
+{
+    struct stat st;
+    autofd fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        error_set_errno(error, errno, "open %s", path);
+        return NULL;
+    }
+    if (!S_ISREG(st.st_mode) || st.st_mode & (S_IWGRP | S_IWOTH) ||
+        (st.st_uid != 0 && st.st_uid != geteuid() &&
+         st.st_uid != migrate_confine_user()) ||
+        st.st_size > MOST_BYTES) {
+        error_set(error, ERROR_STATE,
+                  "%s is not a journal of ours: another user's, open to "
+                  "others, or too long", path);
+        return NULL;
+    }
+    g_autofree char *text = g_malloc0((size_t)st.st_size + 1);
+    return fd_read_all(fd, text, (size_t)st.st_size, 0, error)
+               ? g_steal_pointer(&text)
+               : NULL;
 }
 
 static bool
 read_journal(const char *path, MigrateJournal *journal, GError **error)
 {
-    g_autofree char *text = NULL;
-    g_autoptr(GError) why = NULL;
-    if (!g_file_get_contents(path, &text, NULL, &why)) {
-        return error_set(error, ERROR_FAILED, "%s", why->message);
+    g_autofree char *text = read_own(path, error);
+    if (!text) {
+        return false;
     }
     bool ok = migrate_journal_from_text(text, journal, error);
     if (!ok) {
@@ -255,7 +283,8 @@ is_orphan(const MigrateJournal *journal)
 {
     bool busy;
     g_autofree char *stem =
-        stem_of(journal->options.role, journal->qemu_pid);
+        stem_of(journal->options.role, journal->qemu_pid,
+                journal->qemu_started);
     autofd lock = take_lock(stem, &busy, NULL);
     if (lock < 0) {
         return false;
@@ -311,6 +340,19 @@ migrate_archive_orphans(void)
     return all;
 }
 
+/* Named, it may have somebody at work on it, who is then told to go first;
+ * unnamed, only what was interrupted can be meant. */
+static bool
+is_meant(const MigrateJournal *journal, const char *qmp_path)
+{
+    bool named = qmp_path &&
+                 g_strcmp0(qmp_path, journal->options.qmp_path) == 0;
+    bool of_use =
+        journal->options.role == MIGRATE_SEND || qemu_lives(journal);
+    return qmp_path ? named && (of_use || is_orphan(journal))
+                    : is_orphan(journal);
+}
+
 bool
 migrate_archive_find(MigrateRole role, const char *qmp_path,
                      MigrateJournal *journal, GError **error)
@@ -324,8 +366,7 @@ migrate_archive_find(MigrateRole role, const char *qmp_path,
     for (guint i = 0; i < all->len; i++) {
         MigrateJournal *one = g_ptr_array_index(all, i);
         if (one->options.role == role &&
-            (!wanted || g_strcmp0(wanted, one->options.qmp_path) == 0) &&
-            (role == MIGRATE_SEND || qemu_lives(one) || is_orphan(one))) {
+            is_meant(one, wanted)) {
             found = one;
             n++;
         }

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * What outlives a helper that is killed, in the run-time directory, by role and
- * QEMU's process number:
+ * QEMU's process: its number and its start (base/proc-life.h), because the
+ * kernel gives numbers anew, and a source's memory may be held for long after
+ * its QEMU has ended:
  *
- *   ROLE-PID.journal  who and what (migrate-journal.h); replaced by renaming,
- *                     so that it is always whole
- *   ROLE-PID.pages    receive: the page states, mapped and changed in place
- *   ROLE-PID.lock     locked as long as a helper is at work: the kernel lets go
- *                     of it when that helper dies, at whatever instruction
+ *   ROLE-PID-START.journal  who and what (migrate-journal.h); replaced by
+ *                     renaming, so that it is always whole
+ *   ROLE-PID-START.pages    receive: the page states, mapped and changed in
+ *                     place
+ *   ROLE-PID-START.lock     locked as long as a helper is at work: the kernel
+ *                     lets go of it when that helper dies, at whatever
+ *                     instruction
  *
  * All 0600, opened without following links. Main thread only.
  */
@@ -19,7 +23,7 @@ typedef struct MigrateArchive MigrateArchive;
 
 /* Takes the lock. STATE: a helper of this role is at work on this QEMU. */
 MigrateArchive *migrate_archive_open(MigrateRole role, pid_t qemu_pid,
-                                     GError **error);
+                                     uint64_t qemu_started, GError **error);
 
 /* Lets go of the lock and keeps the files; for who dies in an orderly way. */
 void migrate_archive_close(MigrateArchive *archive);
@@ -37,11 +41,12 @@ bool migrate_archive_write(MigrateArchive *archive,
                            const MigrateSession *session, GError **error);
 
 /* The path of the keeper's socket (migrate-keeper.h); owned by the caller. */
-char *migrate_archive_keeper_path(MigrateRole role, pid_t qemu_pid);
+char *migrate_archive_keeper_path(pid_t qemu_pid, uint64_t qemu_started);
 
-/* The one journal of ROLE (with this QMP_PATH unless that is NULL), whoever is
- * at work on it. STATE: there is none, or more than one. Those of a destination
- * whose QEMU has ended, and that nobody works on, are removed. */
+/* The one journal of ROLE with this QMP_PATH, whoever is at work on it; or, if
+ * that is NULL, the one that nobody works on. STATE: there is none, or more
+ * than one. Those of a destination whose QEMU has ended, and that nobody works
+ * on, are removed. */
 bool migrate_archive_find(MigrateRole role, const char *qmp_path,
                           MigrateJournal *journal, GError **error);
 

@@ -227,7 +227,8 @@ make_pages(MigrateSession *session, uint8_t **laid, GError **error)
     g_autoptr(GError) why = NULL;
     autofd memory = -1;
     session->archive =
-        migrate_archive_open(MIGRATE_RECEIVE, session->pid, &why);
+        migrate_archive_open(MIGRATE_RECEIVE, session->pid,
+                             session->qemu_started, &why);
     if (session->archive) {
         memory = migrate_archive_new_pages(session->archive, &why);
     }

@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "migrate/migrate-arm.h"
 #include "migrate/migrate-final.h"
+#include "migrate/migrate-inspect.h"
 #include "migrate/migrate-rejoin.h"
 #include "migrate/migrate-socket.h"
 #include "migrate/migrate-token.h"
@@ -260,6 +261,29 @@ may_still_start(const MigrateSession *session, const GError *why)
     return !refused && poll(&p, 1, END_MS) <= 0;
 }
 
+/* From the first byte of "cont" to its answer, which a QEMU that waits for a
+ * page owes for long, the guest runs here or does not; a successor has to ask,
+ * and can only know that it must from the journal. */
+static bool
+note_starting(MigrateSession *session, GError **error)
+{
+    session->destination.starting = true;
+    if (!migrate_session_record(session, error)) {
+        session->destination.starting = false;
+        g_prefix_error(error, "the start of the guest cannot be recorded, so "
+                              "it is not started: ");
+        return false;
+    }
+    return true;
+}
+
+static void
+note_not_started(MigrateSession *session)
+{
+    session->destination.starting = false;
+    migrate_session_record(session, NULL); /* who asks QEMU learns it, too */
+}
+
 /* The point of no return. Until "cont" was carried out the guest did not run
  * here, and saying so lets the source start it again. */
 bool
@@ -267,11 +291,14 @@ migrate_destination_start_guest(MigrateSession *session, GError **error)
 {
     g_autoptr(GError) why = NULL;
     if (!session->destination.start_guest || session->options.paused) {
-        migrate_session_commit(session);
-        return true;
+        return migrate_session_commit(session, error);
+    }
+    if (!note_starting(session, error)) {
+        return false;
     }
     if (!qmp_qemu_cont(session->qmp, &why)) {
         if (!may_still_start(session, why)) {
+            note_not_started(session);
             g_propagate_error(error, g_steal_pointer(&why));
             return false;
         }
@@ -280,7 +307,7 @@ migrate_destination_start_guest(MigrateSession *session, GError **error)
                   why->message);
         g_clear_error(&why);
     }
-    migrate_session_commit(session);
+    migrate_session_commit_anyway(session);
     if (!migrate_session_wait(session, runs_now, START_MS,
                               "the guest to start", &why)) {
         g_warning("%s", why->message);
@@ -302,10 +329,14 @@ migrate_destination_wait(MigrateSession *session, GError **error)
 bool
 migrate_destination_switchover(MigrateSession *session, GError **error)
 {
+    g_autoptr(GError) why = NULL;
     if (!open_qemu(session, error)) {
         return false;
     }
-    migrate_session_record(session);
+    if (!migrate_session_record(session, &why)) {
+        g_warning("nobody could take over from this process: %s",
+                  why->message);
+    }
     if (!migrate_session_tell(session, WIRE_FRAME_READY, NULL, error)) {
         return false;
     }
@@ -343,7 +374,11 @@ void
 migrate_destination_restore(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
-    if (session->capability &&
+    if (!session->capability) {
+        return;
+    }
+    /* It may have been closed since. */
+    if ((!session->qmp && !migrate_inspect_open_monitor(session, &why)) ||
         !migrate_capability_restore(g_steal_pointer(&session->capability),
                                     session->qmp, &why)) {
         g_warning("%s", why->message);

@@ -34,10 +34,14 @@ get_ready(MigrateSession *session, GError **error)
         !migrate_session_tell(session, WIRE_FRAME_READY, NULL, error)) {
         return false;
     }
-    if (session->options.on_ready && !session->options.on_ready(error)) {
+    /* Once the driver knows, it may start the guest at any moment. */
+    if (!migrate_session_commit(session, error)) {
         return false;
     }
-    migrate_session_commit(session);
+    if (session->options.on_ready && !session->options.on_ready(error)) {
+        session->past_no_return = false; /* it does not know */
+        return false;
+    }
     g_message("armed: QEMU may be given its guest; this process stays until "
               "all of its memory is here, or QEMU has ended");
     migrate_session_step(session, "ready");
@@ -95,6 +99,9 @@ is_alive_here(const MigrateSession *session)
 static bool
 runs_now(MigrateSession *session)
 {
+    if (!session->qmp) {
+        return session->resumed;
+    }
     qmp_client_set_timeout(session->qmp, ASK_MS);
     g_autofree char *state = qmp_qemu_run_state(session->qmp, NULL);
     qmp_client_set_timeout(session->qmp, QMP_CLIENT_DEFAULT_TIMEOUT_MS);

@@ -310,7 +310,7 @@ migrate_follow_source_switchover(MigrateSession *session, GError **error)
         g_propagate_error(error, g_steal_pointer(&why));
         return false;
     }
-    migrate_session_commit(session);
+    migrate_session_commit_anyway(session);
     migrate_session_step(session, "completed");
     if (status_is(session, "completed") || !session->qemu_gone) {
         tell_to_run(session);

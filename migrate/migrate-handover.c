@@ -92,8 +92,9 @@ migrate_handover_choose_heirs(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
     g_autofree char *keeper =
-        migrate_archive_keeper_path(MIGRATE_SEND, session->pid);
-    session->archive = migrate_archive_open(MIGRATE_SEND, session->pid, &why);
+        migrate_archive_keeper_path(session->pid, session->qemu_started);
+    session->archive = migrate_archive_open(MIGRATE_SEND, session->pid,
+                                            session->qemu_started, &why);
     if (session->archive) {
         session->source.keeper = migrate_keeper_start(
             session->ram, keeper, migrate_confine_user(), &why);
@@ -109,9 +110,13 @@ migrate_handover_choose_heirs(MigrateSession *session)
 void
 migrate_handover_prepare_heirs(MigrateSession *session)
 {
+    g_autoptr(GError) why = NULL;
     migrate_keeper_commit(&session->source.keeper);
     migrate_fdstore_put(session->ram);
-    migrate_session_record(session);
+    if (!migrate_session_record(session, &why)) {
+        g_warning("nobody could take over from this process: %s",
+                  why->message);
+    }
 }
 
 static bool
@@ -283,8 +288,10 @@ tell_to_run(MigrateSession *session, GError **error)
 {
     g_autoptr(GByteArray) payload = g_byte_array_new();
     wire_run_encode(session->guest_ran, payload);
-    migrate_session_commit(session);
-    if (!migrate_session_tell(session, WIRE_FRAME_RUN, payload, error)) {
+    if (!migrate_session_commit(session, error)) {
+        return false;
+    }
+    if (!migrate_session_tell(session, WIRE_FRAME_RUN, payload, NULL)) {
         /* Not a byte of it may have left: but some may. */
         g_warning("the word to run could not be sent completely");
     }

@@ -13,7 +13,7 @@
 
 #define HEAD "migration"
 #define SEAL "end"
-#define VERSION 1
+#define VERSION 2 /* 2: starting */
 
 static void
 clear_blocks(MigrateBlock *blocks, unsigned n)
@@ -101,6 +101,7 @@ migrate_journal_to_text(const MigrateJournal *journal)
     g_key_file_set_integer(file, HEAD, "version", VERSION);
     put_options(file, &journal->options);
     g_key_file_set_boolean(file, HEAD, "committed", journal->committed);
+    g_key_file_set_boolean(file, HEAD, "starting", journal->starting);
     g_key_file_set_boolean(file, HEAD, "guest-ran", journal->guest_ran);
     g_key_file_set_integer(file, HEAD, "qemu-pid", journal->qemu_pid);
     g_key_file_set_uint64(file, HEAD, "qemu-started", journal->qemu_started);
@@ -232,6 +233,7 @@ get_all(Reader *r, MigrateJournal *journal)
     get_number(r, HEAD, "version", VERSION, VERSION);
     get_options(r, &journal->options);
     journal->committed = get_flag(r, HEAD, "committed");
+    journal->starting = get_flag(r, HEAD, "starting");
     journal->guest_ran = get_flag(r, HEAD, "guest-ran");
     journal->qemu_pid = (pid_t)get_number(r, HEAD, "qemu-pid", 1, INT32_MAX);
     journal->qemu_started =
@@ -284,6 +286,7 @@ migrate_journal_of(const MigrateSession *session, MigrateJournal *journal)
     *journal = (MigrateJournal){
         .options = session->options,
         .committed = session->past_no_return,
+        .starting = session->destination.starting,
         .guest_ran =
             send ? session->guest_ran : session->destination.start_guest,
         .qemu_pid = session->pid,
@@ -318,6 +321,7 @@ void
 migrate_journal_give(MigrateJournal *journal, MigrateSession *session)
 {
     session->past_no_return = journal->committed;
+    session->destination.starting = journal->starting;
     session->guest_ran = journal->guest_ran;
     session->destination.start_guest = journal->guest_ran;
     session->pid = journal->qemu_pid;

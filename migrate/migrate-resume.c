@@ -22,6 +22,7 @@
 #include "base/proc-life.h"
 #include "migrate/migrate-archive.h"
 #include "migrate/migrate-arm.h"
+#include "migrate/migrate-confine.h"
 #include "migrate/migrate-destination.h"
 #include "migrate/migrate-fdstore.h"
 #include "migrate/migrate-follow-source.h"
@@ -80,7 +81,8 @@ static bool
 open_archive(MigrateSession *session, GError **error)
 {
     session->archive = migrate_archive_open(session->options.role,
-                                            session->pid, error);
+                                            session->pid,
+                                            session->qemu_started, error);
     session->report.vm_name = g_strdup(session->identity.name);
     session->report.vm_uuid = g_strdup(session->identity.uuid);
     session->report.ram_bytes = session->ram->bytes;
@@ -189,18 +191,30 @@ guard_again(MigrateSession *session, GError **error)
            adopt_pages(session, error) && wake_all(session, error);
 }
 
-/* With --follow the driver starts the guest, and did so or did not while nobody
- * was here. A QEMU that does not answer waits for a page, so it runs. */
-static void
-look_whether_it_runs(MigrateSession *session)
+/* A QEMU that does not answer may wait for a page, so it counts as running. */
+static bool
+may_run(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
     g_autofree char *state = migrate_inspect_open_monitor(session, &why)
                                  ? qmp_qemu_run_state(session->qmp, &why)
                                  : NULL;
+    if (!state) {
+        g_warning("QEMU does not say whether the guest runs here, so it is "
+                  "taken to run: %s; if it stays paused, give it 'cont' by "
+                  "hand", why->message);
+    }
+    return !state || g_str_equal(state, "running");
+}
+
+/* With --follow the driver starts the guest, and did so or did not while nobody
+ * was here. */
+static void
+look_whether_it_runs(MigrateSession *session)
+{
     session->destination.follow.run_heard = true;
     session->destination.follow.final_heard = true;
-    session->resumed = !state || g_str_equal(state, "running");
+    session->resumed = may_run(session);
 }
 
 void
@@ -210,17 +224,35 @@ migrate_resume_undo_destination(MigrateSession *session)
     migrate_resume_clean_qemu(session);
 }
 
+/* The dead helper may have said "cont". Until QEMU says that the guest does not
+ * run here nothing may be taken back: neither the memory, which would be the
+ * running guest's, nor the word to the source, which would start it there. A
+ * "cont" that was under way is over when a new connection is answered: the
+ * monitor takes one command after the other and drops a lost connection's
+ * (monitor/qmp.c). */
+static void
+settle_start(MigrateSession *session, bool known)
+{
+    if (!known && session->destination.starting) {
+        session->past_no_return = session->resumed = may_run(session);
+    }
+    if (session->past_no_return) {
+        migrate_session_commit_anyway(session);
+    }
+}
+
 bool
 migrate_resume_destination(MigrateSession *session, GError **error)
 {
     g_autoptr(GError) why = NULL;
+    bool known = session->past_no_return;
+    /* Whatever goes wrong before we could ask takes nothing back either. */
+    session->past_no_return |= session->destination.starting;
     if (!migrate_trust_take_address(session, error) ||
         !guard_again(session, error)) {
         return false;
     }
-    if (session->past_no_return) {
-        migrate_session_commit(session);
-    }
+    settle_start(session, known);
     if (migrate_pages_complete(session->destination.pages)) {
         return true;
     }
@@ -233,8 +265,27 @@ migrate_resume_destination(MigrateSession *session, GError **error)
         return true;
     }
     return session->past_no_return ||
-           (migrate_inspect_open_monitor(session, error) &&
+           ((session->qmp || migrate_inspect_open_monitor(session, error)) &&
             migrate_destination_start_guest(session, error));
+}
+
+/* Who takes over may be killed as well, and by then QEMU may have ended. */
+static void
+renew_heirs(MigrateSession *session, const char *keeper, bool is_kept)
+{
+    g_autoptr(GError) why = NULL;
+    migrate_fdstore_put(session->ram);
+    if (is_kept) {
+        return;
+    }
+    session->source.keeper = migrate_keeper_start(
+        session->ram, keeper, migrate_confine_user(), &why);
+    if (session->source.keeper < 0) {
+        g_warning("nobody could take over from this process once QEMU has "
+                  "ended: %s",
+                  why->message);
+    }
+    migrate_keeper_commit(&session->source.keeper);
 }
 
 /* In the order of who is likely to have them: systemd gave them to us at the
@@ -244,9 +295,10 @@ reopen_source(MigrateSession *session, GError **error)
 {
     g_autoptr(GError) why = NULL;
     g_autofree char *keeper =
-        migrate_archive_keeper_path(MIGRATE_SEND, session->pid);
+        migrate_archive_keeper_path(session->pid, session->qemu_started);
     migrate_fdstore_fetch(session->ram);
-    if (!migrate_keeper_fetch(keeper, session->ram, &why)) {
+    bool is_kept = migrate_keeper_fetch(keeper, session->ram, &why);
+    if (!is_kept) {
         g_debug("%s", why->message);
     }
     if (!migrate_ram_reopen(session->ram, session->pid, false, error)) {
@@ -254,6 +306,7 @@ reopen_source(MigrateSession *session, GError **error)
                               "(QEMU, the keeper, systemd): ");
         return false;
     }
+    renew_heirs(session, keeper, is_kept);
     return migrate_ram_map(session->ram, false, error);
 }
 
@@ -309,7 +362,7 @@ migrate_resume_source(MigrateSession *session, GError **error)
     if (!session->past_no_return && !was_passed_since(session, error)) {
         return false;
     }
-    migrate_session_commit(session);
+    migrate_session_commit_anyway(session);
     if (!reopen_source(session, error) ||
         !migrate_lobby_listen(session, error) ||
         !migrate_lobby_open_door(session, error) ||
@@ -349,13 +402,15 @@ static bool
 let_go(const MigrateJournal *journal, GError **error)
 {
     MigrateArchive *archive =
-        migrate_archive_open(MIGRATE_SEND, journal->qemu_pid, error);
+        migrate_archive_open(MIGRATE_SEND, journal->qemu_pid,
+                             journal->qemu_started, error);
     if (!archive) {
         g_prefix_error(error, "end it first (kill -9): ");
         return false;
     }
     g_autofree char *keeper =
-        migrate_archive_keeper_path(MIGRATE_SEND, journal->qemu_pid);
+        migrate_archive_keeper_path(journal->qemu_pid,
+                                    journal->qemu_started);
     migrate_keeper_release(keeper);
     migrate_archive_remove(archive);
     return true;
@@ -376,7 +431,8 @@ migrate_resume_give_up(MigrateRole role, const char *qmp_path, GError **error)
     }
     /* A receiver at work sees that and cleans up by itself. */
     MigrateArchive *archive =
-        migrate_archive_open(role, journal.qemu_pid, NULL);
+        migrate_archive_open(role, journal.qemu_pid, journal.qemu_started,
+                             NULL);
     if (archive) {
         migrate_archive_remove(archive);
     }

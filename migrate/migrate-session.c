@@ -16,6 +16,8 @@
 #include "base/fd.h"
 #include "migrate/migrate-archive.h"
 
+#define ENDING_MS 1000
+
 static const char *const stage_names[] = {
     [MIGRATE_INSPECT] = "inspect",   [MIGRATE_CONNECT] = "connect",
     [MIGRATE_AGREE] = "agree",       [MIGRATE_PREPARE] = "prepare",
@@ -146,23 +148,17 @@ migrate_session_step(MigrateSession *session, const char *word)
     }
 }
 
-void
-migrate_session_record(MigrateSession *session)
+bool
+migrate_session_record(MigrateSession *session, GError **error)
 {
-    g_autoptr(GError) why = NULL;
-    if (session->archive &&
-        !migrate_archive_write(session->archive, session, &why)) {
-        g_warning("nobody could take over from this process: %s",
-                  why->message);
-    }
+    return !session->archive ||
+           migrate_archive_write(session->archive, session, error);
 }
 
-void
-migrate_session_commit(MigrateSession *session)
+static void
+pass_no_return(MigrateSession *session)
 {
-    session->past_no_return = true;
     session->interrupted = false; /* a signal that came too late */
-    migrate_session_record(session);
     /* Lowering it takes CAP_SYS_RESOURCE; without, we are as likely as any. */
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (fd >= 0 && write(fd, "-1000", 5) < 0) {
@@ -170,6 +166,32 @@ migrate_session_commit(MigrateSession *session)
                 g_strerror(errno));
     }
     fd_clear(&fd);
+}
+
+bool
+migrate_session_commit(MigrateSession *session, GError **error)
+{
+    session->past_no_return = true;
+    if (!migrate_session_record(session, error)) {
+        session->past_no_return = false;
+        g_prefix_error(error, "the point of no return cannot be recorded, so "
+                              "it is not passed: ");
+        return false;
+    }
+    pass_no_return(session);
+    return true;
+}
+
+void
+migrate_session_commit_anyway(MigrateSession *session)
+{
+    g_autoptr(GError) why = NULL;
+    session->past_no_return = true;
+    if (!migrate_session_record(session, &why)) {
+        g_warning("nobody could take over from this process: %s",
+                  why->message);
+    }
+    pass_no_return(session);
 }
 
 static gboolean
@@ -290,6 +312,31 @@ look_at_process(MigrateSession *session, GError **error)
                      (int)session->pid);
 }
 
+/* The guest runs here, and only its memory is missing: that takes no monitor,
+ * and the process tells whether QEMU lives. One that is ending has given up its
+ * memory before it closes its sockets (do_exit() in kernel/exit.c), so there is
+ * not much to wait for. */
+static bool
+is_needed_without_monitor(const MigrateSession *session)
+{
+    struct pollfd p = {.fd = session->pidfd, .events = POLLIN};
+    return session->options.role == MIGRATE_RECEIVE &&
+           session->past_no_return && session->pidfd >= 0 &&
+           poll(&p, 1, ENDING_MS) == 0;
+}
+
+static void
+do_without_monitor(MigrateSession *session, const GError *why)
+{
+    g_warning("QEMU's monitor is of no use any more (%s); going on without it "
+              "for as long as QEMU %d lives",
+              why->message, (int)session->pid);
+    stop_watching(&session->watch_qmp);
+    g_clear_pointer(&session->qmp, qmp_client_close);
+    /* With --follow it was to say so; who does not answer counts as running. */
+    session->resumed = true;
+}
+
 static bool
 take_in_qemu(MigrateSession *session, GError **error)
 {
@@ -305,6 +352,10 @@ take_in_qemu(MigrateSession *session, GError **error)
     while ((event = qmp_client_pop_event(session->qmp))) {
         note_event(session, event);
         qmp_event_free(event);
+    }
+    if (!alive && is_needed_without_monitor(session)) {
+        do_without_monitor(session, why);
+        return true;
     }
     if (!alive) {
         session->qemu_gone = true;

@@ -149,6 +149,7 @@ typedef struct MigrateSession {
         MigrateTally tally; /* of threads that have ended */
         bool at_limit; /* no room for huge pages: do not sweep either */
         bool start_guest;
+        bool starting; /* "cont" may be on its way: see start_guest() */
         uint64_t flow_bytes, flow_ns; /* received, and since when so many */
         struct {
             bool run_heard, final_heard, announced;
@@ -178,13 +179,18 @@ const char *migrate_stage_id_name(MigrateStageId stage);
 /* Something happened that --events-fd has a WORD for. */
 void migrate_session_step(MigrateSession *session, const char *word);
 
-/* The point of no return: from here on this process holds what the guest needs
- * to live, so signals do not end it, nor does the OOM killer if we may ask. */
-void migrate_session_commit(MigrateSession *session);
-
 /* Writes the journal, if there is an archive: from now on another process could
- * take over. Only warns. */
-void migrate_session_record(MigrateSession *session);
+ * take over. FAILED with where and why. */
+bool migrate_session_record(MigrateSession *session, GError **error);
+
+/* The point of no return: from here on this process holds what the guest needs
+ * to live, so signals do not end it, nor does the OOM killer if we may ask.
+ * False, and nothing has changed, if that cannot be recorded: a successor that
+ * read the old record would take back what cannot be taken back. */
+bool migrate_session_commit(MigrateSession *session, GError **error);
+
+/* The same where it has been passed whatever we do: only warns. */
+void migrate_session_commit_anyway(MigrateSession *session);
 
 /* Wakes the main loop when FD is readable, until its other end is closed;
  * the id is for g_source_remove(). */

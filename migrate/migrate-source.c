@@ -194,7 +194,7 @@ static void
 let_memory_go(MigrateSession *session)
 {
     g_autofree char *keeper =
-        migrate_archive_keeper_path(MIGRATE_SEND, session->pid);
+        migrate_archive_keeper_path(session->pid, session->qemu_started);
     if (session->archive) {
         migrate_keeper_release(keeper);
         migrate_fdstore_clear(session->ram);

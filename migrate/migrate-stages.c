@@ -142,7 +142,7 @@ leave_nothing(MigrateSession *session)
     }
     if (send) {
         g_autofree char *keeper =
-            migrate_archive_keeper_path(MIGRATE_SEND, session->pid);
+            migrate_archive_keeper_path(session->pid, session->qemu_started);
         migrate_keeper_release(keeper);
         migrate_fdstore_clear(session->ram);
     }

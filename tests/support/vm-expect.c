@@ -334,3 +334,19 @@ vm_expect_kill_at(VmTool *watched, const char *word, VmChild *victim,
     g_autofree char *said = vm_tool_stderr(watched);
     return !strstr(said, "stage postcopy") && !strstr(said, "peer: RUN");
 }
+
+char *
+vm_expect_journal(VmQemu *vm, const char *role)
+{
+    g_autofree char *prefix =
+        g_strdup_printf("%s-%d-", role, (int)vm_qemu_pid(vm));
+    g_autoptr(GDir) dir = g_dir_open("/run/postlude", 0, NULL);
+    const char *name;
+    while (dir && (name = g_dir_read_name(dir))) {
+        if (g_str_has_prefix(name, prefix) &&
+            g_str_has_suffix(name, ".journal")) {
+            return g_build_filename("/run/postlude", name, NULL);
+        }
+    }
+    return NULL;
+}

@@ -60,6 +60,10 @@ void vm_expect_arrived(VmPair *pair);
 /* The number at PATH of a report, which has it: see vm_tool_number(). */
 double vm_expect_number(JsonNode *report, const char *path);
 
+/* The journal that a helper of ROLE ("send", "receive") keeps of VM's move, or
+ * NULL if there is none; owned by the caller. */
+char *vm_expect_journal(VmQemu *vm, const char *role);
+
 /* TOOL, a helper of VM, is killed (-9), and "postlude VERB --resume" with the
  * words of EXTRA (may be NULL) takes over from it. */
 VmTool *vm_expect_take_over(VmTool *tool, const char *verb, VmQemu *vm,

@@ -7,7 +7,9 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -47,6 +49,13 @@ scene_init(Scene *s, MigrateRole role)
     g_assert_true(proc_life_started(s->qemu, &s->session->qemu_started, NULL));
 }
 
+static MigrateArchive *
+open_archive(const Scene *s, MigrateRole role, GError **error)
+{
+    return migrate_archive_open(role, s->session->pid,
+                                s->session->qemu_started, error);
+}
+
 static void
 end_qemu(Scene *s)
 {
@@ -82,9 +91,16 @@ path_of(const Scene *s, const char *ending)
 {
     g_autofree char *directory = migrate_rundir_path();
     return g_strdup_printf(
-        "%s/%s-%d%s", directory,
+        "%s/%s-%d-%" G_GUINT64_FORMAT "%s", directory,
         s->session->options.role == MIGRATE_SEND ? "send" : "receive",
-        (int)s->session->pid, ending);
+        (int)s->session->pid, s->session->qemu_started, ending);
+}
+
+static bool
+exists(const Scene *s, const char *ending)
+{
+    g_autofree char *path = path_of(s, ending);
+    return access(path, F_OK) == 0;
 }
 
 static void
@@ -94,7 +110,7 @@ lock_and_journal(void)
     g_autoptr(GError) error = NULL;
     g_auto(MigrateJournal) journal = {0};
     scene_init(&s, MIGRATE_RECEIVE);
-    MigrateArchive *a = migrate_archive_open(MIGRATE_RECEIVE, s.qemu, &error);
+    MigrateArchive *a = open_archive(&s, MIGRATE_RECEIVE, &error);
     g_assert_no_error(error);
     autofd pages = migrate_archive_new_pages(a, &error);
     g_assert_no_error(error);
@@ -102,7 +118,7 @@ lock_and_journal(void)
     g_assert_true(migrate_archive_write(a, s.session, &error));
 
     /* At work: found, but nobody's to take over. */
-    g_assert_null(migrate_archive_open(MIGRATE_RECEIVE, s.qemu, &error));
+    g_assert_null(open_archive(&s, MIGRATE_RECEIVE, &error));
     g_assert_true(error_is(error, ERROR_STATE));
     g_clear_error(&error);
     g_assert_false(is_orphan(&s));
@@ -113,7 +129,7 @@ lock_and_journal(void)
     /* The files outlive it, the lock does not. */
     migrate_archive_close(a);
     g_assert_true(is_orphan(&s));
-    a = migrate_archive_open(MIGRATE_RECEIVE, s.qemu, &error);
+    a = open_archive(&s, MIGRATE_RECEIVE, &error);
     g_assert_no_error(error);
     char text[4] = "";
     autofd old = migrate_archive_old_pages(a, &error);
@@ -136,7 +152,7 @@ after_qemu(void)
         g_autoptr(GError) error = NULL;
         g_auto(MigrateJournal) journal = {0};
         scene_init(&s, roles[i]);
-        MigrateArchive *a = migrate_archive_open(roles[i], s.qemu, &error);
+        MigrateArchive *a = open_archive(&s, roles[i], &error);
         g_assert_no_error(error);
         migrate_archive_write(a, s.session, &error);
         migrate_archive_close(a);
@@ -148,19 +164,12 @@ after_qemu(void)
         g_assert_cmpint(access(path, F_OK) == 0, ==, found);
         if (found) {
             migrate_archive_remove(
-                migrate_archive_open(roles[i], s.session->pid, NULL));
+                open_archive(&s, roles[i], NULL));
         } else {
             g_assert_true(error_is(error, ERROR_STATE));
         }
         scene_clear(&s);
     }
-}
-
-static bool
-exists(const Scene *s, const char *ending)
-{
-    g_autofree char *path = path_of(s, ending);
-    return access(path, F_OK) == 0;
 }
 
 /* Killed between the first and the last file it removed; and one at work, that
@@ -171,7 +180,7 @@ remains(void)
     Scene s;
     g_autoptr(GError) error = NULL;
     scene_init(&s, MIGRATE_RECEIVE);
-    MigrateArchive *a = migrate_archive_open(MIGRATE_RECEIVE, s.qemu, &error);
+    MigrateArchive *a = open_archive(&s, MIGRATE_RECEIVE, &error);
     g_assert_no_error(error);
     autofd pages = migrate_archive_new_pages(a, &error);
     g_assert_no_error(error);
@@ -189,6 +198,89 @@ remains(void)
     scene_clear(&s);
 }
 
+/* The kernel has given the number of a source's QEMU to another one: what is
+ * held of the first is none of the second's business. */
+static void
+numbers_anew(void)
+{
+    Scene s;
+    g_autoptr(GError) error = NULL;
+    scene_init(&s, MIGRATE_SEND);
+    MigrateArchive *first = open_archive(&s, MIGRATE_SEND, &error);
+    g_assert_no_error(error);
+    g_assert_true(migrate_archive_write(first, s.session, &error));
+    migrate_archive_close(first);
+    g_autofree char *keeper =
+        migrate_archive_keeper_path(s.session->pid, s.session->qemu_started);
+    uint64_t started = s.session->qemu_started++;
+    g_autofree char *another =
+        migrate_archive_keeper_path(s.session->pid, s.session->qemu_started);
+    g_assert_cmpstr(keeper, !=, another);
+    MigrateArchive *second = open_archive(&s, MIGRATE_SEND, &error);
+    g_assert_no_error(error);
+    g_assert_true(migrate_archive_write(second, s.session, &error));
+    migrate_archive_remove(second);
+    s.session->qemu_started = started;
+    g_assert_true(exists(&s, ".journal"));
+    migrate_archive_remove(open_archive(&s, MIGRATE_SEND, NULL));
+    scene_clear(&s);
+}
+
+/* Of several, the ones that somebody works on need nobody. */
+static void
+one_at_work(void)
+{
+    Scene worked_on, interrupted;
+    g_autoptr(GError) error = NULL;
+    g_auto(MigrateJournal) journal = {0};
+    scene_init(&worked_on, MIGRATE_RECEIVE);
+    scene_init(&interrupted, MIGRATE_RECEIVE);
+    MigrateArchive *busy = open_archive(&worked_on, MIGRATE_RECEIVE, &error);
+    MigrateArchive *dead = open_archive(&interrupted, MIGRATE_RECEIVE, &error);
+    g_assert_no_error(error);
+    migrate_archive_write(busy, worked_on.session, &error);
+    migrate_archive_write(dead, interrupted.session, &error);
+    g_assert_no_error(error);
+    g_assert_false(migrate_archive_find(MIGRATE_RECEIVE, NULL, &journal,
+                                        &error));
+    g_assert_true(error_is(error, ERROR_STATE));
+    g_clear_error(&error);
+    migrate_archive_close(dead);
+    g_assert_true(migrate_archive_find(MIGRATE_RECEIVE, NULL, &journal,
+                                       &error));
+    g_assert_cmpint(journal.qemu_pid, ==, interrupted.qemu);
+    migrate_archive_remove(open_archive(&interrupted, MIGRATE_RECEIVE, NULL));
+    migrate_archive_remove(busy);
+    scene_clear(&worked_on);
+    scene_clear(&interrupted);
+}
+
+/* Another user's, or a link to one: whoever could write it could make us give
+ * a guest's memory to a stranger. */
+static void
+foreign_journal(void)
+{
+    Scene s;
+    g_autoptr(GError) error = NULL;
+    g_auto(MigrateJournal) journal = {0};
+    scene_init(&s, MIGRATE_SEND);
+    MigrateArchive *a = open_archive(&s, MIGRATE_SEND, &error);
+    g_assert_no_error(error);
+    g_assert_true(migrate_archive_write(a, s.session, &error));
+    g_autofree char *path = path_of(&s, ".journal");
+    g_autofree char *moved = path_of(&s, ".stranger");
+    g_assert_no_errno(chmod(path, 0622));
+    g_assert_false(migrate_archive_find(MIGRATE_SEND, s.qmp, &journal, NULL));
+    g_assert_no_errno(chmod(path, 0600));
+    g_assert_no_errno(rename(path, moved));
+    g_assert_no_errno(symlink(moved, path));
+    g_assert_false(migrate_archive_find(MIGRATE_SEND, s.qmp, &journal, NULL));
+    g_assert_no_errno(rename(moved, path));
+    g_assert_true(migrate_archive_find(MIGRATE_SEND, s.qmp, &journal, &error));
+    migrate_archive_remove(a);
+    scene_clear(&s);
+}
+
 static void
 links(void)
 {
@@ -200,7 +292,7 @@ links(void)
     g_autofree char *lock = path_of(&s, ".lock");
     g_autofree char *target = path_of(&s, ".stranger");
     g_assert_no_errno(symlink(target, lock));
-    g_assert_null(migrate_archive_open(MIGRATE_RECEIVE, s.qemu, &error));
+    g_assert_null(open_archive(&s, MIGRATE_RECEIVE, &error));
     g_assert_nonnull(error);
     g_assert_cmpint(access(target, F_OK), <, 0);
     g_assert_no_errno(unlink(lock));
@@ -216,6 +308,9 @@ main(int argc, char **argv)
     g_test_add_func("/archive/lock-and-journal", lock_and_journal);
     g_test_add_func("/archive/after-qemu", after_qemu);
     g_test_add_func("/archive/remains", remains);
+    g_test_add_func("/archive/numbers-anew", numbers_anew);
+    g_test_add_func("/archive/one-at-work", one_at_work);
+    g_test_add_func("/archive/foreign-journal", foreign_journal);
     g_test_add_func("/archive/links", links);
     return g_test_run();
 }

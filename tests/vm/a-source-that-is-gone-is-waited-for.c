@@ -89,9 +89,8 @@ test_gone(gconstpointer kill_receiver)
     if (!kill_receiver) {
         vm_expect_end(receive, 20000, 3, "");
     }
-    g_autofree char *journal = g_strdup_printf(
-        "/run/postlude/receive-%d.journal", vm_qemu_pid(pair->destination));
-    g_assert_false(g_file_test(journal, G_FILE_TEST_EXISTS));
+    g_autofree char *journal = vm_expect_journal(pair->destination, "receive");
+    g_assert_null(journal);
 }
 
 int
