@@ -14,8 +14,8 @@
 
 /* When all places are taken, who has stood there longest has to go for the
  * next; but nobody before this, so that even under a flood an honest caller
- * has the time to shake hands, and greetings are no more than
- * WIRE_PORCH_CALLERS in that time. */
+ * has the time to shake hands. Who fails at once makes room at once: the limit
+ * is on callers at a time, not on callers in a time. */
 #define WIRE_PORCH_GRACE_MS 1000
 
 typedef struct WirePorch WirePorch;

@@ -143,6 +143,16 @@ make_socket(int family, int type)
     return rc;
 }
 
+/* On a port that the kernel chooses, so that nothing else can be in the way. */
+static int
+listen_anew(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int rc = done(listen(fd, 1));
+    close(fd);
+    return rc;
+}
+
 static int
 make_netlink(void)
 {
@@ -225,6 +235,7 @@ static const struct {
     {"start a program", start_program},
     {"open a netlink socket", make_netlink},
     {"open a packet socket", make_packet},
+    {"listen on a socket", listen_anew},
     {"become root", become_root},
     {"mount", mount_something},
     {"leave a namespace", leave_namespace},
