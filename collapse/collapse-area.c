@@ -11,6 +11,10 @@
 
 /* Mappings smaller than this part of the largest are stacks, heaps, ROMs. */
 #define LARGE_PART 8
+/* A DIMM can be smaller than that. Linux in the guest takes none that is
+ * smaller than a section of memory, on x86 this much; ROMs and video RAM seldom
+ * are as large. */
+#define DIMM_BYTES (UINT64_C(128) << 20)
 
 void
 collapse_area_facts(pid_t pid, CollapseFacts *facts)
@@ -30,14 +34,30 @@ collapse_area_facts(pid_t pid, CollapseFacts *facts)
     }
 }
 
+/* Of a device (VFIO maps its BARs): no page of RAM is behind it, and it can be
+ * larger than all of that. */
+static bool
+is_device(const ProcMapping *m)
+{
+    return proc_mapping_has_flag(m, "io") || proc_mapping_has_flag(m, "pf");
+}
+
 /* Executable memory is the code that TCG made: as large as guest RAM can be,
  * but written all the time and of no use to anybody when it is huge. */
 static bool
 is_data(const ProcMapping *m)
 {
-    return m->readable && m->writable && !m->executable &&
+    return m->readable && m->writable && !m->executable && !is_device(m) &&
            m->end - m->start >= EXTENT_BYTES &&
            (m->path[0] != '[' || g_str_has_prefix(m->path, "[anon"));
+}
+
+/* QEMU asks for huge pages for all memory of the guest (ram_block_add() in its
+ * physmem.c), and for nothing else that is data. */
+static bool
+is_dimm(const ProcMapping *m)
+{
+    return m->end - m->start >= DIMM_BYTES && proc_mapping_has_flag(m, "hg");
 }
 
 static void
@@ -47,13 +67,26 @@ append_range(GArray *ranges, uint64_t start, uint64_t end)
     g_array_append_val(ranges, range);
 }
 
+static uint64_t
+largest_bytes(GArray *mappings)
+{
+    uint64_t largest = 0;
+    for (guint i = 0; i < mappings->len; i++) {
+        const ProcMapping *m = &g_array_index(mappings, ProcMapping, i);
+        if (is_data(m)) {
+            largest = MAX(largest, m->end - m->start);
+        }
+    }
+    return largest;
+}
+
 static GArray *
 at_least(GArray *mappings, uint64_t bytes)
 {
     GArray *ranges = g_array_new(false, false, sizeof(Range));
     for (guint i = 0; i < mappings->len; i++) {
         const ProcMapping *m = &g_array_index(mappings, ProcMapping, i);
-        if (is_data(m) && m->end - m->start >= bytes) {
+        if (is_data(m) && (m->end - m->start >= bytes || is_dimm(m))) {
             append_range(ranges, m->start, m->end);
         }
     }
@@ -63,14 +96,7 @@ at_least(GArray *mappings, uint64_t bytes)
 GArray *
 collapse_area_largest(GArray *mappings)
 {
-    uint64_t largest = 0;
-    for (guint i = 0; i < mappings->len; i++) {
-        const ProcMapping *m = &g_array_index(mappings, ProcMapping, i);
-        if (is_data(m)) {
-            largest = MAX(largest, m->end - m->start);
-        }
-    }
-    return at_least(mappings, largest / LARGE_PART);
+    return at_least(mappings, largest_bytes(mappings) / LARGE_PART);
 }
 
 GArray *

@@ -36,8 +36,10 @@ typedef struct {
 void collapse_area_facts(pid_t pid, CollapseFacts *facts);
 
 /* The ranges that look like guest RAM when no monitor tells: the largest
- * writable mapping of data, and those of at least an eighth of its size.
- * GArray of Range. MAPPINGS: ProcMapping, in order. */
+ * writable mapping of data, those of at least an eighth of its size, and those
+ * of at least 128 MiB for which QEMU has asked for huge pages (small DIMMs).
+ * What a device has behind it is no data. GArray of Range. MAPPINGS:
+ * ProcMapping, in order; of smaps, maps does not tell the last two. */
 GArray *collapse_area_largest(GArray *mappings);
 
 /* All writable mappings of data of at least one extent. */

@@ -19,6 +19,11 @@
 #define SYS_process_madvise 440
 #endif
 
+/* An entry of /proc/PID/pagemap: Documentation/admin-guide/mm/pagemap.rst. */
+#define COLLAPSE_ENTRY_PRESENT (UINT64_C(1) << 63)
+#define COLLAPSE_ENTRY_SWAPPED (UINT64_C(1) << 62)
+#define COLLAPSE_ENTRY_FRAME ((UINT64_C(1) << 55) - 1) /* 0: is not told */
+
 /* The walk of a process's page tables behind /proc/PID/pagemap, Linux 6.7:
  * Documentation/admin-guide/mm/pagemap.rst. Named apart from the kernel's
  * header, which a newer C library may bring in as well. */

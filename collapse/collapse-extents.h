@@ -3,7 +3,8 @@
  * What each extent of a process holds now: nothing, small pages, or one huge
  * page. From Linux 6.7 by PAGEMAP_SCAN, which tells huge mappings apart and
  * steps over them; before, by reading /proc/PID/pagemap, where only smaps tells
- * how much of a whole mapping is huge.
+ * how much of a whole mapping is huge. Memory that was only read holds nothing,
+ * whichever zero page it has (collapse-zero.h).
  */
 #pragma once
 
@@ -34,6 +35,11 @@ typedef struct {
  * HUGE_BYTES of AREAS to what it saw; before Linux 6.7 they are taken for true:
  * see collapse_account_areas(). VM_GONE: no such process. */
 GArray *collapse_extents_look(pid_t pid, GArray *areas, GError **error);
+
+/* The same as where PAGEMAP_SCAN takes the huge zero page for data (Linux 6.7
+ * to 6.15): by its frames, whatever the kernel can do. */
+GArray *collapse_extents_look_frames(pid_t pid, GArray *areas,
+                                     GError **error);
 
 /* The same by pagemap and smaps, whatever the kernel can do. */
 GArray *collapse_extents_look_old(pid_t pid, GArray *areas, GError **error);

@@ -44,6 +44,48 @@ the_largest_are_ram(void)
     g_assert_cmphex(at(areas, 1)->hva, ==, 0x7f0006000000);
 }
 
+/* A BAR that VFIO maps is larger than eight times the RAM. */
+static void
+a_device_is_no_ram(void)
+{
+    static const char text[] =
+        "7f0000000000-7f0008000000 rw-p 00000000 00:00 0\n"
+        "VmFlags: rd wr mr mw me ac sd hg\n"
+        "7f1000000000-7f1080000000 rw-s 00000000 00:0d 7 /dev/vfio/12\n"
+        "VmFlags: rd wr sh mr mw me ms pf io de dd sd\n"
+        "7f2000000000-7f2080000000 rw-s 00000000 00:0d 8 /dev/mine\n"
+        "VmFlags: rd wr sh mr mw me ms pf de dd sd\n"
+        "7f3000000000-7f3080000000 rw-s 00000000 00:0d 9 /dev/other\n"
+        "VmFlags: rd wr sh mr mw me ms io de dd sd\n";
+    g_autoptr(GArray) areas = cut(text, collapse_area_largest, NULL);
+    g_autoptr(GArray) all = cut(text, collapse_area_all, NULL);
+    g_assert_cmpuint(areas->len, ==, 1);
+    g_assert_cmphex(at(areas, 0)->hva, ==, 0x7f0000000000);
+    g_assert_cmpuint(all->len, ==, 1);
+}
+
+/* 4 GiB, and beside it: a DIMM of 128 MiB, video RAM of 64, and as much as the
+ * DIMM for which nobody has asked for huge pages. */
+static void
+a_small_dimm_is_ram(void)
+{
+    static const char text[] =
+        "7f0000000000-7f0100000000 rw-p 00000000 00:00 0\n"
+        "VmFlags: rd wr mr mw me ac sd hg\n"
+        "7f1000000000-7f1008000000 rw-p 00000000 00:00 0\n"
+        "VmFlags: rd wr mr mw me ac sd hg\n"
+        "7f2000000000-7f2004000000 rw-p 00000000 00:00 0\n"
+        "VmFlags: rd wr mr mw me ac sd hg\n"
+        "7f3000000000-7f3008000000 rw-p 00000000 00:00 0\n"
+        "VmFlags: rd wr mr mw me ac sd\n"
+        "7f4000000000-7f4008000000 rwxp 00000000 00:00 0\n"
+        "VmFlags: rd wr ex mr mw me ac sd hg\n";
+    g_autoptr(GArray) areas = cut(text, collapse_area_largest, NULL);
+    g_assert_cmpuint(areas->len, ==, 2);
+    g_assert_cmphex(at(areas, 1)->hva, ==, 0x7f1000000000);
+    g_assert_cmpuint(at(areas, 1)->extents, ==, 64);
+}
+
 static void
 all_is_more(void)
 {
@@ -156,6 +198,8 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/collapse-area/largest", the_largest_are_ram);
+    g_test_add_func("/collapse-area/device", a_device_is_no_ram);
+    g_test_add_func("/collapse-area/dimm", a_small_dimm_is_ram);
     g_test_add_func("/collapse-area/all", all_is_more);
     g_test_add_func("/collapse-area/by-size", blocks_are_found_by_size);
     g_test_add_func("/collapse-area/whole", only_whole_extents);

@@ -5,6 +5,7 @@
  * changes nothing.
  */
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -112,6 +113,28 @@ check_says(const char *const *args, int code, const char *const *texts)
     }
 }
 
+/* The witness has filled 16 MiB of 64. A tmpfs gives it small pages, unless the
+ * mount has huge=: only then is anything huge. */
+static void
+check_counts(const char *const *args)
+{
+    g_autofree char *said = stdout_of("check", args, 0);
+    const char *line = strstr(said, "ok      of 64 MiB of RAM ");
+    unsigned data = 0, huge = 0;
+    g_assert_nonnull(line);
+    g_assert_cmpint(sscanf(line, "ok      of 64 MiB of RAM %u MiB hold data, "
+                                 "and %u MiB of these (", &data, &huge), ==, 2);
+    g_assert_cmpuint(data, >=, 16);
+    g_assert_cmpuint(data, <=, 64);
+    if (huge == 0) {
+        g_autofree char *small = g_strdup_printf(
+            "(0.0%%) are in huge pages\n"
+            "warning %u MiB are in small pages: nobody has asked for huge "
+            "ones\n        remedy: postlude collapse makes them huge\n", data);
+        g_assert_nonnull(strstr(line, small));
+    }
+}
+
 static void
 test_check(void)
 {
@@ -123,6 +146,7 @@ test_check(void)
     const char *by_socket[] = {"--qmp", vm_qemu_tool_socket(pair->source),
                                NULL};
     const char *by_pid[] = {"--pid", pid, NULL};
+    const char *by_both[] = {"--pid", pid, "--qmp", by_socket[1], NULL};
     const char *by_nothing[] = {NULL};
     const char *nobody[] = {"--pid", "4194304", NULL};
     const char *no_socket[] = {"--qmp", "/nonexistent", NULL};
@@ -130,11 +154,13 @@ test_check(void)
         "ok      kernel ", "ok      userfaultfd with minor faults",
         "ok      RAM block 'm0': memory-backend-file, shared, 64 MiB",
         "mapped at a multiple of 2 MiB", "ok      no VFIO", NULL};
-    const char *process[] = {"can be attached to", NULL};
+    const char *process[] = {"can be attached to", "MiB hold data, and ",
+                             NULL};
     const char *host[] = {"ok      huge pages for shared memory", NULL};
     const char *missing[] = {"MISSING ", "remedy: ", NULL};
     check_says(by_socket, 0, guest);
     check_says(by_pid, 0, process);
+    check_counts(by_both);
     check_says(by_nothing, 0, host);
     check_says(nobody, 1, missing);
     check_says(no_socket, 1, missing);
