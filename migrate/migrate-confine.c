@@ -204,7 +204,8 @@ choose_paths(const MigrateSession *session)
     g_ptr_array_add(paths, migrate_rundir_path()); /* journal, status */
     g_ptr_array_add(paths, g_strdup("/dev/null"));
     g_ptr_array_add(paths, g_strdup("/dev/log")); /* messages, from --detach on */
-    g_ptr_array_add(paths, g_strdup("/run/systemd/journal"));
+    g_ptr_array_add(paths, g_strdup("/run/systemd/journal/dev-log"));
+    g_ptr_array_add(paths, g_strdup("/run/systemd/journal/socket"));
     if (notify && *notify == '/') {
         g_ptr_array_add(paths, g_strdup(notify)); /* the store lets go */
     }
