@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "libvirt/libvirt-metadata.h"
@@ -22,7 +23,8 @@
 #endif
 
 typedef struct {
-    char *directory, *called, *program;
+    char *directory, *called, *program, *script, *hook, *printed, *said;
+    const char *name; /* of the domain */
     GSubprocess *qemu;
 } Host;
 
@@ -49,6 +51,17 @@ start_qemu(Host *host, const char *argument)
     put(host, "vm.pid", pid, 0600);
 }
 
+/* Whoever built it was not told to make it executable. */
+static void
+install_script(Host *host)
+{
+    g_autofree char *text = NULL;
+    g_autoptr(GError) error = NULL;
+    g_file_get_contents(SCRIPT_PATH, &text, NULL, &error);
+    g_assert_no_error(error);
+    put(host, "script", text, 0700);
+}
+
 static void
 set_up(Host *host, gconstpointer data)
 {
@@ -56,6 +69,12 @@ set_up(Host *host, gconstpointer data)
     host->directory = g_dir_make_tmp("postlude-hook-XXXXXX", NULL);
     host->called = g_build_filename(host->directory, "called", NULL);
     host->program = g_build_filename(host->directory, "program", NULL);
+    host->script = g_build_filename(host->directory, "script", NULL);
+    host->printed = g_build_filename(host->directory, "printed", NULL);
+    host->said = g_build_filename(host->directory, "said", NULL);
+    host->hook = g_strdup(HOOK_PATH);
+    host->name = "vm";
+    install_script(host);
     put(host, "program",
         "#!/bin/sh\n"
         "echo \"$*\" >\"$POSTLUDE_RUN/called\"\n"
@@ -84,6 +103,10 @@ tear_down(Host *host, gconstpointer data)
     g_free(host->directory);
     g_free(host->called);
     g_free(host->program);
+    g_free(host->script);
+    g_free(host->hook);
+    g_free(host->printed);
+    g_free(host->said);
 }
 
 static char *
@@ -108,13 +131,16 @@ static GSubprocessLauncher *
 make_launcher(const Host *host)
 {
     g_autofree char *conf = g_build_filename(host->directory, "conf", NULL);
-    GSubprocessLauncher *launcher = g_subprocess_launcher_new(
-        G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE);
+    GSubprocessLauncher *launcher =
+        g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDIN_PIPE);
+    g_subprocess_launcher_set_stdout_file_path(launcher, host->printed);
+    g_subprocess_launcher_set_stderr_file_path(launcher, host->said);
     const char *settings[][2] = {
         {"POSTLUDE", host->program},
         {"POSTLUDE_CONF", conf},
         {"POSTLUDE_RUN", host->directory},
         {"POSTLUDE_LIBVIRT_RUN", host->directory},
+        {"POSTLUDE_HOOK", host->hook},
         {"POSTLUDE_RUN_SYSTEMD", "/nowhere"}};
     for (unsigned i = 0; i < G_N_ELEMENTS(settings); i++) {
         g_subprocess_launcher_setenv(launcher, settings[i][0], settings[i][1],
@@ -123,22 +149,45 @@ make_launcher(const Host *host)
     return launcher;
 }
 
-/* Exit status; *SAID (owned) is stderr. */
+static char *
+take_file(const char *path)
+{
+    g_autoptr(GError) error = NULL;
+    char *text = NULL;
+    g_file_get_contents(path, &text, NULL, &error);
+    g_assert_no_error(error);
+    g_unlink(path);
+    return text;
+}
+
+/* Exit status; *PRINTED (may be NULL) is stdout, *SAID stderr, both owned. */
 static int
-run(const Host *host, const char *operation, const char *xml, char **said)
+run_program(const Host *host, const char *program, const char *operation,
+            const char *xml, char **printed, char **said)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(GSubprocessLauncher) launcher = make_launcher(host);
     g_autoptr(GSubprocess) hook = g_subprocess_launcher_spawn(
-        launcher, &error, HOOK_PATH, "vm", operation, "begin", "-", NULL);
+        launcher, &error, program, host->name, operation, "begin", "-", NULL);
     g_assert_no_error(error);
-    g_subprocess_communicate_utf8(hook, xml, NULL, NULL, said, &error);
+    g_subprocess_communicate_utf8(hook, xml, NULL, NULL, NULL, &error);
     /* It need not read what it does not want to know, to libvirt as to us. */
     if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE)) {
         g_assert_no_error(error);
     }
     g_assert_true(g_subprocess_wait(hook, NULL, NULL));
+    g_autofree char *output = take_file(host->printed);
+    if (printed) {
+        *printed = g_steal_pointer(&output);
+    }
+    *said = take_file(host->said);
     return g_subprocess_get_exit_status(hook);
+}
+
+static int
+run(const Host *host, const char *operation, const char *xml, char **said)
+{
+    return run_program(host, HOOK_PATH, operation, xml, NULL, said);
 }
 
 static void
@@ -196,12 +245,89 @@ test_doubt(Host *host, gconstpointer data)
     expect(host, good, 1, NULL, "domain 'vm': ");
 }
 
-/* An ordinary start with what a migration left in the metadata. */
+/* An ordinary start with what a migration left in the metadata, or what
+ * another version wrote there. */
 static void
 test_not_incoming(Host *host, gconstpointer data)
 {
     g_autofree char *xml = domain(receive);
     expect(host, xml, 0, NULL, "was not started for one");
+    g_autofree char *newer = domain("<p:guest xmlns:p='" LIBVIRT_METADATA_URI
+                                    "'><p:unknown/></p:guest>");
+    expect(host, newer, 0, NULL, "not known to this version");
+}
+
+/* Whoever is refused because of what is left over is told what to do. */
+static void
+test_left_over(Host *host, gconstpointer data)
+{
+    g_autofree char *xml = domain(receive);
+    put(host, "fails", "", 0600);
+    expect(host, xml, 1, "receive",
+           "virsh metadata 'vm' " LIBVIRT_METADATA_URI " --remove --live");
+}
+
+/* Not knowing what QEMU was started for is none of a domain's business that
+ * asks for nothing, and the end for one that has an address. */
+static void
+expect_doubt(const Host *host, const char *why)
+{
+    g_autofree char *asks = domain(receive), *plain = domain("");
+    expect(host, asks, 1, NULL, why);
+    expect(host, asks, 1, NULL, "cannot be told");
+    expect(host, plain, 0, NULL, NULL);
+}
+
+static void
+test_doubt_about_qemu(Host *host, gconstpointer data)
+{
+    put(host, "vm.pid", "many\n", 0600);
+    expect_doubt(host, "holds no process number");
+    put(host, "vm.pid", "0\n", 0600);
+    expect_doubt(host, "holds no process number");
+    put(host, "vm.pid", "4194305\n", 0600); /* above what Linux gives */
+    expect_doubt(host, "/proc/4194305/cmdline");
+    g_autofree char *path = g_build_filename(host->directory, "vm.pid", NULL);
+    g_unlink(path);
+    expect_doubt(host, "vm.pid");
+    host->name = "../vm";
+    expect_doubt(host, "no '/' in it");
+}
+
+/* A process that has ended has no arguments any more. */
+static void
+test_doubt_about_a_zombie(Host *host, gconstpointer data)
+{
+    int status;
+    pid_t pid = fork();
+    if (pid == 0) {
+        _exit(0);
+    }
+    siginfo_t info;
+    g_assert_cmpint(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), ==, 0);
+    g_autofree char *text = g_strdup_printf("%d\n", (int)pid);
+    put(host, "vm.pid", text, 0600);
+    expect_doubt(host, "has ended");
+    g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+}
+
+/* libvirt takes for the domain's XML what is printed, if anything is. */
+static void
+test_restore(Host *host, gconstpointer data)
+{
+    g_autofree char *xml = domain(receive), *plain = domain("");
+    g_autofree char *printed = NULL, *nothing = NULL;
+    g_autofree char *said = NULL, *silence = NULL;
+    g_assert_cmpint(run_program(host, host->script, "restore", xml, &printed,
+                                &said), ==, 0);
+    g_assert_true(g_str_has_prefix(printed, "<domain "));
+    g_assert_null(strstr(printed, TOKEN));
+    g_assert_nonnull(strstr(printed, "path=/run/x.qmp"));
+    g_assert_cmpstr(said, ==, "");
+    g_assert_cmpint(run_program(host, host->script, "restore", plain, &nothing,
+                                &silence), ==, 0);
+    g_assert_cmpstr(nothing, ==, "");
+    g_assert_false(g_file_test(host->called, G_FILE_TEST_EXISTS));
 }
 
 static void
@@ -222,7 +348,7 @@ static void
 test_other_operations(Host *host, gconstpointer data)
 {
     static const char *const operations[] = {"prepare", "start", "stopped",
-                                             "release", "migrate", "restore"};
+                                             "release", "migrate"};
     g_autofree char *xml = domain(receive);
     for (unsigned i = 0; i < G_N_ELEMENTS(operations); i++) {
         g_autofree char *said = NULL;
@@ -231,30 +357,93 @@ test_other_operations(Host *host, gconstpointer data)
     }
 }
 
+static void
+expect_script(const Host *host, const char *operation, const char *xml,
+              int status, const char *words)
+{
+    g_autofree char *said = NULL, *printed = NULL;
+    int ended = run_program(host, host->script, operation, xml, &printed,
+                            &said);
+    if (ended != status || (words ? !strstr(said, words) : *said != '\0')) {
+        g_error("%s: exit status %d, and it said: %s", operation, ended, said);
+    }
+    g_assert_cmpstr(printed, ==, "");
+}
+
 /* The script that libvirt runs: how it answers to whoever asks for it, and that
  * all else gets through. */
 static void
 test_script(Host *host, gconstpointer data)
 {
-    static const struct {
-        const char *name, *operation;
-        int status;
-    } calls[] = {{"postlude-probe", "prepare", 1},
-                 {"postlude-probe", "release", 0},
-                 {"vm", "prepare", 0},
-                 {"vm", "stopped", 0}};
-    for (unsigned i = 0; i < G_N_ELEMENTS(calls); i++) {
-        const char *argv[] = {"sh", SCRIPT_PATH, calls[i].name,
-                              calls[i].operation, "begin", "-", NULL};
-        g_autofree char *said = NULL;
-        int status = 0;
-        g_assert_true(g_spawn_sync(NULL, (char **)argv, NULL,
-                                   G_SPAWN_SEARCH_PATH, NULL, NULL, NULL,
-                                   &said, &status, NULL));
-        g_assert_cmpint(WEXITSTATUS(status), ==, calls[i].status);
-        g_assert_cmpstr(said, ==,
-                        calls[i].status ? "postlude hook ready\n" : "");
-    }
+    g_autofree char *xml = domain(receive);
+    expect_script(host, "prepare", xml, 0, NULL);
+    expect_script(host, "stopped", xml, 0, NULL);
+    host->name = "postlude-probe";
+    expect_script(host, "release", xml, 0, NULL);
+    expect_script(host, "prepare", xml, 1, "postlude hook ready\n");
+}
+
+/* To the last byte, however long: the pipe takes 64 KiB at once. */
+static void
+test_script_hands_on(Host *host, gconstpointer data)
+{
+    g_autofree char *padding = g_strnfill(200000, ' ');
+    g_autofree char *metadata = g_strconcat(padding, receive, NULL);
+    g_autofree char *xml = domain(metadata);
+    expect_script(host, "started", xml, 0, NULL);
+    g_autofree char *text = NULL;
+    g_file_get_contents(host->called, &text, NULL, NULL);
+    g_assert_nonnull(text);
+    g_assert_nonnull(strstr(text, "--connect 10.0.0.1:4711 --token-file"));
+    put(host, "fails", "", 0600);
+    expect_script(host, "started", xml, 1, "no, because");
+}
+
+/* Domains that ask for nothing do not suffer for a program that is broken, and
+ * those that ask are not started unarmed. */
+static void
+expect_broken(const Host *host, const char *why)
+{
+    g_autofree char *padding = g_strnfill(200000, '\n');
+    g_autofree char *metadata = g_strconcat(padding, receive, NULL);
+    g_autofree char *asks = domain(metadata), *plain = domain(padding);
+    expect_script(host, "started", asks, 1, "it asks for it");
+    expect_script(host, "started", asks, 1, why);
+    expect_script(host, "started", plain, 0, "it does not ask for it");
+    expect_script(host, "started", plain, 0, why);
+    expect_script(host, "restore", asks, 0, why);
+    expect_script(host, "prepare", asks, 0, NULL);
+    g_assert_false(g_file_test(host->called, G_FILE_TEST_EXISTS));
+}
+
+static void
+test_script_without_program(Host *host, gconstpointer data)
+{
+    g_free(host->hook);
+    host->hook = g_build_filename(host->directory, "program-hook", NULL);
+    expect_broken(host, host->hook);
+    put(host, "program-hook", "#!/bin/sh\n", 0600);
+    expect_broken(host, "denied");
+    put(host, "program-hook", "#!/nowhere/interpreter\n", 0700);
+    expect_broken(host, host->hook);
+    put(host, "program-hook", "", 0700); /* half an installation */
+    expect_broken(host, host->hook);
+}
+
+/* What the dynamic loader says, and its exit status. */
+static void
+test_script_without_library(Host *host, gconstpointer data)
+{
+    g_free(host->hook);
+    host->hook = g_build_filename(host->directory, "program-hook", NULL);
+    put(host, "program-hook",
+        "#!/bin/sh\n"
+        "echo 'libxml2.so.2: cannot open shared object file' >&2\nexit 127\n",
+        0700);
+    expect_broken(host, "libxml2.so.2: cannot open shared object file");
+    host->name = "postlude-probe";
+    g_autofree char *xml = domain("");
+    expect_script(host, "prepare", xml, 1, "so no guest can arrive");
 }
 
 /* The quickest of some, because the machine may be at other work. */
@@ -270,7 +459,8 @@ test_time(Host *host, gconstpointer data)
     for (unsigned i = 0; i < TRIES; i++) {
         g_autofree char *said = NULL;
         uint64_t before = fd_now_ns();
-        g_assert_cmpint(run(host, "started", xml, &said), ==, 0);
+        g_assert_cmpint(run_program(host, host->script, "started", xml, NULL,
+                                    &said), ==, 0);
         best = MIN(best, fd_now_ns() - before);
     }
     g_test_minimized_result((double)best / 1e6, "%.1f ms", (double)best / 1e6);
@@ -289,9 +479,16 @@ main(int argc, char **argv)
     ADD("refused", NULL, test_refused);
     ADD("doubt", NULL, test_doubt);
     ADD("not-incoming", "-S", test_not_incoming);
+    ADD("left-over", NULL, test_left_over);
+    ADD("doubt-about-qemu", NULL, test_doubt_about_qemu);
+    ADD("doubt-about-a-zombie", NULL, test_doubt_about_a_zombie);
+    ADD("restore", NULL, test_restore);
     ADD("collapse", NULL, test_collapse);
     ADD("other-operations", NULL, test_other_operations);
     ADD("script", NULL, test_script);
+    ADD("script-hands-on", NULL, test_script_hands_on);
+    ADD("script-without-program", NULL, test_script_without_program);
+    ADD("script-without-library", NULL, test_script_without_library);
     ADD("time", NULL, test_time);
     return g_test_run();
 }
