@@ -13,7 +13,7 @@
 typedef struct {
     char *name, *uuid;
     char *monitor; /* path of the second monitor's socket, or NULL */
-    uint64_t bytes; /* of <memory>; 0: not to be understood */
+    uint64_t bytes; /* QEMU's -m, from <memory>; 0: not to be understood */
     char *ram_id;  /* what <qemu:commandline> makes the machine's RAM, or NULL */
     char *ram_lack; /* what is wrong with that, NULL if nothing */
     char *obstacle; /* why it can never be moved by us as it is, or NULL */

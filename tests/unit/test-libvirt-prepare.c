@@ -193,8 +193,8 @@ test_memory_grew(void)
     g_string_replace(grown, ">524288<", ">1048576<", 1);
     g_auto(LibvirtPrepare) now = {0};
     g_assert_true(libvirt_prepare_look(grown->str, &now, NULL));
-    g_assert_nonnull(strstr(now.ram_lack, "524288 KiB, but <memory> says "
-                                          "1048576 KiB"));
+    g_assert_nonnull(strstr(now.ram_lack, "524288 KiB, but <memory> "
+                                          "makes that 1048576 KiB"));
     g_autofree char *again = prepared(grown->str);
     g_assert_cmpuint(occurrences(again, "size=1048576K"), ==, 1);
     g_assert_cmpuint(occurrences(again, "postlude-ram,"), ==, 1);
@@ -334,15 +334,44 @@ test_not_understood(void)
     }
 }
 
-/* libvirt rounds up to whole KiB, and so must we, or it never fits. */
+/* libvirt starts QEMU with whole MiB, and so must we, or it does not start. */
 static void
 test_odd_memory(void)
 {
+    static const struct {
+        const char *memory, *size;
+    } odd[] = {
+        {"<memory unit='b'>536870913", "size=525312K,"},
+        {"<memory unit='GB'>4", "size=3906560K,"},
+        {"<memory unit='KB'>4000000", "size=3906560K,"},
+        {"<memory unit='KiB'>524289", "size=525312K,"},
+        {"<memory unit='KiB'>525312", "size=525312K,"},
+        {"<memory>1", "size=1024K,"},
+    };
     g_autofree char *xml = domain("", "", "");
     g_auto(GStrv) parts = g_strsplit(xml, "<memory unit='KiB'>524288", 2);
-    g_autofree char *odd = g_strjoinv("<memory unit='b'>536870913", parts);
-    g_autofree char *done = prepared(odd);
-    g_assert_nonnull(strstr(done, "size=524289K"));
+    for (unsigned i = 0; i < G_N_ELEMENTS(odd); i++) {
+        g_autofree char *text = g_strjoinv(odd[i].memory, parts);
+        g_autofree char *done = prepared(text);
+        g_assert_nonnull(strstr(done, odd[i].size));
+    }
+}
+
+/* The same goes for an object that somebody wrote by hand. */
+static void
+test_odd_memory_by_hand(void)
+{
+    g_autofree char *xml = with_arguments(
+        RAM("memory-backend-file,id=plram,size=525312K,share=on,align=2M,"
+            "mem-path=/dev/shm") MONITOR);
+    g_autoptr(GString) odd = g_string_new(xml);
+    g_string_replace(odd, ">524288<", ">524289<", 1);
+    assert_ready(odd->str);
+    g_string_replace(odd, "size=525312K", "size=524289K", 1);
+    g_auto(LibvirtPrepare) now = {0};
+    g_assert_true(libvirt_prepare_look(odd->str, &now, NULL));
+    g_assert_nonnull(strstr(now.ram_lack, "524289 KiB, but <memory> makes "
+                                          "that 525312 KiB"));
 }
 
 int
@@ -359,6 +388,7 @@ main(int argc, char **argv)
     g_test_add_func("/prepare/no-domain", test_no_domain);
     g_test_add_func("/prepare/not-understood", test_not_understood);
     g_test_add_func("/prepare/odd-memory", test_odd_memory);
+    g_test_add_func("/prepare/odd-memory-by-hand", test_odd_memory_by_hand);
     for (unsigned i = 0; i < G_N_ELEMENTS(wrong_ram); i++) {
         g_autofree char *path = g_strdup_printf("/prepare/wrong-ram/%u", i);
         g_test_add_data_func(path, &wrong_ram[i], test_wrong_ram);
