@@ -371,6 +371,21 @@ libvirt_prepare_domain(const char *xml, GError **error)
     return libvirt_xml_to_text(doc, root);
 }
 
+/* A second <qemu:commandline> beside one that is there is lost, or makes two
+ * objects of one name. */
+static char *
+say_where(const xmlNode *root, const char *name)
+{
+    return libvirt_arguments_find(root)
+               ? g_strdup_printf("In the place of the whole <qemu:commandline> "
+                                 "that is in the domain now\n(virsh edit %s):",
+                                 name)
+               : g_strdup_printf("Into the domain (virsh edit %s), whose first "
+                                 "element must be <domain type='...'\n"
+                                 "xmlns:qemu='" LIBVIRT_QEMU_URI "'>:",
+                                 name);
+}
+
 char *
 libvirt_prepare_lines(const char *xml, GError **error)
 {
@@ -386,12 +401,10 @@ libvirt_prepare_lines(const char *xml, GError **error)
     if (libvirt_prepare_is_ready(&prepare)) {
         return g_strdup("");
     }
-    /* Into a domain that has nothing yet, to see what would be new. */
     xmlNode *root = xmlDocGetRootElement(doc);
-    xmlNode *old = libvirt_arguments_find(root);
-    if (old) {
-        libvirt_xml_remove(old);
-    }
+    g_autofree char *where = say_where(root, prepare.name);
     put(root, &prepare);
-    return libvirt_xml_to_text(doc, libvirt_arguments_find(root));
+    g_autofree char *text =
+        libvirt_xml_to_text(doc, libvirt_arguments_find(root));
+    return g_strdup_printf("%s\n\n  %s\n", where, text);
 }

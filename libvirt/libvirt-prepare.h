@@ -34,6 +34,6 @@ bool libvirt_prepare_is_ready(const LibvirtPrepare *prepare);
  * cannot be done. Owned by the caller. */
 char *libvirt_prepare_domain(const char *xml, GError **error);
 
-/* What libvirt_prepare_domain() would add, as lines to paste; errors as there.
+/* What a person has to paste for the same end, and where to; errors as there.
  * "" if nothing is missing. Owned by the caller. */
 char *libvirt_prepare_lines(const char *xml, GError **error);
