@@ -24,6 +24,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "libvirt/libvirt-hook.h"
+#include "libvirt/libvirt-leftover.h"
 #include "libvirt/libvirt-xml.h"
 
 static const char *
@@ -97,7 +98,8 @@ look_at_qemu(pid_t qemu, GError **error)
     return LIBVIRT_HOOK_BOOT;
 }
 
-/* In memory, readable by root alone, and gone when the receiver is ready. */
+/* In memory, readable by root alone, and gone when the receiver is ready, or
+ * when the next one comes if this process is killed. */
 static char *
 write_token(const char *token, GError **error)
 {
@@ -106,7 +108,8 @@ write_token(const char *token, GError **error)
         error_set_errno(error, errno, "make %s", directory);
         return NULL;
     }
-    g_autofree char *path = g_strconcat(directory, "/token-XXXXXX", NULL);
+    libvirt_leftover_sweep(directory);
+    g_autofree char *path = libvirt_leftover_template(directory, getpid());
     autofd fd = mkostemp(path, O_CLOEXEC);
     if (fd < 0) {
         error_set_errno(error, errno, "create %s", path);

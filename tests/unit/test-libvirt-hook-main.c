@@ -4,10 +4,12 @@
  * words, with a program in the place of postlude that notes how it was called;
  * and how long a domain that asks for nothing has to wait.
  */
+#include <fcntl.h>
 #include <gio/gio.h>
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -222,6 +224,19 @@ test_receive(Host *host, gconstpointer data)
     g_autofree char *text = NULL;
     g_file_get_contents(host->called, &text, NULL, NULL);
     g_assert_nonnull(strstr(text, TOKEN "600\n"));
+}
+
+/* What a hook left that was killed; expect() finds no token. */
+static void
+test_sweep(Host *host, gconstpointer data)
+{
+    g_autofree char *xml = domain(receive);
+    g_autofree char *path =
+        g_build_filename(host->directory, "token-4194305-aB3xyz", NULL);
+    const struct timespec long_ago[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+    put(host, "token-4194305-aB3xyz", TOKEN, 0600);
+    g_assert_cmpint(utimensat(AT_FDCWD, path, long_ago, 0), ==, 0);
+    expect(host, xml, 0, "receive", NULL);
 }
 
 static void
@@ -476,6 +491,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     signal(SIGPIPE, SIG_IGN);
     ADD("receive", NULL, test_receive);
+    ADD("sweep", NULL, test_sweep);
     ADD("refused", NULL, test_refused);
     ADD("doubt", NULL, test_doubt);
     ADD("not-incoming", "-S", test_not_incoming);
