@@ -13,12 +13,10 @@
 int
 cmd_check_domain(int argc, char **argv)
 {
-    g_autofree char *domain = NULL, *connect = NULL, *lines = NULL;
+    g_autofree char *domain = NULL, *lines = NULL;
     const GOptionEntry entries[] = {
         {"domain", 0, 0, G_OPTION_ARG_STRING, &domain,
          "Look at this domain of libvirt", "NAME"},
-        {"connect", 'c', 0, G_OPTION_ARG_STRING, &connect,
-         "libvirt on this host (default qemu:///system)", "URI"},
         {0}};
     int status;
     if (!cli_parse(argc, argv, "--domain NAME",
@@ -33,16 +31,12 @@ cmd_check_domain(int argc, char **argv)
     g_autoptr(GPtrArray) findings = migrate_findings_new();
     g_autoptr(GError) why = NULL;
     migrate_check_host(true, findings);
-    if (!libvirt_advice_look(connect, domain, findings, &lines, &why)) {
+    if (!libvirt_advice_look(domain, findings, &lines, &why)) {
         return cli_fail("check", why->message, 1);
     }
     bool ok = cli_findings_print(findings);
     if (*lines) {
-        printf("\nInto the domain (virsh edit %s), whose first element must be "
-               "<domain type='...'\n"
-               "xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>:\n\n"
-               "  %s\n",
-               domain, lines);
+        printf("\n%s", lines);
     }
     return ok ? 0 : 1;
 }

@@ -89,13 +89,14 @@ look_at_both(virDomainPtr domain, GPtrArray *findings, char **lines,
 }
 
 bool
-libvirt_advice_look(const char *connect, const char *domain,
-                    GPtrArray *findings, char **lines, GError **error)
+libvirt_advice_look(const char *domain, GPtrArray *findings, char **lines,
+                    GError **error)
 {
     g_autoptr(virConnect) host = NULL;
     *lines = NULL;
+    /* This host and no other: what is found here is found in its /proc. */
     if (!libvirt_daemon_init(error) ||
-        !(host = libvirt_daemon_open(connect, error))) {
+        !(host = libvirt_daemon_open(NULL, error))) {
         return false;
     }
     g_autoptr(virDomain) found = libvirt_daemon_find(host, domain, NULL);

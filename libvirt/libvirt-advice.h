@@ -10,11 +10,11 @@
 
 /* Adds to FINDINGS (migrate/migrate-check.h) what the domain's definition has
  * and lacks and, if it runs, what its QEMU does. *LINES (owned) is XML to
- * paste, "" if none. CONNECT may be NULL. False if there was nothing to look
- * at. */
-bool libvirt_advice_look(const char *connect, const char *domain,
-                         GPtrArray *findings, char **lines, GError **error);
+ * paste and where to, "" if none. False if there was nothing to look at. */
+bool libvirt_advice_look(const char *domain, GPtrArray *findings, char **lines,
+                         GError **error);
 
-/* Puts into the definition what it lacks; *TEXT (owned) says what was done. */
+/* Puts into the definition what it lacks; *TEXT (owned) says what was done.
+ * CONNECT may be NULL. */
 bool libvirt_advice_prepare(const char *connect, const char *domain,
                             char **text, GError **error);

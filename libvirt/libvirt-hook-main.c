@@ -4,6 +4,9 @@
  * what hooks/qemu.d/postlude runs. A program of its own, so that domains that
  * ask for nothing do not wait for libraries to be loaded. Exit status 0: libvirt
  * may go on. Anything else makes it give the domain up, with our last words.
+ * At "restore begin" libvirt takes what is on stdout for the domain's XML, if
+ * there is anything. Without arguments it does nothing, with status 0: so the
+ * script finds out whether it can be run.
  *
  * $POSTLUDE, $POSTLUDE_CONF, $POSTLUDE_RUN, $POSTLUDE_LIBVIRT_RUN and
  * $POSTLUDE_RUN_SYSTEMD put other things in the place of the program, the
@@ -21,6 +24,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "libvirt/libvirt-hook.h"
+#include "libvirt/libvirt-leftover.h"
 #include "libvirt/libvirt-xml.h"
 
 static const char *
@@ -53,37 +57,49 @@ read_domain(GError **error)
 }
 
 static pid_t
-find_qemu(const char *name)
+find_qemu(const char *name, GError **error)
 {
     g_autofree char *path = g_strdup_printf(
         "%s/%s.pid", setting("POSTLUDE_LIBVIRT_RUN", "/run/libvirt/qemu"),
         name);
     g_autofree char *text = NULL;
-    return !strchr(name, '/') && g_file_get_contents(path, &text, NULL, NULL)
-               ? atoi(text)
-               : 0;
+    guint64 pid = 0;
+    if (strchr(name, '/')) {
+        error_set(error, ERROR_PROTOCOL, "a domain's name has no '/' in it");
+    } else if (g_file_get_contents(path, &text, NULL, error) &&
+               !g_ascii_string_to_unsigned(g_strstrip(text), 10, 1, G_MAXINT,
+                                           &pid, NULL)) {
+        error_set(error, ERROR_PROTOCOL, "%s holds no process number", path);
+    }
+    return (pid_t)pid;
 }
 
 /* libvirt starts QEMU with -incoming for a migration (and for a saved guest)
  * and tells its hooks of neither. */
-static bool
-is_incoming(pid_t qemu)
+static LibvirtHookStart
+look_at_qemu(pid_t qemu, GError **error)
 {
     g_autofree char *path = g_strdup_printf("/proc/%d/cmdline", (int)qemu);
     g_autofree char *text = NULL;
     gsize bytes = 0;
-    if (qemu <= 0 || !g_file_get_contents(path, &text, &bytes, NULL)) {
-        return false;
+    if (!g_file_get_contents(path, &text, &bytes, error)) {
+        return LIBVIRT_HOOK_DOUBT;
+    }
+    if (bytes == 0) {
+        error_set(error, ERROR_VM_GONE, "QEMU (process %d) has ended",
+                  (int)qemu);
+        return LIBVIRT_HOOK_DOUBT;
     }
     for (gsize at = 0; at < bytes; at += strlen(text + at) + 1) {
         if (strcmp(text + at, "-incoming") == 0) {
-            return true;
+            return LIBVIRT_HOOK_INCOMING;
         }
     }
-    return false;
+    return LIBVIRT_HOOK_BOOT;
 }
 
-/* In memory, readable by root alone, and gone when the receiver is ready. */
+/* In memory, readable by root alone, and gone when the receiver is ready, or
+ * when the next one comes if this process is killed. */
 static char *
 write_token(const char *token, GError **error)
 {
@@ -92,7 +108,8 @@ write_token(const char *token, GError **error)
         error_set_errno(error, errno, "make %s", directory);
         return NULL;
     }
-    g_autofree char *path = g_strconcat(directory, "/token-XXXXXX", NULL);
+    libvirt_leftover_sweep(directory);
+    g_autofree char *path = libvirt_leftover_template(directory, getpid());
     autofd fd = mkostemp(path, O_CLOEXEC);
     if (fd < 0) {
         error_set_errno(error, errno, "create %s", path);
@@ -165,30 +182,49 @@ say(const char *name, const char *what)
     fprintf(stderr, "postlude: domain '%s': %s\n", name, what);
 }
 
-static bool
-act(const char *name, GError **error)
+static void
+read_conf(LibvirtHookConf *conf)
 {
     const char *path =
         setting("POSTLUDE_CONF", POSTLUDE_SYSCONFDIR "/postlude/postlude.conf");
-    g_autofree char *conf_text = NULL, *xml = read_domain(error);
-    g_auto(LibvirtHookConf) conf = {0};
-    g_auto(LibvirtHookPlan) plan = {0};
+    g_autofree char *text = NULL;
     g_autoptr(GError) why = NULL;
-    pid_t qemu = find_qemu(name);
-    if (!xml) {
-        return false;
-    }
-    g_file_get_contents(path, &conf_text, NULL, NULL);
-    if (!libvirt_hook_conf_parse(conf_text, &conf, &why)) {
+    g_file_get_contents(path, &text, NULL, NULL);
+    if (!libvirt_hook_conf_parse(text, conf, &why)) {
         /* A domain that asks for nothing must not suffer for it. */
         fprintf(stderr, "postlude: %s: %s\n", path, why->message);
     }
-    if (!libvirt_hook_plan(name, xml, is_incoming(qemu), &conf, &plan,
-                           error)) {
+}
+
+static bool
+make_plan(const char *name, const char *xml, pid_t *qemu,
+          const LibvirtHookConf *conf, LibvirtHookPlan *plan, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+    *qemu = find_qemu(name, &why);
+    LibvirtHookStart start =
+        *qemu > 0 ? look_at_qemu(*qemu, &why) : LIBVIRT_HOOK_DOUBT;
+    if (!libvirt_hook_plan(name, xml, start, conf, plan, error)) {
+        if (why) {
+            say(name, why->message);
+        }
         return false;
     }
-    if (plan.remark) {
-        say(name, plan.remark);
+    if (plan->remark) {
+        say(name, plan->remark);
+    }
+    return true;
+}
+
+static bool
+act(const char *name, const char *xml, GError **error)
+{
+    g_auto(LibvirtHookConf) conf = {0};
+    g_auto(LibvirtHookPlan) plan = {0};
+    pid_t qemu;
+    read_conf(&conf);
+    if (!make_plan(name, xml, &qemu, &conf, &plan, error)) {
+        return false;
     }
     if (plan.action == LIBVIRT_HOOK_NOTHING ||
         carry_out(&plan, &conf, qemu, error)) {
@@ -203,17 +239,49 @@ act(const char *name, GError **error)
     return false;
 }
 
-int
-main(int argc, char **argv)
+static int
+on_started(const char *name)
 {
-    if (argc < 4 || strcmp(argv[2], "started") != 0 ||
-        strcmp(argv[3], "begin") != 0) {
-        return 0;
-    }
     g_autoptr(GError) error = NULL;
-    if (!act(argv[1], &error)) {
-        say(argv[1], error->message);
+    g_autofree char *xml = read_domain(&error);
+    if (!xml) {
+        say(name, error->message);
+        return 1;
+    }
+    if (!act(name, xml, &error)) {
+        g_autofree char *remedy = libvirt_hook_remedy(name);
+        say(name, error->message);
+        say(name, remedy);
         return 1;
     }
     return 0;
+}
+
+/* What cannot be read here is refused when QEMU has been started. */
+static int
+on_restore(const char *name)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *xml = read_domain(&error);
+    g_autofree char *changed =
+        xml ? libvirt_hook_restored(xml, &error) : NULL;
+    if (changed) {
+        fputs(changed, stdout);
+    }
+    if (error) {
+        say(name, error->message);
+    }
+    return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+    if (argc < 4 || strcmp(argv[3], "begin") != 0) {
+        return 0;
+    }
+    if (strcmp(argv[2], "restore") == 0) {
+        return on_restore(argv[1]);
+    }
+    return strcmp(argv[2], "started") == 0 ? on_started(argv[1]) : 0;
 }

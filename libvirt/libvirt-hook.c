@@ -24,6 +24,7 @@ libvirt_hook_plan_clear(LibvirtHookPlan *plan)
 {
     g_clear_pointer(&plan->name, g_free);
     g_clear_pointer(&plan->monitor, g_free);
+    g_clear_pointer(&plan->remark, g_free);
     libvirt_metadata_clear(&plan->metadata);
 }
 
@@ -80,32 +81,77 @@ plan_receive(const char *xml, LibvirtHookPlan *plan, GError **error)
 
 /* The name of our namespace stands in every XML that asks for anything: looking
  * for it costs microseconds, parsing does not. */
+static bool
+look(const char *xml, LibvirtMetadata *metadata, GError **error)
+{
+    return !strstr(xml, LIBVIRT_METADATA_URI) ||
+           libvirt_metadata_decode(xml, metadata, error);
+}
+
+/* A domain must start whatever a migration, or another version, left in it. */
+static char *
+remark_at_boot(const LibvirtMetadata *metadata, const GError *why)
+{
+    if (why) {
+        return g_strdup_printf("%s; it is started all the same, because a "
+                               "guest that boots needs nothing of it",
+                               why->message);
+    }
+    return metadata->address
+               ? g_strdup("the domain's metadata still tells of a migration, "
+                          "and it was not started for one")
+               : NULL;
+}
+
 bool
-libvirt_hook_plan(const char *name, const char *xml, bool incoming,
+libvirt_hook_plan(const char *name, const char *xml, LibvirtHookStart start,
                   const LibvirtHookConf *conf, LibvirtHookPlan *plan,
                   GError **error)
 {
     *plan = (LibvirtHookPlan){.name = g_strdup(name)};
-    if (strstr(xml, LIBVIRT_METADATA_URI) &&
-        !libvirt_metadata_decode(xml, &plan->metadata, error)) {
-        return false;
-    }
-    if (!incoming) {
-        /* Left over from a migration: a domain must start nevertheless. */
-        plan->remark = plan->metadata.address
-                           ? "the domain's metadata still tells of a "
-                             "migration, and it was not started for one"
-                           : NULL;
+    g_autoptr(GError) why = NULL;
+    bool understood = look(xml, &plan->metadata, &why);
+    if (start == LIBVIRT_HOOK_BOOT) {
+        plan->remark = remark_at_boot(&plan->metadata, why);
         return true;
     }
-    if (plan->metadata.address) {
-        return plan_receive(xml, plan, error);
+    if (!understood) {
+        g_propagate_error(error, g_steal_pointer(&why));
+        return false;
     }
-    if (plan->metadata.collapse_after_migration ||
-        conf->collapse_after_migration) {
+    if (plan->metadata.address) {
+        return start == LIBVIRT_HOOK_DOUBT
+                   ? error_set(error, ERROR_STATE,
+                               "its memory is to be received, and whether its "
+                               "QEMU waits for it cannot be told")
+                   : plan_receive(xml, plan, error);
+    }
+    if (start == LIBVIRT_HOOK_INCOMING &&
+        (plan->metadata.collapse_after_migration ||
+         conf->collapse_after_migration)) {
         plan->action = LIBVIRT_HOOK_COLLAPSE;
     }
     return true;
+}
+
+char *
+libvirt_hook_remedy(const char *name)
+{
+    return g_strdup_printf(
+        "if no 'postlude migrate' is moving it now, what its metadata says is "
+        "left over from one that was cut short: \"virsh metadata '%s' "
+        LIBVIRT_METADATA_URI " --remove --live\" on the host where it runs "
+        "takes it out, and the same with --config out of its definition",
+        name);
+}
+
+char *
+libvirt_hook_restored(const char *xml, GError **error)
+{
+    g_auto(LibvirtMetadata) metadata = {0};
+    return look(xml, &metadata, error) && metadata.address
+               ? libvirt_metadata_strip(xml, error)
+               : NULL;
 }
 
 static void

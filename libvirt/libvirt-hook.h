@@ -32,21 +32,38 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(LibvirtHookConf, libvirt_hook_conf_clear)
 bool libvirt_hook_conf_parse(const char *text, LibvirtHookConf *conf,
                              GError **error);
 
+/* What its QEMU was started for. */
+typedef enum {
+    LIBVIRT_HOOK_BOOT,
+    LIBVIRT_HOOK_INCOMING, /* it waits for a guest, migrated or saved */
+    LIBVIRT_HOOK_DOUBT,    /* cannot be told */
+} LibvirtHookStart;
+
 typedef struct {
     LibvirtHookAction action;
     char *name, *monitor;
     LibvirtMetadata metadata;
-    const char *remark; /* for the log, or NULL */
+    char *remark; /* for the log, or NULL */
 } LibvirtHookPlan;
 
 void libvirt_hook_plan_clear(LibvirtHookPlan *plan);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(LibvirtHookPlan, libvirt_hook_plan_clear)
 
-/* NAME's XML; INCOMING: its QEMU waits for a guest. False if the domain asks
- * for what cannot be done: libvirt must not go on. */
-bool libvirt_hook_plan(const char *name, const char *xml, bool incoming,
-                       const LibvirtHookConf *conf, LibvirtHookPlan *plan,
-                       GError **error);
+/* NAME's XML, and what its QEMU was started for. False if the domain asks for
+ * what cannot be done, or may ask for it: libvirt must not go on. A guest that
+ * boots needs nothing of us, and is never refused. */
+bool libvirt_hook_plan(const char *name, const char *xml,
+                       LibvirtHookStart start, const LibvirtHookConf *conf,
+                       LibvirtHookPlan *plan, GError **error);
+
+/* What the operator may do when NAME was refused for nothing. Owned by the
+ * caller. */
+char *libvirt_hook_remedy(const char *name);
+
+/* The XML of a saved guest that is restored: nobody sends its memory, so what a
+ * migration left in there is taken out. NULL if nothing is (then without an
+ * error), or if it cannot be understood. Owned by the caller. */
+char *libvirt_hook_restored(const char *xml, GError **error);
 
 typedef struct {
     const char *program;    /* postlude */

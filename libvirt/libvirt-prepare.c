@@ -19,6 +19,7 @@
 #define RAM_ID "postlude-ram"
 #define MONITOR_ID "postlude-monitor"
 #define EXTENT_BYTES (2u << 20)
+#define MIB (UINT64_C(1) << 20)
 
 /* Where QEMU may make sockets whoever it runs as; named by the UUID, which
  * survives renaming and needs no escaping. */
@@ -106,19 +107,21 @@ find_obstacle(xmlDoc *doc)
 }
 
 static uint64_t
-whole_kib(const char *text, uint64_t unit)
+whole_mib(const char *text, uint64_t unit)
 {
     guint64 n, bytes;
     if (!g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT64, &n, NULL) ||
         !g_uint64_checked_mul(&bytes, n, unit) ||
-        !g_uint64_checked_add(&bytes, bytes, 1023)) {
+        !g_uint64_checked_add(&bytes, bytes, MIB - 1)) {
         return 0;
     }
-    return bytes & ~UINT64_C(1023);
+    return bytes & ~(MIB - 1);
 }
 
-/* libvirt's scaled integers, rounded up to whole KiB as it does; 0: not to be
- * understood. It prints KiB itself. */
+/* What QEMU gets as -m, which the size of the RAM object has to equal: libvirt
+ * rounds its scaled integers up to whole KiB in the definition, and to whole MiB
+ * when it starts an x86 guest (qemuDomainAlignMemorySizes). 0: not to be
+ * understood. */
 static uint64_t
 memory_bytes(const xmlNode *root)
 {
@@ -136,7 +139,7 @@ memory_bytes(const xmlNode *root)
     g_autofree char *unit = node ? libvirt_xml_attribute(node, "unit") : NULL;
     for (unsigned i = 0; text && i < G_N_ELEMENTS(units); i++) {
         if (strcmp(unit ? unit : "KiB", units[i].name) == 0) {
-            return whole_kib(text, units[i].bytes);
+            return whole_mib(text, units[i].bytes);
         }
     }
     return 0;
@@ -185,7 +188,7 @@ find_lack(const char *object, uint64_t bytes)
     }
     if (size != bytes) {
         return g_strdup_printf(
-            "its size is %" G_GUINT64_FORMAT " KiB, but <memory> says %"
+            "its size is %" G_GUINT64_FORMAT " KiB, but <memory> makes that %"
             G_GUINT64_FORMAT " KiB",
             size >> 10, bytes >> 10);
     }
@@ -368,6 +371,21 @@ libvirt_prepare_domain(const char *xml, GError **error)
     return libvirt_xml_to_text(doc, root);
 }
 
+/* A second <qemu:commandline> beside one that is there is lost, or makes two
+ * objects of one name. */
+static char *
+say_where(const xmlNode *root, const char *name)
+{
+    return libvirt_arguments_find(root)
+               ? g_strdup_printf("In the place of the whole <qemu:commandline> "
+                                 "that is in the domain now\n(virsh edit %s):",
+                                 name)
+               : g_strdup_printf("Into the domain (virsh edit %s), whose first "
+                                 "element must be <domain type='...'\n"
+                                 "xmlns:qemu='" LIBVIRT_QEMU_URI "'>:",
+                                 name);
+}
+
 char *
 libvirt_prepare_lines(const char *xml, GError **error)
 {
@@ -383,12 +401,10 @@ libvirt_prepare_lines(const char *xml, GError **error)
     if (libvirt_prepare_is_ready(&prepare)) {
         return g_strdup("");
     }
-    /* Into a domain that has nothing yet, to see what would be new. */
     xmlNode *root = xmlDocGetRootElement(doc);
-    xmlNode *old = libvirt_arguments_find(root);
-    if (old) {
-        libvirt_xml_remove(old);
-    }
+    g_autofree char *where = say_where(root, prepare.name);
     put(root, &prepare);
-    return libvirt_xml_to_text(doc, libvirt_arguments_find(root));
+    g_autofree char *text =
+        libvirt_xml_to_text(doc, libvirt_arguments_find(root));
+    return g_strdup_printf("%s\n\n  %s\n", where, text);
 }

@@ -13,7 +13,7 @@
 typedef struct {
     char *name, *uuid;
     char *monitor; /* path of the second monitor's socket, or NULL */
-    uint64_t bytes; /* of <memory>; 0: not to be understood */
+    uint64_t bytes; /* QEMU's -m, from <memory>; 0: not to be understood */
     char *ram_id;  /* what <qemu:commandline> makes the machine's RAM, or NULL */
     char *ram_lack; /* what is wrong with that, NULL if nothing */
     char *obstacle; /* why it can never be moved by us as it is, or NULL */
@@ -34,6 +34,6 @@ bool libvirt_prepare_is_ready(const LibvirtPrepare *prepare);
  * cannot be done. Owned by the caller. */
 char *libvirt_prepare_domain(const char *xml, GError **error);
 
-/* What libvirt_prepare_domain() would add, as lines to paste; errors as there.
+/* What a person has to paste for the same end, and where to; errors as there.
  * "" if nothing is missing. Owned by the caller. */
 char *libvirt_prepare_lines(const char *xml, GError **error);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The one-time token of a migration: 16 random bytes that both sides were
- * given by whoever started them, so that nobody else gets the guest. It is the
- * session that the first control connection has to show. Kept in a file, as 32
+ * The token of one migration: 16 random bytes that both sides were given by
+ * whoever started them, so that nobody else gets the guest. It is the session
+ * that a control connection has to show, the first one and any that comes back
+ * after an outage, so it counts as long as the source lives. Kept in a file, as 32
  * hexadecimal digits, because arguments can be read by every user of the host.
  */
 #pragma once

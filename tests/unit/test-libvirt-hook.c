@@ -22,39 +22,56 @@
     "</postlude:guest>"
 #define RECEIVE(more)                                                         \
     "<postlude:receive address='10.0.0.1:4711' token='" TOKEN "'" more "/>"
+#define NEWER RECEIVE(" of-tomorrow='yes'")
+#define BOOT LIBVIRT_HOOK_BOOT
+#define INCOMING LIBVIRT_HOOK_INCOMING
+#define DOUBT LIBVIRT_HOOK_DOUBT
 #define COLLAPSE "<postlude:collapse after-migration='yes'/>"
 
 typedef struct {
     const char *name, *xml;
-    bool incoming, conf_collapse;
+    LibvirtHookStart start;
+    bool conf_collapse;
     LibvirtHookAction action;
     const char *says; /* a remark, or with FAILS the error */
     bool fails;
 } Case;
 
 static const Case cases[] = {
-    {"asks-for-nothing", DOMAIN_("", MONITOR), true, false,
+    {"asks-for-nothing", DOMAIN_("", MONITOR), INCOMING, false,
      LIBVIRT_HOOK_NOTHING, NULL, false},
     {"no-xml-at-all", "", true, false, LIBVIRT_HOOK_NOTHING, NULL, false},
-    {"receive", DOMAIN_(OURS(RECEIVE("")), MONITOR), true, false,
+    {"receive", DOMAIN_(OURS(RECEIVE("")), MONITOR), INCOMING, false,
      LIBVIRT_HOOK_RECEIVE, NULL, false},
     {"receive-is-before-collapse",
-     DOMAIN_(OURS(RECEIVE("") COLLAPSE), MONITOR), true, true,
+     DOMAIN_(OURS(RECEIVE("") COLLAPSE), MONITOR), INCOMING, true,
      LIBVIRT_HOOK_RECEIVE, NULL, false},
-    {"receive-left-over", DOMAIN_(OURS(RECEIVE("")), MONITOR), false, false,
+    {"receive-left-over", DOMAIN_(OURS(RECEIVE("")), MONITOR), BOOT, false,
      LIBVIRT_HOOK_NOTHING, "still tells of a migration", false},
-    {"receive-without-monitor", DOMAIN_(OURS(RECEIVE("")), ""), true, false,
+    {"receive-without-monitor", DOMAIN_(OURS(RECEIVE("")), ""), INCOMING, false,
      LIBVIRT_HOOK_NOTHING, "no monitor of its own", true},
     {"receive-without-token",
-     DOMAIN_(OURS("<postlude:receive address='a:1'/>"), MONITOR), true, false,
-     LIBVIRT_HOOK_NOTHING, "32 hexadecimal", true},
-    {"half-an-xml", "<domain><metadata>" OURS(RECEIVE("")), true, false,
+     DOMAIN_(OURS("<postlude:receive address='a:1'/>"), MONITOR), INCOMING,
+     false, LIBVIRT_HOOK_NOTHING, "32 hexadecimal", true},
+    {"half-an-xml", "<domain><metadata>" OURS(RECEIVE("")), INCOMING, false,
      LIBVIRT_HOOK_NOTHING, "cannot be read", true},
-    {"collapse", DOMAIN_(OURS(COLLAPSE), ""), true, false,
+    {"collapse", DOMAIN_(OURS(COLLAPSE), ""), INCOMING, false,
      LIBVIRT_HOOK_COLLAPSE, NULL, false},
-    {"collapse-of-the-host", DOMAIN_("", ""), true, true,
+    {"collapse-of-the-host", DOMAIN_("", ""), INCOMING, true,
      LIBVIRT_HOOK_COLLAPSE, NULL, false},
-    {"collapse-of-a-start", DOMAIN_(OURS(COLLAPSE), ""), false, true,
+    {"unknown-of-another-version", DOMAIN_(OURS(NEWER), MONITOR), INCOMING,
+     false, LIBVIRT_HOOK_NOTHING, "'of-tomorrow'", true},
+    {"unknown-at-boot", DOMAIN_(OURS(NEWER), MONITOR), BOOT, false,
+     LIBVIRT_HOOK_NOTHING, "started all the same", false},
+    {"half-an-xml-at-boot", "<domain><metadata>" OURS(RECEIVE("")), BOOT, false,
+     LIBVIRT_HOOK_NOTHING, "cannot be read", false},
+    {"doubt-without-an-address", DOMAIN_(OURS(COLLAPSE), MONITOR), DOUBT, true,
+     LIBVIRT_HOOK_NOTHING, NULL, false},
+    {"doubt-with-an-address", DOMAIN_(OURS(RECEIVE("")), MONITOR), DOUBT, false,
+     LIBVIRT_HOOK_NOTHING, "cannot be told", true},
+    {"doubt-of-another-version", DOMAIN_(OURS(NEWER), MONITOR), DOUBT, false,
+     LIBVIRT_HOOK_NOTHING, "'of-tomorrow'", true},
+    {"collapse-of-a-start", DOMAIN_(OURS(COLLAPSE), ""), BOOT, true,
      LIBVIRT_HOOK_NOTHING, NULL, false},
 };
 
@@ -65,7 +82,7 @@ test_plan(gconstpointer data)
     g_autoptr(GError) error = NULL;
     g_auto(LibvirtHookPlan) plan = {0};
     LibvirtHookConf conf = {.collapse_after_migration = c->conf_collapse};
-    bool ok = libvirt_hook_plan("vm", c->xml, c->incoming, &conf, &plan,
+    bool ok = libvirt_hook_plan("vm", c->xml, c->start, &conf, &plan,
                                 &error);
     g_assert_cmpint(ok, ==, !c->fails);
     g_assert_cmpint(plan.action, ==, c->action);
@@ -84,7 +101,8 @@ expect_command(const char *xml, const LibvirtHookConf *conf, bool systemd,
 {
     g_autoptr(GError) error = NULL;
     g_auto(LibvirtHookPlan) plan = {0};
-    g_assert_true(libvirt_hook_plan("a vm", xml, true, conf, &plan, &error));
+    g_assert_true(libvirt_hook_plan("a vm", xml, INCOMING, conf, &plan,
+                                    &error));
     LibvirtHookHost host = {.program = "postlude",
                             .token_path = "/t",
                             .qemu = 4711,
@@ -126,6 +144,36 @@ test_commands(void)
 }
 
 static void
+test_remedy(void)
+{
+    g_autofree char *text = libvirt_hook_remedy("web 1");
+    g_assert_nonnull(strstr(text, "virsh metadata 'web 1' "
+                                  "https://postlude.org/libvirt/1 --remove"));
+}
+
+/* Of a saved guest only what belonged to one migration is taken out. */
+static void
+test_restored(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *both = libvirt_hook_restored(
+        DOMAIN_(OURS(RECEIVE("") COLLAPSE), MONITOR), &error);
+    g_assert_no_error(error);
+    g_assert_null(strstr(both, TOKEN));
+    g_assert_nonnull(strstr(both, "after-migration"));
+    g_assert_nonnull(strstr(both, "path=/run/x.qmp"));
+    static const char *const as_they_are[] = {
+        DOMAIN_("", MONITOR), DOMAIN_(OURS(COLLAPSE), MONITOR), "", "no XML"};
+    for (unsigned i = 0; i < G_N_ELEMENTS(as_they_are); i++) {
+        g_assert_null(libvirt_hook_restored(as_they_are[i], &error));
+        g_assert_no_error(error);
+    }
+    g_assert_null(
+        libvirt_hook_restored(DOMAIN_(OURS(NEWER), MONITOR), &error));
+    g_assert_true(error_is(error, ERROR_PROTOCOL));
+}
+
+static void
 test_configuration(void)
 {
     g_auto(LibvirtHookConf) none = {0}, yes = {0}, no = {0}, bad = {0};
@@ -159,6 +207,8 @@ main(int argc, char **argv)
         g_test_add_data_func(path, &cases[i], test_plan);
     }
     g_test_add_func("/hook/commands", test_commands);
+    g_test_add_func("/hook/remedy", test_remedy);
+    g_test_add_func("/hook/restored", test_restored);
     g_test_add_func("/hook/configuration", test_configuration);
     return g_test_run();
 }

@@ -168,7 +168,7 @@ test_done_by_hand(void)
     g_autofree char *lines = libvirt_prepare_lines(half, &error);
     g_assert_no_error(error);
     g_assert_nonnull(strstr(lines, "postlude-monitor"));
-    g_assert_null(strstr(lines, "memory-backend"));
+    g_assert_null(strstr(lines, "postlude-ram"));
     g_autofree char *rest = prepared(half);
     g_assert_cmpuint(occurrences(rest, "memory-backend="), ==, 1);
 }
@@ -193,12 +193,62 @@ test_memory_grew(void)
     g_string_replace(grown, ">524288<", ">1048576<", 1);
     g_auto(LibvirtPrepare) now = {0};
     g_assert_true(libvirt_prepare_look(grown->str, &now, NULL));
-    g_assert_nonnull(strstr(now.ram_lack, "524288 KiB, but <memory> says "
-                                          "1048576 KiB"));
+    g_assert_nonnull(strstr(now.ram_lack, "524288 KiB, but <memory> "
+                                          "makes that 1048576 KiB"));
     g_autofree char *again = prepared(grown->str);
     g_assert_cmpuint(occurrences(again, "size=1048576K"), ==, 1);
     g_assert_cmpuint(occurrences(again, "postlude-ram,"), ==, 1);
     g_assert_cmpuint(occurrences(again, "memory-backend="), ==, 1);
+}
+
+/* TEXT in the place of what DOMAIN has of it, as a person pastes it. */
+static char *
+pasted(const char *xml, const char *lines)
+{
+    static const char end[] = "</qemu:commandline>";
+    const char *element = strstr(lines, "\n\n  <qemu:commandline>") + 4;
+    const char *old = strstr(xml, "<qemu:commandline>");
+    const char *behind = old ? strstr(old, end) + strlen(end)
+                             : strstr(xml, "\n</domain>");
+    g_assert_cmpint(old != NULL, ==,
+                    g_str_has_prefix(lines, "In the place of the whole"));
+    g_assert_nonnull(strstr(lines, "(virsh edit web 1)"));
+    const char *from = old ? old : behind;
+    g_autofree char *before = g_strndup(xml, (gsize)(from - xml));
+    return g_strconcat(before, element, behind, NULL);
+}
+
+static void
+expect_pasted(const char *xml)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *lines = libvirt_prepare_lines(xml, &error);
+    g_assert_no_error(error);
+    g_autofree char *done = pasted(xml, lines);
+    assert_ready(done);
+    g_assert_cmpuint(occurrences(done, "<qemu:commandline>"), ==, 1);
+    g_assert_cmpuint(occurrences(done, "-object"), ==, 1);
+    g_assert_cmpuint(occurrences(done, "memory-backend="), ==, 1);
+    g_assert_cmpuint(occurrences(done, "-chardev"), ==, 1);
+    g_assert_cmpuint(occurrences(done, "-mon\""), ==, 1);
+}
+
+/* What is there already is in the lines: they go in its place, not beside. */
+static void
+test_lines(void)
+{
+    g_autofree char *nothing = domain("", "", "");
+    g_autofree char *ram = with_arguments(RAM(OBJECT));
+    g_autofree char *monitor = with_arguments(MONITOR ARG("-s"));
+    g_autofree char *all = prepared(nothing);
+    g_autoptr(GString) grown = g_string_new(all);
+    g_string_replace(grown, ">524288<", ">1048576<", 1);
+    expect_pasted(nothing);
+    expect_pasted(ram);
+    expect_pasted(monitor);
+    expect_pasted(grown->str);
+    g_autofree char *lines = libvirt_prepare_lines(monitor, NULL);
+    g_assert_nonnull(strstr(lines, "\"-s\""));
 }
 
 typedef struct {
@@ -334,15 +384,44 @@ test_not_understood(void)
     }
 }
 
-/* libvirt rounds up to whole KiB, and so must we, or it never fits. */
+/* libvirt starts QEMU with whole MiB, and so must we, or it does not start. */
 static void
 test_odd_memory(void)
 {
+    static const struct {
+        const char *memory, *size;
+    } odd[] = {
+        {"<memory unit='b'>536870913", "size=525312K,"},
+        {"<memory unit='GB'>4", "size=3906560K,"},
+        {"<memory unit='KB'>4000000", "size=3906560K,"},
+        {"<memory unit='KiB'>524289", "size=525312K,"},
+        {"<memory unit='KiB'>525312", "size=525312K,"},
+        {"<memory>1", "size=1024K,"},
+    };
     g_autofree char *xml = domain("", "", "");
     g_auto(GStrv) parts = g_strsplit(xml, "<memory unit='KiB'>524288", 2);
-    g_autofree char *odd = g_strjoinv("<memory unit='b'>536870913", parts);
-    g_autofree char *done = prepared(odd);
-    g_assert_nonnull(strstr(done, "size=524289K"));
+    for (unsigned i = 0; i < G_N_ELEMENTS(odd); i++) {
+        g_autofree char *text = g_strjoinv(odd[i].memory, parts);
+        g_autofree char *done = prepared(text);
+        g_assert_nonnull(strstr(done, odd[i].size));
+    }
+}
+
+/* The same goes for an object that somebody wrote by hand. */
+static void
+test_odd_memory_by_hand(void)
+{
+    g_autofree char *xml = with_arguments(
+        RAM("memory-backend-file,id=plram,size=525312K,share=on,align=2M,"
+            "mem-path=/dev/shm") MONITOR);
+    g_autoptr(GString) odd = g_string_new(xml);
+    g_string_replace(odd, ">524288<", ">524289<", 1);
+    assert_ready(odd->str);
+    g_string_replace(odd, "size=525312K", "size=524289K", 1);
+    g_auto(LibvirtPrepare) now = {0};
+    g_assert_true(libvirt_prepare_look(odd->str, &now, NULL));
+    g_assert_nonnull(strstr(now.ram_lack, "524289 KiB, but <memory> makes "
+                                          "that 525312 KiB"));
 }
 
 int
@@ -355,10 +434,12 @@ main(int argc, char **argv)
     g_test_add_func("/prepare/done-by-hand", test_done_by_hand);
     g_test_add_func("/prepare/qmp-is-a-monitor", test_qmp_is_a_monitor);
     g_test_add_func("/prepare/memory-grew", test_memory_grew);
+    g_test_add_func("/prepare/lines", test_lines);
     g_test_add_func("/prepare/not-refused", test_not_refused);
     g_test_add_func("/prepare/no-domain", test_no_domain);
     g_test_add_func("/prepare/not-understood", test_not_understood);
     g_test_add_func("/prepare/odd-memory", test_odd_memory);
+    g_test_add_func("/prepare/odd-memory-by-hand", test_odd_memory_by_hand);
     for (unsigned i = 0; i < G_N_ELEMENTS(wrong_ram); i++) {
         g_autofree char *path = g_strdup_printf("/prepare/wrong-ram/%u", i);
         g_test_add_data_func(path, &wrong_ram[i], test_wrong_ram);
