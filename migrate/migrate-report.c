@@ -148,6 +148,7 @@ put_pages(JsonBuilder *json, const MigrateReport *report)
     migrate_json_int(json, "pushed", report->pages.pushed);
     migrate_json_int(json, "zero", report->pages.zero);
     migrate_json_int(json, "duplicate", report->pages.duplicate);
+    migrate_json_int(json, "discarded", report->pages.discarded);
     json_builder_end_object(json);
 }
 

@@ -25,7 +25,7 @@ typedef struct {
     uint64_t armed_ns;
     double downtime_ms;
     struct {
-        uint64_t total, demand, pushed, zero, duplicate;
+        uint64_t total, demand, pushed, zero, duplicate, discarded;
     } pages;
     Histogram fault_latency;
     uint64_t bytes_received, bytes_sent, device_bytes;

@@ -118,6 +118,7 @@ count(MigrateSession *session)
     report->pages.pushed = tally->pushed_pages;
     report->pages.zero = tally->zero_pages;
     report->pages.duplicate = tally->duplicates;
+    report->pages.discarded = tally->discarded_pages;
     report->fault_latency = tally->latency;
     report->huge.sweep_ns += migrate_huge_ns(session->destination.huge);
     report->huge.sweep_cpu_ns =

@@ -32,9 +32,12 @@ vm_linux_why_not(VmQemuVersion version)
     }
     g_autofree char *kernel = cache_file("vmlinuz");
     g_autofree char *initrd = cache_file("initramfs.gz");
-    if (access(kernel, R_OK) < 0 || access(initrd, R_OK) < 0) {
-        return g_strdup_printf("there is no %s or no %s (run "
-                               "tests/guest/linux/build.sh)", kernel, initrd);
+    g_autofree char *modules = cache_file("modules");
+    if (access(kernel, R_OK) < 0 || access(initrd, R_OK) < 0 ||
+        access(modules, R_OK) < 0) {
+        return g_strdup_printf("there is no %s, no %s or no %s (run "
+                               "tests/guest/linux/build.sh)", kernel, initrd,
+                               modules);
     }
     return NULL;
 }

@@ -25,7 +25,7 @@ known(void)
         .switched_ns = 13 * S, .arrived_ns = 14 * S, .ended_ns = 15 * S,
         .waited_ns = 2 * S, .downtime_ms = 21.12345,
         .pages = {.total = 1000, .demand = 10, .pushed = 700, .zero = 290,
-                  .duplicate = 5},
+                  .duplicate = 5, .discarded = 3},
         .bytes_received = 500000000, .bytes_sent = 1000, .device_bytes = 77,
         .huge = {.eligible_bytes = 1024 * MIB, .before_bytes = 0,
                  .after_bytes = 512 * MIB, .laid_extents = 500,
@@ -90,6 +90,7 @@ check_head(JsonObject *o)
     assert_number(pages, "pushed", 700);
     assert_number(pages, "zero", 290);
     assert_number(pages, "duplicate", 5);
+    assert_number(pages, "discarded", 3);
 }
 
 static void

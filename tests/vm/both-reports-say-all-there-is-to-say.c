@@ -10,8 +10,9 @@
 static const char *const numbers[] = {
     "$.schema", "$.vm.ram_bytes", "$.downtime_ms", "$.prepare_ms",
     "$.postcopy_ms", "$.total_ms", "$.pages.total", "$.pages.demand",
-    "$.pages.pushed", "$.pages.zero", "$.fault_latency_us.count",
-    "$.fault_latency_us.mean", "$.fault_latency_us.p50",
+    "$.pages.pushed", "$.pages.zero", "$.pages.discarded",
+    "$.fault_latency_us.count", "$.fault_latency_us.mean",
+    "$.fault_latency_us.p50",
     "$.fault_latency_us.p90", "$.fault_latency_us.p99",
     "$.fault_latency_us.p999", "$.fault_latency_us.max", "$.bytes_received",
     "$.throughput_bytes_per_s", "$.huge.eligible_bytes",

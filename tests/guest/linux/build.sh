@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Makes the Linux test guest in the tests' cache: Debian's cloud kernel, which
-# is downloaded and unpacked but not installed, and an initramfs of busybox and
-# ./init. Prints the directory. The kernel is kept; the initramfs is made anew
-# when ./init is newer. Takes some seconds the first time.
+# is downloaded and unpacked but not installed, and an initramfs of busybox,
+# ./init and the modules a balloon needs. Prints the directory. The kernel is
+# kept; the initramfs is made anew when ./init or the kernel is newer. Takes some
+# seconds the first time.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../../support/cache.sh"
@@ -31,14 +32,19 @@ get_kernel() {
         die "cannot download $package (no network?)"
     dpkg-deb -x "$work"/linux-image-*.deb "$work/root"
     cp "$work"/root/boot/vmlinuz-* "$work/vmlinuz"
+    mkdir "$work/modules"
+    cp "$work"/root/lib/modules/*/kernel/drivers/virtio/virtio*.ko "$work/modules"
+    rm -rf "$out/modules"
     echo "$package" >"$out/package"
     mv "$work/vmlinuz" "$out/vmlinuz"
+    mv "$work/modules" "$out/modules"
 }
 
 build_initramfs() {
     mkdir -p "$work/fs/bin" "$work/fs/proc" "$work/fs/dev" "$work/fs/ram"
     cp "$busybox" "$work/fs/bin/busybox"
     ln -s busybox "$work/fs/bin/sh"
+    cp -r "$out/modules" "$work/fs/modules"
     cp "$here/init" "$work/fs/init"
     chmod 755 "$work/fs/init"
     (cd "$work/fs" && find . | "$busybox" cpio -o -H newc 2>/dev/null) |
@@ -46,8 +52,12 @@ build_initramfs() {
     mv "$work/initramfs.gz" "$out/initramfs.gz"
 }
 
-[ -s "$out/vmlinuz" ] || get_kernel
-if [ ! -s "$out/initramfs.gz" ] || [ "$here/init" -nt "$out/initramfs.gz" ]; then
+# The modules come last: with them all of it is there, and of one version.
+if [ ! -s "$out/vmlinuz" ] || [ ! -d "$out/modules" ]; then
+    get_kernel
+fi
+if [ ! -s "$out/initramfs.gz" ] || [ "$here/init" -nt "$out/initramfs.gz" ] ||
+    [ "$out/modules" -nt "$out/initramfs.gz" ]; then
     build_initramfs
 fi
 echo "$out"
