@@ -12,7 +12,7 @@
 #include "tests/bench/bench-khugepaged.h"
 
 #define SETTINGS "/sys/kernel/mm/transparent_hugepage/khugepaged/"
-#define WAIT_US 5000000
+#define WAIT_US 60000000
 
 static char *
 settings(void)

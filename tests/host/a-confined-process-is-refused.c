@@ -368,7 +368,9 @@ work(void)
     const MigrateConfinePlan plan = {.paths = paths, .required = true};
     const MigrateOptions options = {.require_confine = true};
     const struct sched_param urgent = {.sched_priority = 1};
-    const char *file = "/run/postlude/probe";
+    g_autofree char *file =
+        g_strdup_printf("/run/postlude/probe-%d", (int)getpid());
+    g_autofree char *next = g_strconcat(file, ".next", NULL);
     pthread_t thread;
     g_autoptr(GError) error = NULL;
     if (!migrate_confine_begin(&options, &error) ||
@@ -378,8 +380,8 @@ work(void)
     }
     int bad = 0;
     bad += open_path(file, O_WRONLY | O_CREAT | O_EXCL) != 0;
-    bad += rename(file, "/run/postlude/probe.next") != 0;
-    bad += unlink("/run/postlude/probe.next") != 0;
+    bad += rename(file, next) != 0;
+    bad += unlink(next) != 0;
     bad += open_path("/dev/null", O_RDWR) != 0;
     bad += make_socket(AF_UNIX, SOCK_STREAM) != 0;
     bad += make_socket(AF_INET, SOCK_STREAM) != 0;

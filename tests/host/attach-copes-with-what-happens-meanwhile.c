@@ -93,7 +93,7 @@ test_stopped(gconstpointer mode)
         } else {
             g_assert_no_error(error);
         }
-        for (int i = 0; i < 1000 && state_of(run.pid) != 'T'; i++) {
+        for (int i = 0; i < 10000 && state_of(run.pid) != 'T'; i++) {
             g_usleep(1000);
         }
         g_assert_cmpint(state_of(run.pid), ==, 'T');
@@ -111,27 +111,39 @@ test_stopped(gconstpointer mode)
     victim_run_stop(&run);
 }
 
-static void
-test_deep_sleep(void)
+/* How long it takes; each with a victim of its own, whose sleep has just
+ * begun. */
+static uint64_t
+deep_sleep_ns(void)
 {
     VictimRun run;
     int remote = -1;
     g_autoptr(GError) error = NULL;
-    if (!victim_run_is_possible()) {
-        return;
-    }
     victim_run_start(&run, "vfork");
     g_usleep(100000);
     uint64_t begin = fd_now_ns();
     autofd fd = attach_create_userfaultfd(run.pid, &remote, &error);
+    uint64_t took_ns = fd_now_ns() - begin;
     g_assert_no_error(error);
     g_test_message("another thread served after %.0f ms",
-                   (double)(fd_now_ns() - begin) / 1e6);
-    g_assert_cmpuint(fd_now_ns() - begin, <, UINT64_C(2500000000));
+                   (double)took_ns / 1e6);
     attach_close_userfaultfd(run.pid, remote, &error);
     g_assert_no_error(error);
     victim_run_prove(&run);
     victim_run_stop(&run);
+    return took_ns;
+}
+
+/* Before the sleep ends, which is 3 seconds; the machine may be busy. */
+static void
+test_deep_sleep(void)
+{
+    if (!victim_run_is_possible()) {
+        return;
+    }
+    for (int i = 1; deep_sleep_ns() >= UINT64_C(2500000000); i++) {
+        g_assert_cmpint(i, <, 5);
+    }
 }
 
 int

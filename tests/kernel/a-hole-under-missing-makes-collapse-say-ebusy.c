@@ -10,14 +10,20 @@
 #include <sys/mman.h>
 #include <sys/utsname.h>
 
+#include "base/fd.h"
 #include "collapse/collapse-compat.h"
 #include "tests/kernel/support/kernel-fixture.h"
 
 static int
 collapse_ours(KernelFixture *k, unsigned extent)
 {
-    return madvise(k->ours + extent * EXTENT_BYTES, EXTENT_BYTES,
-                   MADV_COLLAPSE) < 0 ? errno : 0;
+    uint64_t deadline = fd_deadline_ns(KERNEL_AGAIN_MS);
+    int errnum;
+    do {
+        errnum = madvise(k->ours + extent * EXTENT_BYTES, EXTENT_BYTES,
+                         MADV_COLLAPSE) < 0 ? errno : 0;
+    } while (kernel_fixture_again(errnum, deadline));
+    return errnum;
 }
 
 static bool

@@ -5,6 +5,7 @@
  * hole punched through the descriptor of the file is not announced at all.
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
@@ -29,6 +30,8 @@ check_madvise(int advice)
     kernel_guest_order(&k.guest, (KernelGuestOrder){
         .verb = KERNEL_GUEST_SYSCALL, .nr = SYS_madvise,
         .a = {hva, 2 * PAGE_BYTES, (uint64_t)advice}});
+    struct pollfd announced = {.fd = k.uffd, .events = POLLIN};
+    g_assert_cmpint(poll(&announced, 1, 10000), ==, 1);
     g_assert_true(kernel_guest_hangs(&k.guest, KERNEL_HANG_MS));
     /* uffd_map_page() gives up in bounded time: the thread that calls it may
      * be the one that has to read the event. */

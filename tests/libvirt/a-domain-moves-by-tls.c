@@ -69,6 +69,14 @@ migrate(LibvirtRig *rig, const char *from, const char *flag)
 }
 
 static void
+expect_nothing_left(LibvirtDomain *domain, const char *host)
+{
+    libvirt_expect_idle(libvirt_domain_rig(domain), "a");
+    libvirt_expect_idle(libvirt_domain_rig(domain), "b");
+    libvirt_expect_clean(domain, host);
+}
+
+static void
 expect_moves(LibvirtDomain *domain, const char *from, const char *flag)
 {
     LibvirtRig *rig = libvirt_domain_rig(domain);
@@ -85,7 +93,7 @@ expect_moves(LibvirtDomain *domain, const char *from, const char *flag)
     }
     libvirt_expect_runs(domain, to);
     libvirt_expect_becomes_huge(domain, to, 99);
-    libvirt_expect_clean(domain, to);
+    expect_nothing_left(domain, to);
 }
 
 static void
@@ -116,7 +124,7 @@ test_stranger(void)
     vm_expect_end(tool, MOVE_MS, 1,
                   "'witness' was not moved, and is running on this host");
     libvirt_expect_runs(domain, "a");
-    libvirt_expect_clean(domain, "a");
+    expect_nothing_left(domain, "a");
 }
 
 int

@@ -10,17 +10,18 @@
 
 #include "base/fd.h"
 #include "tests/support/libvirt-journey.h"
+#include "tests/support/vm-expect.h"
 #include "tests/support/vm-qemu.h"
 
 #define WAIT_MS 120000
 
-/* Some 8 seconds for the guest's memory; a machine without this kind of queue
+/* Half a minute for the guest's memory; a machine without this kind of queue
  * has to skip. */
 static bool
 narrow(LibvirtRig *rig)
 {
     const char *const queue[] = {"tc", "qdisc", "add", "dev", "veth0", "root",
-                                 "tbf", "rate", "96mbit", "burst", "128kb",
+                                 "tbf", "rate", "24mbit", "burst", "128kb",
                                  "latency", "300ms", NULL};
     g_autoptr(GError) error = NULL;
     if (!libvirt_rig_run(rig, "a", queue, 20000, NULL, &error)) {
@@ -31,11 +32,30 @@ narrow(LibvirtRig *rig)
     return true;
 }
 
-static char *
-status_of(LibvirtRig *rig)
+static void
+widen(LibvirtRig *rig)
 {
-    const char *const status[] = {"postlude", "status", NULL};
-    return libvirt_expect_run(rig, "a", status);
+    const char *const queue[] = {"tc", "qdisc", "del", "dev", "veth0", "root",
+                                 NULL};
+    g_free(libvirt_expect_run(rig, "a", queue));
+}
+
+static void
+expect_still_needed(LibvirtRig *rig)
+{
+    const char *const argv[] = {"postlude", "status", NULL};
+    uint64_t deadline = fd_deadline_ns(WAIT_MS);
+    for (;;) {
+        g_autofree char *status = libvirt_expect_run(rig, "a", argv);
+        if (strstr(status, "still needed by")) {
+            g_test_message("%s", status);
+            return;
+        }
+        if (fd_now_ns() > deadline) {
+            g_error("status does not say who still needs it: %s", status);
+        }
+        g_usleep(50000);
+    }
 }
 
 /* Until libvirt has done its part and the source's QEMU is gone. */
@@ -82,12 +102,32 @@ wait_for_the_rest(LibvirtRig *rig)
     }
 }
 
+/* While the memory is on its way: the line is narrow until all is said. */
+static void
+end_by(LibvirtRig *rig, VmTool *tool, int signal_)
+{
+    g_autoptr(GError) error = NULL;
+    if (signal_) {
+        libvirt_rig_signal(tool, signal_, &error);
+        g_assert_no_error(error);
+    }
+    if (signal_ == SIGKILL) {
+        g_assert_true(vm_child_wait(vm_tool_child(tool), WAIT_MS, NULL));
+    } else if (signal_) {
+        vm_expect_says(tool, "cannot be stopped any more");
+    }
+    g_assert_cmpuint(libvirt_rig_count(rig, "a", "postlude"), >, 0);
+    widen(rig);
+    if (signal_ != SIGKILL) {
+        libvirt_journey_expect_end(tool, 0, "");
+    }
+}
+
 static void
 go(int signal_)
 {
     const LibvirtDomainOptions options = {
         .mib = 128, .append = "mib=96 scan=1 stride=1024 report=50 slow=1000"};
-    g_autoptr(GError) error = NULL;
     g_autoptr(LibvirtRig) rig = libvirt_journey_rig(NULL);
     if (!rig || !narrow(rig)) {
         return;
@@ -95,22 +135,10 @@ go(int signal_)
     g_autoptr(LibvirtDomain) domain = libvirt_expect_domain(rig, &options);
     g_autoptr(VmTool) tool = libvirt_journey_start(domain, "a", NULL);
     wait_until_over_there(domain, tool);
-    g_autofree char *status = status_of(rig);
-    g_test_message("%s", status);
-    g_assert_nonnull(strstr(status, "still needed by"));
+    expect_still_needed(rig);
     wait_until_tidy(domain);
     g_assert_cmpuint(libvirt_rig_count(rig, "b", "postlude"), >, 0);
-    if (signal_) {
-        libvirt_rig_signal(tool, signal_, &error);
-        g_assert_no_error(error);
-    }
-    if (signal_ == SIGKILL) {
-        g_assert_true(vm_child_wait(vm_tool_child(tool), 10000, NULL));
-        g_assert_cmpuint(libvirt_rig_count(rig, "a", "postlude"), >, 0);
-    } else {
-        libvirt_journey_expect_end(
-            tool, 0, signal_ ? "cannot be stopped any more" : "");
-    }
+    end_by(rig, tool, signal_);
     wait_for_the_rest(rig);
     libvirt_journey_expect_arrived(domain, "b");
 }

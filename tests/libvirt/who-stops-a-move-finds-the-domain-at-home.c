@@ -6,14 +6,17 @@
  * either host, and the next move works.
  */
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "tests/support/libvirt-journey.h"
 
-#define HOOK_S "6"
+#define GONE_MS 30000
+/* Until the test says so, or has died. */
+#define TAKES_ITS_TIME                                                      \
+    "i=0; while [ ! -e %s ] && [ $i -lt 1200 ]; do "                        \
+    "sleep .1; i=$((i + 1)); done\n"
 #define AT_START "[ \"$2 $3\" = 'started begin' ] || exec \"$hook\" \"$@\"\n"
 
 typedef struct {
@@ -27,17 +30,33 @@ flag_file(const LibvirtRig *rig)
     return libvirt_rig_file(rig, "shared", "in-hook");
 }
 
+static char *
+go_file(const LibvirtRig *rig)
+{
+    return libvirt_rig_file(rig, "shared", "go");
+}
+
+static void
+let_hook_go(const LibvirtRig *rig)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *go = go_file(rig);
+    g_file_set_contents(go, "", 0, &error);
+    g_assert_no_error(error);
+}
+
 /* The hook says that it is there, and then takes its time. */
 static void
 slow_hook(LibvirtRig *rig, bool armed)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *file = flag_file(rig);
+    g_autofree char *go = go_file(rig);
     g_autofree char *script = g_strdup_printf(
         armed ? AT_START "\"$hook\" \"$@\" || exit 1\n"
-                         "touch %s\nsleep " HOOK_S "\nexit 0\n"
-              : AT_START "touch %s\nsleep " HOOK_S "\n",
-        file);
+                         "touch %s\n" TAKES_ITS_TIME "exit 0\n"
+              : AT_START "touch %s\n" TAKES_ITS_TIME,
+        file, go);
     libvirt_rig_set_hook(rig, "b", script, &error);
     g_assert_no_error(error);
 }
@@ -79,13 +98,15 @@ static void
 expect_stopped(LibvirtRig *rig, VmTool *tool, int signal_)
 {
     if (signal_ == SIGKILL) {
-        uint64_t hook_ends = fd_deadline_ns(atoi(HOOK_S) * 1000 - 500);
+        uint64_t deadline = fd_deadline_ns(GONE_MS);
         g_assert_true(vm_child_wait(vm_tool_child(tool), 10000, NULL));
         while (libvirt_rig_count(rig, "a", "postlude") > 0) {
-            g_assert_cmpuint(fd_now_ns(), <, hook_ends);
+            g_assert_cmpuint(fd_now_ns(), <, deadline);
             g_usleep(20000);
         }
+        let_hook_go(rig);
     } else {
+        let_hook_go(rig);
         libvirt_journey_expect_end(tool, 1, "is running on this host");
     }
 }

@@ -7,18 +7,23 @@
 #                                     network devices, settings of the memory
 #                                     system
 #   left-behind.sh compare FILE       prints a line for each difference between
-#                                     FILE and now, nothing if there is none
+#                                     FILE and now, nothing if there is none;
+#                                     not what somebody else has taken away
 #   left-behind.sh processes MARK     prints processes whose environment has
 #                                     POSTLUDE_TEST_RUN=MARK, but for callers
 # Processes are found by a mark in their environment, so that those of others
 # on the same host are not taken for ours. libvirt starts QEMU without it: such
 # a QEMU is found as a member of the PID namespace of a process that has it.
+# Cgroups and files in memory have no such mark, but ours and QEMU's have names.
 set -u
 
 snapshot() {
     awk '{print "mount " $5}' /proc/self/mountinfo
-    find /sys/fs/cgroup -type d -printf 'cgroup %p\n' 2>/dev/null
-    find /dev/shm /dev/hugepages -mindepth 1 -printf 'file %p\n' 2>/dev/null
+    find /sys/fs/cgroup -type d -path '*postlude*' -printf 'cgroup %p\n' \
+        2>/dev/null
+    find /dev/shm /dev/hugepages -mindepth 1 \
+        \( -path '*postlude*' -o -path '*qemu*' \) -printf 'file %p\n' \
+        2>/dev/null
     find /run/netns -mindepth 1 -printf 'file %p\n' 2>/dev/null
     find /sys/class/net -mindepth 1 -printf 'network device %f\n' 2>/dev/null
     for setting in /proc/sys/vm/unprivileged_userfaultfd \
@@ -82,7 +87,8 @@ case ${1:-} in
 snapshot) snapshot | sort ;;
 compare)
     snapshot | sort | diff "$2" - |
-        sed -n -e 's/^> /new: /p' -e 's/^< /gone: /p'
+        sed -n -e 's/^> /new: /p' \
+            -e '/^< \(mount\|setting\) /s/^< /gone: /p'
     ;;
 processes) processes "$2" ;;
 *)

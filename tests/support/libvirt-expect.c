@@ -10,7 +10,7 @@
 #include "tests/support/khugepaged.h"
 #include "tests/support/vm-qemu.h"
 
-#define ROUNDS_MS 120000
+#define ROUNDS_MS 300000
 #define RUN_MS 60000
 #define SWEEP_MS 60000
 #define IDLE_MS 30000
@@ -135,7 +135,7 @@ libvirt_expect_small(LibvirtDomain *domain, const char *host,
     uint64_t by_khugepaged = khugepaged_made_bytes() - khugepaged_bytes;
     g_test_message("khugepaged: %" G_GUINT64_FORMAT " KiB",
                    by_khugepaged >> 10);
-    g_assert_cmpuint(huge, <=, rss / 2 + by_khugepaged);
+    g_assert_cmpuint(huge, <=, rss / 4 + by_khugepaged);
 }
 
 void
@@ -171,11 +171,12 @@ void
 libvirt_expect_idle(LibvirtRig *rig, const char *host)
 {
     uint64_t deadline = fd_deadline_ns(IDLE_MS);
-    while (libvirt_rig_count(rig, host, "postlude") > 0 &&
+    unsigned running;
+    while ((running = libvirt_rig_count(rig, host, "postlude")) > 0 &&
            fd_now_ns() < deadline) {
         g_usleep(50000);
     }
-    g_assert_cmpuint(libvirt_rig_count(rig, host, "postlude"), ==, 0);
+    g_assert_cmpuint(running, ==, 0);
     g_assert_cmpuint(count_tokens(rig, host), ==, 0);
 }
 

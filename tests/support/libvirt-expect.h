@@ -39,9 +39,9 @@ void libvirt_expect_clean(LibvirtDomain *domain, const char *host);
 void libvirt_expect_huge(LibvirtDomain *domain, const char *host,
                          double percent);
 
-/* On HOST less than half of it is huge but for what khugepaged has made since
- * it had made KHUGEPAGED_BYTES (khugepaged.h): nobody has swept it. What the
- * precopy phase has brought is huge from the start, and how much that is
+/* On HOST less than a quarter of it is huge but for what khugepaged has made
+ * since it had made KHUGEPAGED_BYTES (khugepaged.h): nobody has swept it. What
+ * the precopy phase has brought is huge from the start, and how much that is
  * depends on when virsh gets its turn. */
 void libvirt_expect_small(LibvirtDomain *domain, const char *host,
                           uint64_t khugepaged_bytes);

@@ -93,7 +93,7 @@ void
 libvirt_journey_expect_arrived(LibvirtDomain *domain, const char *host)
 {
     expect_nothing_left(domain, host);
-    libvirt_expect_huge(domain, host, 100);
+    libvirt_expect_huge(domain, host, 99);
     libvirt_expect_runs(domain, host);
 }
 

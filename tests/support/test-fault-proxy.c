@@ -221,6 +221,22 @@ swallows_both_ways(void)
     end(&s);
 }
 
+#define ROUNDS 20
+#define DELAY_NS UINT64_C(150000000)
+
+/* The best of some: the machine may be at other work. */
+static uint64_t
+quickest_ns(int from, int to)
+{
+    uint64_t best = UINT64_MAX;
+    for (int i = 0; i < ROUNDS && best >= DELAY_NS; i++) {
+        uint64_t before = fd_now_ns();
+        assert_passes(from, to);
+        best = MIN(best, fd_now_ns() - before);
+    }
+    return best;
+}
+
 static void
 delays_and_heals(void)
 {
@@ -230,14 +246,10 @@ delays_and_heals(void)
     await(&s, "control", 1);
     uint64_t before = fd_now_ns();
     assert_passes(line.destination, line.source);
-    g_assert_cmpuint(fd_now_ns() - before, >=, 150 * 1000000);
-    before = fd_now_ns();
-    assert_passes(line.source, line.destination);
-    g_assert_cmpuint(fd_now_ns() - before, <, 150 * 1000000);
+    g_assert_cmpuint(fd_now_ns() - before, >=, DELAY_NS);
+    g_assert_cmpuint(quickest_ns(line.source, line.destination), <, DELAY_NS);
     order(&s, "heal");
-    before = fd_now_ns();
-    assert_passes(line.destination, line.source);
-    g_assert_cmpuint(fd_now_ns() - before, <, 150 * 1000000);
+    g_assert_cmpuint(quickest_ns(line.destination, line.source), <, DELAY_NS);
     hang_up(&line);
     end(&s);
 }
@@ -254,7 +266,7 @@ throttles(void)
     g_assert_true(wire_peer_read(line.destination, bytes, 500000));
     uint64_t ms = (fd_now_ns() - before) / 1000000;
     g_assert_cmpuint(ms, >=, 450);
-    g_assert_cmpuint(ms, <, 5000);
+    g_assert_cmpuint(ms, <, 30000);
     hang_up(&line);
     end(&s);
 }
@@ -274,9 +286,14 @@ static void
 refuses_for_a_time(void)
 {
     Scene s = begin();
-    uint64_t before = fd_now_ns();
-    order(&s, "refuse 300");
-    g_assert_cmpint(dial_errno(s.port), ==, ECONNREFUSED);
+    uint64_t before;
+    int errnum;
+    do { /* again if the time was over before it was our turn */
+        before = fd_now_ns();
+        order(&s, "refuse 300");
+        errnum = dial_errno(s.port);
+    } while (errnum == 0 && fd_now_ns() - before >= 300000000u);
+    g_assert_cmpint(errnum, ==, ECONNREFUSED);
     while (dial_errno(s.port) != 0) {
         g_assert_cmpuint(fd_now_ns() - before, <, 10000000000u);
         g_usleep(10000);
@@ -289,8 +306,8 @@ static void
 is_deaf_for_a_time(void)
 {
     Scene s = begin();
-    order(&s, "deaf 300");
     uint64_t before = fd_now_ns();
+    order(&s, "deaf 300");
     Line line = connect_as(&s, WIRE_ROLE_CONTROL);
     g_assert_cmpuint(fd_now_ns() - before, >=, 250000000u);
     assert_alive(&line);

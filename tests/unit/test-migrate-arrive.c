@@ -152,6 +152,18 @@ check_tally(Scene *s)
                      ==, 0);
 }
 
+/* Until one page has come by demand: the victim is at work, and a stream that
+ * starts now does not bring everything before its first touch. */
+static void
+wait_for_a_fault(Scene *s, uint64_t present)
+{
+    uint64_t deadline = fd_deadline_ns(PATIENCE_S * 1000);
+    while (migrate_pages_present(s->pages) == present) {
+        g_assert_cmpuint(fd_now_ns(), <, deadline);
+        g_usleep(100);
+    }
+}
+
 static void
 run(SceneKind kind, unsigned n_streams, bool own, unsigned seed)
 {
@@ -163,7 +175,9 @@ run(SceneKind kind, unsigned n_streams, bool own, unsigned seed)
     }
     urgent_start(&u, &s);
     scene_mark_holes(&s);
+    uint64_t present = migrate_pages_present(s.pages);
     scene_go(&s);
+    wait_for_a_fault(&s, present);
     for (unsigned i = 0; i < n_streams; i++) {
         bulk_start(&bulk[i], &s, &u, own);
     }

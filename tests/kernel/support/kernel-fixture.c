@@ -170,19 +170,27 @@ kernel_fixture_init_armed(KernelFixture *fixture, unsigned extents)
     kernel_fixture_arm(fixture, KERNEL_BOTH, 0);
 }
 
+bool
+kernel_fixture_again(int errnum, uint64_t deadline_ns)
+{
+    bool again = (errnum == EAGAIN || errnum == ENOMEM) &&
+                 fd_now_ns() < deadline_ns;
+    if (again) {
+        g_usleep(2000);
+    }
+    return again;
+}
+
 void
 kernel_fixture_lay(KernelFixture *fixture, unsigned extent)
 {
     uint8_t *at = fixture->ours + extent * EXTENT_BYTES;
     *(volatile uint8_t *)at = 0;
+    uint64_t deadline = fd_deadline_ns(KERNEL_AGAIN_MS);
     int result;
-    for (int tries = 0; tries < 50; tries++) {
+    do {
         result = madvise(at, EXTENT_BYTES, MADV_COLLAPSE);
-        if (result == 0 || errno != EAGAIN) {
-            break;
-        }
-        g_usleep(2000);
-    }
+    } while (result < 0 && kernel_fixture_again(errno, deadline));
     g_assert_no_errno(result);
 }
 
@@ -212,7 +220,7 @@ kernel_fixture_event(KernelFixture *fixture, UffdEvent *event)
 {
     struct pollfd p = {.fd = fixture->uffd, .events = POLLIN};
     UffdEvent events[UFFD_READER_BATCH];
-    if (poll(&p, 1, 1000) <= 0) {
+    if (poll(&p, 1, 10000) <= 0) {
         return false;
     }
     int n = uffd_reader_read(fixture->uffd, events);
@@ -244,14 +252,12 @@ kernel_fixture_collapse(KernelFixture *fixture, unsigned extent)
     g_autoptr(CollapseTarget) target =
         collapse_target_open(fixture->guest.pid, &error);
     g_assert_no_error(error);
-    int errnum = EAGAIN;
-    for (int tries = 0; tries < 50 && errnum == EAGAIN; tries++) {
+    uint64_t deadline = fd_deadline_ns(KERNEL_AGAIN_MS);
+    int errnum;
+    do {
         errnum = collapse_target_extent(
             target, fixture->theirs + extent * EXTENT_BYTES);
-        if (errnum == EAGAIN) {
-            g_usleep(2000);
-        }
-    }
+    } while (kernel_fixture_again(errnum, deadline));
     return errnum;
 }
 

@@ -23,6 +23,9 @@
 /* How long a guest must hang before the test believes that it does. */
 #define KERNEL_HANG_MS 60
 
+/* How long a collapse is asked for again. */
+#define KERNEL_AGAIN_MS 10000
+
 typedef struct {
     int file;
     uint64_t bytes;
@@ -64,6 +67,11 @@ void kernel_fixture_arm_with(KernelFixture *fixture, int flags,
 /* All at once: the usual scene, MISSING|MINOR. */
 void kernel_fixture_init_armed(KernelFixture *fixture, unsigned extents);
 
+/* True, after a moment, if MADV_COLLAPSE that said ERRNUM is worth another
+ * call: the kernel had no huge page (ENOMEM) or no time (EAGAIN) for it right
+ * then, and the deadline has not passed. */
+bool kernel_fixture_again(int errnum, uint64_t deadline_ns);
+
 /* One huge folio of zeros under extent EXTENT of the file, through our view. */
 void kernel_fixture_lay(KernelFixture *fixture, unsigned extent);
 
@@ -79,15 +87,15 @@ uint64_t kernel_fixture_hva(const KernelFixture *fixture, uint64_t page);
 /* Another descriptor of the guest's userfaultfd. */
 int kernel_fixture_copy_uffd(KernelFixture *fixture);
 
-/* The next event, waiting at most a second; false if none came. */
+/* The next event, waiting at most 10 seconds; false if none came. */
 bool kernel_fixture_event(KernelFixture *fixture, UffdEvent *event);
 
 /* Orders the guest to read PAGE, checks that it hangs and that the fault for
  * that very page arrives; returns the fault. The answer is still due. */
 UffdEvent kernel_fixture_trap(KernelFixture *fixture, uint64_t page);
 
-/* process_madvise(MADV_COLLAPSE) on the guest's extent; EAGAIN is asked
- * again. Returns 0 or errno. */
+/* process_madvise(MADV_COLLAPSE) on the guest's extent, again while it is worth
+ * it. Returns 0 or errno. */
 int kernel_fixture_collapse(KernelFixture *fixture, unsigned extent);
 
 /* Bytes of the guest's view that are mapped by huge entries. */
