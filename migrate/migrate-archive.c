@@ -111,6 +111,16 @@ migrate_archive_open(MigrateRole role, pid_t qemu_pid, GError **error)
     return archive;
 }
 
+bool
+migrate_archive_is_locked(MigrateRole role, pid_t qemu_pid)
+{
+    g_autofree char *stem = stem_of(role, qemu_pid);
+    g_autofree char *path = path_of(stem, ".lock");
+    autofd fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 &&
+           errno == EWOULDBLOCK;
+}
+
 void
 migrate_archive_close(MigrateArchive *archive)
 {
