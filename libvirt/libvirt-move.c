@@ -37,6 +37,7 @@
 #define DISKS_S 86400
 #define DONE 0
 #define FAILED 1
+#define USAGE 2
 #define GIVEN_UP 3
 
 typedef struct {
@@ -404,21 +405,23 @@ judge(Move *move, GError **error)
     return FAILED;
 }
 
+/* It may have ended before anything of it was found or started. */
 static void
 print_json(const Move *move, int status, const GError *why)
 {
-    const MigrateEventLine *line = libvirt_sender_line(move->sender);
-    const char *outcome = status == DONE     ? "completed"
-                          : status == FAILED ? "failed"
-                                             : "given-up";
+    const char *outcome = status == DONE       ? "completed"
+                          : status == GIVEN_UP ? "given-up"
+                                               : "failed";
     const LibvirtReport report = {
-        .domain = virDomainGetName(move->pair.domain),
-        .uuid = move->pair.uuid,
+        .domain = move->pair.domain ? virDomainGetName(move->pair.domain)
+                                    : move->options->domain,
+        .uuid = move->pair.domain ? move->pair.uuid : NULL,
         .destination = move->options->dest_uri,
         .outcome = outcome,
         .reason = why ? why->message : NULL,
         .libvirt_failure = move->job ? libvirt_job_failure(move->job) : NULL,
-        .sender_json = line->report,
+        .sender_json =
+            move->sender ? libvirt_sender_line(move->sender)->report : NULL,
     };
     g_autofree char *text = libvirt_report_to_json(&report);
     printf("%s", text);
@@ -433,16 +436,25 @@ begin(Move *move, GError **error)
            start_sender(move, error);
 }
 
+static int
+carry_out(Move *move, GError **error)
+{
+    run(move);
+    return judge(move, error);
+}
+
+static int
+refuse(const GError *why)
+{
+    return error_is(why, ERROR_USAGE) ? USAGE : FAILED;
+}
+
 int
 libvirt_move(const LibvirtOptions *options, GError **error)
 {
     g_auto(Move) move = {.options = options, .address.claim = -1};
-    if (!begin(&move, error)) {
-        return FAILED;
-    }
-    run(&move);
     GError *why = NULL;
-    int status = judge(&move, &why);
+    int status = begin(&move, &why) ? carry_out(&move, &why) : refuse(why);
     if (options->json) {
         print_json(&move, status, why);
     }
