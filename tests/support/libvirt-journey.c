@@ -55,14 +55,19 @@ libvirt_journey_expect_end(VmTool *tool, int code, const char *text)
     g_test_message("%s", said);
 }
 
+static char *
+dump(LibvirtDomain *domain, const char *host, const char *which)
+{
+    const char *const dump[] = {"virsh", "-q", "dumpxml", which,
+                                libvirt_domain_name(domain), NULL};
+    return libvirt_expect_run(libvirt_domain_rig(domain), host, dump);
+}
+
 /* libvirt keeps an empty <metadata/> when the last of it is taken out. */
 char *
 libvirt_journey_xml(LibvirtDomain *domain, const char *host)
 {
-    const char *const dump[] = {"virsh", "-q", "dumpxml", "--migratable",
-                                libvirt_domain_name(domain), NULL};
-    g_autofree char *xml =
-        libvirt_expect_run(libvirt_domain_rig(domain), host, dump);
+    g_autofree char *xml = dump(domain, host, "--migratable");
     g_autoptr(GString) text = g_string_new(xml);
     g_string_replace(text, "  <metadata/>\n", "", 0);
     return g_strdup(text->str);
@@ -70,12 +75,13 @@ libvirt_journey_xml(LibvirtDomain *domain, const char *host)
 
 /* What an operator wrote may be there; what one move needed may not. */
 static void
-expect_no_metadata(LibvirtDomain *domain, const char *host)
+expect_no_metadata(LibvirtDomain *domain, const char *host, const char *which)
 {
-    g_autofree char *xml = libvirt_journey_xml(domain, host);
+    g_autofree char *xml = dump(domain, host, which);
     if (strstr(xml, ":receive") || strstr(xml, "token=")) {
-        g_error("domain %s on host %s still has in its metadata what a move "
-                "needed: %s", libvirt_domain_name(domain), host, xml);
+        g_error("domain %s on host %s still has in its metadata (%s) what a "
+                "move needed: %s", libvirt_domain_name(domain), host, which,
+                xml);
     }
 }
 
@@ -86,7 +92,23 @@ expect_nothing_left(LibvirtDomain *domain, const char *host)
     libvirt_expect_idle(rig, host);
     libvirt_expect_idle(rig, libvirt_rig_other(host));
     libvirt_expect_clean(domain, host);
-    expect_no_metadata(domain, host);
+    expect_no_metadata(domain, host, "--migratable");
+    expect_no_metadata(domain, host, "--inactive");
+}
+
+/* It runs on HOST, and where it does not it may still be defined: what libvirt
+ * would start there the next time. (One that is not defined there vanishes
+ * while it is looked at, unless it is certainly off.) */
+static void
+expect_runs(LibvirtDomain *domain, const char *host)
+{
+    const char *other = libvirt_rig_other(host);
+    libvirt_expect_runs(domain, host);
+    g_autofree char *there = libvirt_domain_state(domain, other);
+    if (there) {
+        g_assert_cmpstr(there, ==, "shut off");
+        expect_no_metadata(domain, other, "--inactive");
+    }
 }
 
 void
@@ -94,7 +116,7 @@ libvirt_journey_expect_arrived(LibvirtDomain *domain, const char *host)
 {
     expect_nothing_left(domain, host);
     libvirt_expect_huge(domain, host, 100);
-    libvirt_expect_runs(domain, host);
+    expect_runs(domain, host);
 }
 
 void
@@ -110,5 +132,5 @@ void
 libvirt_journey_expect_home(LibvirtDomain *domain, const char *host)
 {
     expect_nothing_left(domain, host);
-    libvirt_expect_runs(domain, host);
+    expect_runs(domain, host);
 }
