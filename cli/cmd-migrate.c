@@ -15,8 +15,7 @@
 #define SUMMARY                                                               \
     "Moves a running domain to another host: libvirt moves its devices, "     \
     "Postlude its memory.\nRuns on the source host, as root; the destination " \
-    "needs Postlude's hook and nothing\ntyped. Options that virsh migrate "    \
-    "knows mean the same here."
+    "needs Postlude's hook and nothing\ntyped."
 
 typedef struct {
     LibvirtOptions move;
