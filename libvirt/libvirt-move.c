@@ -29,6 +29,7 @@
 #include "libvirt/libvirt-job.h"
 #include "libvirt/libvirt-pair.h"
 #include "libvirt/libvirt-report.h"
+#include "libvirt/libvirt-scope.h"
 #include "libvirt/libvirt-sender.h"
 #include "migrate/migrate-token.h"
 
@@ -336,6 +337,10 @@ start_sender(Move *move, GError **error)
 {
     const LibvirtOptions *o = move->options;
     g_autoptr(GPtrArray) more = more_arguments(o);
+    g_autofree char *unit =
+        libvirt_scope_is_possible()
+            ? g_strdup_printf("postlude-send-%d", (int)getpid())
+            : NULL;
     const LibvirtSenderOptions options = {
         .program = o->program,
         .qmp_path = move->pair.prepare.monitor,
@@ -343,6 +348,8 @@ start_sender(Move *move, GError **error)
         .token_path = move->token_path,
         .more = (const char *const *)more->pdata,
         .quiet = o->json,
+        .unit = unit,
+        .domain = virDomainGetName(move->pair.domain),
     };
     move->sender = libvirt_sender_start(&options, on_change, move, error);
     return move->sender != NULL;

@@ -17,15 +17,22 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "libvirt/libvirt-scope.h"
 
 struct LibvirtSender {
     void (*on_change)(gpointer data);
     gpointer data;
     GPid pid;
+    char *program, *domain;
+    char *unit; /* NULL: no scope */
+    bool quiet;
+    GPtrArray *arguments;
     int parent_pipe; /* our end */
     int events;
+    int parent_theirs, events_theirs; /* open here for a second try */
     GString *text; /* of a line that is not whole yet */
     GHashTable *said;
+    bool has_spoken;
     MigrateEventLine line;
     bool past_no_return;
     guint watch_events, watch_child; /* 0: none */
@@ -43,6 +50,7 @@ take_line(LibvirtSender *sender, const char *text)
         return;
     }
     g_debug("sender: %s", line.stage);
+    sender->has_spoken = true;
     g_hash_table_add(sender->said, g_strdup(line.stage));
     sender->past_no_return = sender->past_no_return || line.past_no_return;
     migrate_event_line_clear(&sender->line);
@@ -92,60 +100,156 @@ on_events(gint fd, GIOCondition condition, gpointer data)
 }
 
 static void
+in_child(gpointer data)
+{
+    const LibvirtSender *sender = data;
+    setsid();
+    if (!sender->unit) {
+        libvirt_scope_leave();
+    }
+}
+
+static void
+add_words(GPtrArray *all, const char *const *words)
+{
+    for (; words && *words; words++) {
+        g_ptr_array_add(all, g_strdup(*words));
+    }
+}
+
+static void
+add_pipes(const LibvirtSender *sender, GPtrArray *all)
+{
+    g_ptr_array_add(
+        all, g_strdup_printf("--parent-fd=%d", sender->parent_theirs));
+    g_ptr_array_add(
+        all, g_strdup_printf("--events-fd=%d", sender->events_theirs));
+}
+
+static GPtrArray *
+make_arguments(const LibvirtSender *sender,
+               const LibvirtSenderOptions *o)
+{
+    GPtrArray *all = g_ptr_array_new_with_free_func(g_free);
+    const char *const words[] = {
+        o->program, "send", "--follow", "--qmp", o->qmp_path, "--listen",
+        o->listen, "--token-file", o->token_path, NULL};
+    add_words(all, words);
+    add_pipes(sender, all);
+    add_words(all, o->more);
+    return all;
+}
+
+static GPtrArray *
+make_command(const LibvirtSender *sender)
+{
+    GPtrArray *command = g_ptr_array_new_with_free_func(g_free);
+    if (sender->unit) {
+        g_autofree char *what =
+            g_strdup_printf("Postlude: memory of domain %s", sender->domain);
+        libvirt_scope_add(command, sender->unit, what);
+    }
+    for (guint i = 0; i < sender->arguments->len; i++) {
+        g_ptr_array_add(command,
+                        g_strdup(g_ptr_array_index(sender->arguments, i)));
+    }
+    g_ptr_array_add(command, NULL);
+    return command;
+}
+
+static void on_end(GPid pid, gint wait_status, gpointer data);
+
+static bool
+spawn(LibvirtSender *sender, GError **error)
+{
+    g_autoptr(GPtrArray) command = make_command(sender);
+    g_autoptr(GError) why = NULL;
+    int kept[] = {sender->parent_theirs, sender->events_theirs};
+    GSpawnFlags flags = G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_SEARCH_PATH |
+                        (sender->quiet ? G_SPAWN_STDOUT_TO_DEV_NULL
+                                       : G_SPAWN_DEFAULT);
+    if (!g_spawn_async_with_pipes_and_fds(
+            NULL, (const char *const *)command->pdata, NULL, flags, in_child,
+            sender, -1, -1, -1, kept, kept, G_N_ELEMENTS(kept), &sender->pid,
+            NULL, NULL, NULL, &why)) {
+        return error_set(error, ERROR_FAILED, "cannot start '%s send': %s",
+                         sender->program, why->message);
+    }
+    sender->watch_child = g_child_watch_add(sender->pid, on_end, sender);
+    return true;
+}
+
+/* systemd-run was not found, or ended with 1 before there was a sender. (Or the
+ * sender did before its first word: then it says the same a second time.) */
+static bool
+spawn_without_scope(LibvirtSender *sender, const char *why, GError **error)
+{
+    g_warning("the sender has no scope of its own (%s): it is started without, "
+              "and may end with the service or session that 'postlude migrate' "
+              "runs in; do not end that before the last page has arrived",
+              why);
+    g_clear_pointer(&sender->unit, g_free);
+    return spawn(sender, error);
+}
+
+static bool
+start(LibvirtSender *sender, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+    bool ok = spawn(sender, &why);
+    if (!ok && sender->unit) {
+        return spawn_without_scope(sender, why->message, error);
+    }
+    if (!ok) {
+        g_propagate_error(error, g_steal_pointer(&why));
+    }
+    return ok;
+}
+
+static bool
+had_no_scope(const LibvirtSender *sender, int wait_status)
+{
+    return sender->unit && WIFEXITED(wait_status) &&
+           WEXITSTATUS(wait_status) == 1 && !sender->has_spoken;
+}
+
+/* True if there is another now. */
+static bool
+try_again(LibvirtSender *sender, int wait_status)
+{
+    g_autoptr(GError) why = NULL;
+    bool ok = had_no_scope(sender, wait_status) &&
+              spawn_without_scope(sender, "systemd-run made none, see above",
+                                  &why);
+    if (why) {
+        g_warning("%s", why->message);
+    }
+    return ok;
+}
+
+static void
 on_end(GPid pid, gint wait_status, gpointer data)
 {
     LibvirtSender *sender = data;
     sender->watch_child = 0;
     /* Its last words may still be in the pipe. */
     read_more(sender);
-    sender->wait_status = wait_status;
-    sender->ended = true;
     g_spawn_close_pid(pid);
+    if (!try_again(sender, wait_status)) {
+        sender->wait_status = wait_status;
+        sender->ended = true;
+    }
     sender->on_change(sender->data);
 }
 
 static void
-in_child(gpointer data)
+copy_options(LibvirtSender *sender, const LibvirtSenderOptions *options)
 {
-    setsid();
-}
-
-static GPtrArray *
-make_arguments(const LibvirtSenderOptions *o, int parent_fd, int events_fd)
-{
-    GPtrArray *a = g_ptr_array_new_with_free_func(g_free);
-    const char *const words[] = {
-        o->program, "send", "--follow", "--qmp", o->qmp_path, "--listen",
-        o->listen, "--token-file", o->token_path};
-    for (unsigned i = 0; i < G_N_ELEMENTS(words); i++) {
-        g_ptr_array_add(a, g_strdup(words[i]));
-    }
-    g_ptr_array_add(a, g_strdup_printf("--parent-fd=%d", parent_fd));
-    g_ptr_array_add(a, g_strdup_printf("--events-fd=%d", events_fd));
-    for (const char *const *more = o->more; more && *more; more++) {
-        g_ptr_array_add(a, g_strdup(*more));
-    }
-    g_ptr_array_add(a, NULL);
-    return a;
-}
-
-static bool
-spawn(LibvirtSender *sender, const LibvirtSenderOptions *options,
-      int parent_fd, int events_fd, GError **error)
-{
-    g_autoptr(GPtrArray) arguments =
-        make_arguments(options, parent_fd, events_fd);
-    g_autoptr(GError) why = NULL;
-    int kept[] = {parent_fd, events_fd};
-    GSpawnFlags flags =
-        G_SPAWN_DO_NOT_REAP_CHILD |
-        (options->quiet ? G_SPAWN_STDOUT_TO_DEV_NULL : G_SPAWN_DEFAULT);
-    return g_spawn_async_with_pipes_and_fds(
-               NULL, (const char *const *)arguments->pdata, NULL, flags,
-               in_child, NULL, -1, -1, -1, kept, kept, G_N_ELEMENTS(kept),
-               &sender->pid, NULL, NULL, NULL, &why) ||
-           error_set(error, ERROR_FAILED, "cannot start '%s send': %s",
-                     options->program, why->message);
+    sender->program = g_strdup(options->program);
+    sender->domain = g_strdup(options->domain);
+    sender->unit = g_strdup(options->unit);
+    sender->quiet = options->quiet;
+    sender->arguments = make_arguments(sender, options);
 }
 
 LibvirtSender *
@@ -169,19 +273,30 @@ libvirt_sender_start(const LibvirtSenderOptions *options,
     sender->data = data;
     sender->parent_pipe = fd_steal(&parent_ours);
     sender->events = fd_steal(&events_ours);
+    sender->parent_theirs = fd_steal(&parent_theirs);
+    sender->events_theirs = fd_steal(&events_theirs);
     sender->text = g_string_new(NULL);
     sender->said = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
                                          NULL);
     sender->line = (MigrateEventLine){.stage = g_strdup(""),
                                       .exit_status = -1};
+    copy_options(sender, options);
     if (!fd_set_nonblocking(sender->events, true, error) ||
-        !spawn(sender, options, parent_theirs, events_theirs, error)) {
+        !start(sender, error)) {
         return NULL;
     }
     sender->watch_events =
         g_unix_fd_add(sender->events, G_IO_IN | G_IO_HUP, on_events, sender);
-    sender->watch_child = g_child_watch_add(sender->pid, on_end, sender);
     return g_steal_pointer(&sender);
+}
+
+static void
+clear_options(LibvirtSender *sender)
+{
+    g_free(sender->program);
+    g_free(sender->domain);
+    g_free(sender->unit);
+    g_ptr_array_unref(sender->arguments);
 }
 
 void
@@ -198,6 +313,9 @@ libvirt_sender_free(LibvirtSender *sender)
     }
     fd_clear(&sender->parent_pipe);
     fd_clear(&sender->events);
+    fd_clear(&sender->parent_theirs);
+    fd_clear(&sender->events_theirs);
+    clear_options(sender);
     g_string_free(sender->text, true);
     g_hash_table_unref(sender->said);
     migrate_event_line_clear(&sender->line);

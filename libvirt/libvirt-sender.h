@@ -15,12 +15,15 @@ typedef struct {
     const char *token_path;
     const char *const *more; /* arguments as they are, NULL-terminated */
     bool quiet;              /* its report is not printed */
+    const char *unit;   /* systemd's name for its scope; NULL: no systemd */
+    const char *domain; /* for the description of that */
 } LibvirtSenderOptions;
 
 typedef struct LibvirtSender LibvirtSender;
 
-/* Runs it in a session of its own: a Ctrl-C is for us to judge. ON_CHANGE is
- * called at every word of it, and when it has ended. */
+/* Runs it in a session of its own: a Ctrl-C is for us to judge; and out of our
+ * cgroup (libvirt-scope.h), or with a warning in it. ON_CHANGE is called at
+ * every word of it, and when it has ended. */
 LibvirtSender *libvirt_sender_start(const LibvirtSenderOptions *options,
                                     void (*on_change)(gpointer data),
                                     gpointer data, GError **error);
