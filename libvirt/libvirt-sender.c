@@ -5,6 +5,12 @@
  * Two pipes tie it to us. The end of the one is our end: before the point of
  * no return that cancels, so a killed 'postlude migrate' leaves nothing; after
  * it the sender goes on alone. On the other it says where it stands.
+ *
+ * One that is killed has a successor, once: 'send --resume' finds out from QEMU,
+ * or from its being gone, which side of the point of no return it is on. Before
+ * it, it takes back what the dead one had switched on, and fails; after it, it
+ * fetches the memory from the keeper and goes on. Both have to be done at once
+ * and by somebody, and no operator would do anything else.
  */
 #include "libvirt/libvirt-sender.h"
 
@@ -19,25 +25,29 @@
 #include "base/fd.h"
 #include "libvirt/libvirt-scope.h"
 
+#define SWITCHED_ON "switchover" /* the stage that begins to change QEMU */
+
 struct LibvirtSender {
     void (*on_change)(gpointer data);
     gpointer data;
     GPid pid;
-    char *program, *domain;
+    char *program, *qmp_path, *domain;
     char *unit; /* NULL: no scope */
     bool quiet;
-    GPtrArray *arguments;
+    GPtrArray *arguments; /* of it or of its successor */
+    bool resuming;        /* it is the successor */
     int parent_pipe; /* our end */
     int events;
-    int parent_theirs, events_theirs; /* open here for a second try */
+    int parent_theirs, events_theirs; /* open here, for who comes next */
     GString *text; /* of a line that is not whole yet */
     GHashTable *said;
-    bool has_spoken;
+    bool has_spoken; /* the one that runs now */
     MigrateEventLine line;
     bool past_no_return;
     guint watch_events, watch_child; /* 0: none */
     int wait_status;
     bool ended;
+    char *end; /* in words */
 };
 
 static void
@@ -126,6 +136,18 @@ add_pipes(const LibvirtSender *sender, GPtrArray *all)
         all, g_strdup_printf("--events-fd=%d", sender->events_theirs));
 }
 
+/* All else is in the journal of the one before. */
+static GPtrArray *
+make_successor(const LibvirtSender *sender)
+{
+    GPtrArray *all = g_ptr_array_new_with_free_func(g_free);
+    const char *const words[] = {sender->program, "send", "--resume", "--qmp",
+                                 sender->qmp_path, NULL};
+    add_words(all, words);
+    add_pipes(sender, all);
+    return all;
+}
+
 static GPtrArray *
 make_arguments(const LibvirtSender *sender,
                const LibvirtSenderOptions *o)
@@ -145,9 +167,12 @@ make_command(const LibvirtSender *sender)
 {
     GPtrArray *command = g_ptr_array_new_with_free_func(g_free);
     if (sender->unit) {
+        /* The keeper of the dead one's memory lives on in the old scope. */
+        g_autofree char *unit = g_strconcat(
+            sender->unit, sender->resuming ? "-resumed" : "", NULL);
         g_autofree char *what =
             g_strdup_printf("Postlude: memory of domain %s", sender->domain);
-        libvirt_scope_add(command, sender->unit, what);
+        libvirt_scope_add(command, unit, what);
     }
     for (guint i = 0; i < sender->arguments->len; i++) {
         g_ptr_array_add(command,
@@ -213,18 +238,59 @@ had_no_scope(const LibvirtSender *sender, int wait_status)
            WEXITSTATUS(wait_status) == 1 && !sender->has_spoken;
 }
 
+/* After "over" there is nothing left to do. */
+static bool
+needs_successor(const LibvirtSender *sender, int wait_status)
+{
+    return WIFSIGNALED(wait_status) && sender->line.exit_status < 0 &&
+           libvirt_sender_has_said(sender, SWITCHED_ON);
+}
+
+static void
+become_successor(LibvirtSender *sender)
+{
+    sender->resuming = true;
+    sender->has_spoken = false;
+    g_string_truncate(sender->text, 0);
+    g_ptr_array_unref(sender->arguments);
+    sender->arguments = make_successor(sender);
+}
+
 /* True if there is another now. */
 static bool
-try_again(LibvirtSender *sender, int wait_status)
+replace(LibvirtSender *sender, int wait_status)
 {
     g_autoptr(GError) why = NULL;
-    bool ok = had_no_scope(sender, wait_status) &&
-              spawn_without_scope(sender, "systemd-run made none, see above",
-                                  &why);
+    bool ok = false;
+    if (had_no_scope(sender, wait_status)) {
+        ok = spawn_without_scope(sender, "systemd-run made none, see above",
+                                 &why);
+    } else if (!sender->resuming && needs_successor(sender, wait_status)) {
+        g_warning("the sender was ended by signal %d (%s): 'postlude send "
+                  "--resume' takes over",
+                  WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)));
+        become_successor(sender);
+        ok = start(sender, &why);
+    }
     if (why) {
         g_warning("%s", why->message);
     }
     return ok;
+}
+
+static char *
+describe_end(const LibvirtSender *sender)
+{
+    const char *reason = sender->line.reason;
+    int status = sender->wait_status;
+    if (sender->line.exit_status < 0 && WIFSIGNALED(status)) {
+        return g_strdup_printf("its %ssender was ended by signal %d (%s)",
+                               sender->resuming ? "second " : "",
+                               WTERMSIG(status), strsignal(WTERMSIG(status)));
+    }
+    return g_strdup(reason && *reason   ? reason
+                    : sender->resuming ? "its sender was killed"
+                                       : "see above");
 }
 
 static void
@@ -235,9 +301,10 @@ on_end(GPid pid, gint wait_status, gpointer data)
     /* Its last words may still be in the pipe. */
     read_more(sender);
     g_spawn_close_pid(pid);
-    if (!try_again(sender, wait_status)) {
+    if (!replace(sender, wait_status)) {
         sender->wait_status = wait_status;
         sender->ended = true;
+        sender->end = describe_end(sender);
     }
     sender->on_change(sender->data);
 }
@@ -246,6 +313,7 @@ static void
 copy_options(LibvirtSender *sender, const LibvirtSenderOptions *options)
 {
     sender->program = g_strdup(options->program);
+    sender->qmp_path = g_strdup(options->qmp_path);
     sender->domain = g_strdup(options->domain);
     sender->unit = g_strdup(options->unit);
     sender->quiet = options->quiet;
@@ -294,6 +362,7 @@ static void
 clear_options(LibvirtSender *sender)
 {
     g_free(sender->program);
+    g_free(sender->qmp_path);
     g_free(sender->domain);
     g_free(sender->unit);
     g_ptr_array_unref(sender->arguments);
@@ -316,6 +385,7 @@ libvirt_sender_free(LibvirtSender *sender)
     fd_clear(&sender->parent_theirs);
     fd_clear(&sender->events_theirs);
     clear_options(sender);
+    g_free(sender->end);
     g_string_free(sender->text, true);
     g_hash_table_unref(sender->said);
     migrate_event_line_clear(&sender->line);
@@ -352,7 +422,30 @@ libvirt_sender_exit_status(const LibvirtSender *sender)
     if (WIFEXITED(sender->wait_status)) {
         return WEXITSTATUS(sender->wait_status);
     }
+    if (sender->line.exit_status >= 0) {
+        return sender->line.exit_status;
+    }
     return sender->past_no_return ? 3 : 1;
+}
+
+const char *
+libvirt_sender_end(const LibvirtSender *sender)
+{
+    return sender->end;
+}
+
+bool
+libvirt_sender_was_replaced(const LibvirtSender *sender)
+{
+    return sender->resuming;
+}
+
+bool
+libvirt_sender_left_work(const LibvirtSender *sender)
+{
+    /* One that has said nothing has found nothing to resume, or not which. */
+    return sender->ended && (needs_successor(sender, sender->wait_status) ||
+                             (sender->resuming && !sender->has_spoken));
 }
 
 void

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The sender as a child, played by a shell: its words are heard, the end of our
- * pipe reaches it, how it ended is told, and a scope is made or done
- * without.
+ * pipe reaches it, how it ended is told, who was killed has a successor, and a
+ * scope is made or done without.
  */
 #include <string.h>
 #include <glib/gstdio.h>
@@ -147,7 +147,8 @@ test_cancel(void)
     g_assert_cmpint(libvirt_sender_exit_status(scene.sender), ==, 1);
 }
 
-/* Killed: where the guest is depends on how far it was. */
+/* Killed before it had changed anything: where the guest is depends on how far
+ * it was, and nobody has to take over. */
 static void
 test_killed(gconstpointer past)
 {
@@ -159,6 +160,103 @@ test_killed(gconstpointer past)
     wait_for(&scene, NULL);
     g_assert_cmpint(libvirt_sender_exit_status(scene.sender), ==,
                     strcmp(past, "true") == 0 ? 3 : 1);
+    g_assert_false(libvirt_sender_left_work(scene.sender));
+    g_assert_nonnull(strstr(libvirt_sender_end(scene.sender), "signal 9"));
+}
+
+#define KILLED                                                                \
+    "[ $2 = --resume ] || { say up false; say switchover false; "             \
+    "kill -KILL $$; }\n"
+
+static void
+expect_successor(void)
+{
+    g_test_expect_message("libvirt", G_LOG_LEVEL_WARNING,
+                          "*signal 9*send --resume*takes over*");
+}
+
+/* The successor is the sender from then on: its words, the end of our pipe, its
+ * exit status. */
+static void
+test_resumed(void)
+{
+    g_auto(Scene) scene;
+    scene_init(&scene);
+    expect_successor();
+    start(&scene, KILLED
+          "[ \"$1 $2 $3 $4\" = 'send --resume --qmp /q' ] || exit 9\n"
+          "case \"$*\" in *--listen*|*--token*) exit 8;; esac\n"
+          "say postcopy true; parent; say over true; exit 0");
+    wait_for(&scene, "postcopy");
+    g_test_assert_expected_messages();
+    g_assert_true(libvirt_sender_is_past_no_return(scene.sender));
+    g_assert_false(libvirt_sender_has_ended(scene.sender));
+    libvirt_sender_cancel(scene.sender);
+    wait_for(&scene, NULL);
+    g_assert_cmpint(libvirt_sender_exit_status(scene.sender), ==, 0);
+    g_assert_false(libvirt_sender_left_work(scene.sender));
+}
+
+/* It took back what there was to take back. */
+static void
+test_taken_back(void)
+{
+    g_auto(Scene) scene;
+    scene_init(&scene);
+    expect_successor();
+    start(&scene, KILLED
+          "eval \"printf '{\\\"stage\\\":\\\"over\\\",\\\"exit\\\":1,"
+          "\\\"reason\\\":\\\"taken back\\\"}\n' >&$e\"; exit 1");
+    wait_for(&scene, NULL);
+    g_test_assert_expected_messages();
+    g_assert_cmpint(libvirt_sender_exit_status(scene.sender), ==, 1);
+    g_assert_cmpstr(libvirt_sender_end(scene.sender), ==, "taken back");
+    g_assert_false(libvirt_sender_left_work(scene.sender));
+}
+
+/* Nobody is to be killed for ever. */
+static void
+test_killed_twice(void)
+{
+    g_auto(Scene) scene;
+    scene_init(&scene);
+    expect_successor();
+    start(&scene, KILLED "say postcopy true; kill -KILL $$");
+    wait_for(&scene, NULL);
+    g_test_assert_expected_messages();
+    g_assert_cmpint(libvirt_sender_exit_status(scene.sender), ==, 3);
+    g_assert_true(libvirt_sender_left_work(scene.sender));
+    g_assert_nonnull(strstr(libvirt_sender_end(scene.sender), "signal 9"));
+}
+
+/* It did not get so far as to look at QEMU. */
+static void
+test_not_resumed(void)
+{
+    g_auto(Scene) scene;
+    scene_init(&scene);
+    expect_successor();
+    start(&scene, KILLED "exit 1");
+    wait_for(&scene, NULL);
+    g_test_assert_expected_messages();
+    g_assert_cmpint(libvirt_sender_exit_status(scene.sender), ==, 1);
+    g_assert_true(libvirt_sender_left_work(scene.sender));
+    g_assert_cmpstr(libvirt_sender_end(scene.sender), ==,
+                    "its sender was killed");
+}
+
+/* After its last word there was nothing left to do. */
+static void
+test_killed_when_over(void)
+{
+    g_auto(Scene) scene;
+    scene_init(&scene);
+    start(&scene,
+          "say up true; say switchover true; eval \"printf '{\\\"stage\\\":"
+          "\\\"over\\\",\\\"exit\\\":0}\n' >&$e\"; kill -KILL $$");
+    wait_for(&scene, NULL);
+    g_assert_cmpint(libvirt_sender_exit_status(scene.sender), ==, 0);
+    g_assert_false(libvirt_sender_left_work(scene.sender));
 }
 
 static char *
@@ -243,6 +341,11 @@ main(int argc, char **argv)
     g_test_add_func("/sender/cancel", test_cancel);
     g_test_add_data_func("/sender/killed/before", "false", test_killed);
     g_test_add_data_func("/sender/killed/after", "true", test_killed);
+    g_test_add_func("/sender/resumed", test_resumed);
+    g_test_add_func("/sender/taken-back", test_taken_back);
+    g_test_add_func("/sender/killed-twice", test_killed_twice);
+    g_test_add_func("/sender/not-resumed", test_not_resumed);
+    g_test_add_func("/sender/killed-when-over", test_killed_when_over);
     g_test_add_func("/sender/scope", test_scope);
     g_test_add_data_func("/sender/scope/refused", "yes", test_no_scope);
     g_test_add_data_func("/sender/scope/not-there", NULL, test_no_scope);
