@@ -15,8 +15,7 @@
 #define SUMMARY                                                               \
     "Moves a running domain to another host: libvirt moves its devices, "     \
     "Postlude its memory.\nRuns on the source host, as root; the destination " \
-    "needs Postlude's hook and nothing\ntyped. Options that virsh migrate "    \
-    "knows mean the same here."
+    "needs Postlude's hook and nothing\ntyped."
 
 typedef struct {
     LibvirtOptions move;
@@ -31,62 +30,6 @@ options_clear(Options *options)
     g_clear_pointer(&options->words, g_strfreev);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
-
-static void
-add_flags(GArray *all, LibvirtOptions *o)
-{
-    const GOptionEntry entries[] = {
-        {"p2p", 0, 0, G_OPTION_ARG_NONE, &o->p2p,
-         "The two daemons talk to each other", NULL},
-        {"persistent", 0, 0, G_OPTION_ARG_NONE, &o->persistent,
-         "Define the domain on the destination", NULL},
-        {"undefinesource", 0, 0, G_OPTION_ARG_NONE, &o->undefine_source,
-         "Undefine it on the source", NULL},
-        {"change-protection", 0, 0, G_OPTION_ARG_NONE, &o->change_protection,
-         "No changes of its configuration meanwhile", NULL},
-        {"unsafe", 0, 0, G_OPTION_ARG_NONE, &o->unsafe,
-         "Even if libvirt holds it unsafe", NULL},
-        {"abort-on-error", 0, 0, G_OPTION_ARG_NONE, &o->abort_on_error,
-         "Give up on soft errors", NULL},
-        {"copy-storage-all", 0, 0, G_OPTION_ARG_NONE, &o->copy_storage_all,
-         "Copy disks", NULL},
-        {"copy-storage-inc", 0, 0, G_OPTION_ARG_NONE, &o->copy_storage_inc,
-         "Copy disks, except for a backing file that both have", NULL},
-        {"copy-storage-synchronous-writes", 0, 0, G_OPTION_ARG_NONE,
-         &o->copy_storage_synchronous, "Guest writes wait for the copy", NULL},
-    };
-    g_array_append_vals(all, entries, G_N_ELEMENTS(entries));
-}
-
-static void
-add_values(GArray *all, LibvirtOptions *o)
-{
-    const GOptionEntry entries[] = {
-        {"migrateuri", 0, 0, G_OPTION_ARG_STRING, &o->migrate_uri,
-         "Where QEMU connects to", "URI"},
-        {"listen-address", 0, 0, G_OPTION_ARG_STRING, &o->listen_address,
-         "Where the destination's QEMU listens", "ADDRESS"},
-        {"graphicsuri", 0, 0, G_OPTION_ARG_STRING, &o->graphics_uri,
-         "Where graphics clients are sent", "URI"},
-        {"dname", 0, 0, G_OPTION_ARG_STRING, &o->new_name,
-         "Another name on the destination", "NAME"},
-        {"xml", 0, 0, G_OPTION_ARG_FILENAME, &o->xml_file,
-         "What the destination starts", "FILE"},
-        {"persistent-xml", 0, 0, G_OPTION_ARG_FILENAME,
-         &o->persistent_xml_file, "What the destination defines", "FILE"},
-        {"migrate-disks", 0, 0, G_OPTION_ARG_STRING, &o->migrate_disks,
-         "Which disks to copy", "A,B"},
-        {"disks-uri", 0, 0, G_OPTION_ARG_STRING, &o->disks_uri,
-         "Where disks are copied to", "URI"},
-        {"disks-port", 0, 0, G_OPTION_ARG_INT, &o->disks_port,
-         "At which port", "N"},
-        {"bandwidth", 0, 0, G_OPTION_ARG_INT, &o->bandwidth_mib,
-         "Limit of libvirt's own part", "MIB/S"},
-        {"tls-destination", 0, 0, G_OPTION_ARG_STRING, &o->tls_destination,
-         "The destination's name in its certificate", "NAME"},
-    };
-    g_array_append_vals(all, entries, G_N_ELEMENTS(entries));
-}
 
 static void
 add_ours(GArray *all, Options *options)
@@ -182,8 +125,7 @@ cmd_migrate(int argc, char **argv)
     g_auto(Options) options = {.move.peer_timeout_s = PEER_TIMEOUT_S};
     g_autoptr(GArray) all = g_array_new(true, true, sizeof(GOptionEntry));
     add_ours(all, &options);
-    add_flags(all, &options.move);
-    add_values(all, &options.move);
+    libvirt_options_add(&options.move, all);
     int status;
     if (!cli_parse(argc, argv, "DOMAIN DESTURI | --prepare DOMAIN", SUMMARY,
                    (const GOptionEntry *)(void *)all->data, &status)) {

@@ -6,13 +6,13 @@
 
 #include <string.h>
 
+#include "libvirt/libvirt-params.h"
+
 struct LibvirtJob {
     virDomainPtr domain;
     virConnectPtr destination;
     char *dest_uri; /* with p2p, else NULL */
-    unsigned flags;
-    virTypedParameterPtr params;
-    int n_params, max_params;
+    LibvirtParams params;
     void (*on_end)(gpointer data);
     gpointer data;
     GThread *thread;
@@ -20,79 +20,6 @@ struct LibvirtJob {
     bool ended; /* main thread */
     char *failure;
 };
-
-/* Never VIR_MIGRATE_POSTCOPY: QEMU refuses its own together with RAM that it
- * does not send, and the memory follows by us. Nor VIR_MIGRATE_TUNNELLED: for it
- * libvirt switches QEMU's return path off, and then nobody could say that the
- * devices have arrived. */
-static unsigned
-flags_of(const LibvirtOptions *o)
-{
-    const struct {
-        gboolean wanted;
-        unsigned flag;
-    } table[] = {
-        {TRUE, VIR_MIGRATE_LIVE},
-        {o->p2p, VIR_MIGRATE_PEER2PEER},
-        {o->persistent, VIR_MIGRATE_PERSIST_DEST},
-        {o->undefine_source, VIR_MIGRATE_UNDEFINE_SOURCE},
-        {o->copy_storage_all, VIR_MIGRATE_NON_SHARED_DISK},
-        {o->copy_storage_inc, VIR_MIGRATE_NON_SHARED_INC},
-        {o->copy_storage_synchronous,
-         VIR_MIGRATE_NON_SHARED_SYNCHRONOUS_WRITES},
-        {o->change_protection, VIR_MIGRATE_CHANGE_PROTECTION},
-        {o->unsafe, VIR_MIGRATE_UNSAFE},
-        {o->abort_on_error, VIR_MIGRATE_ABORT_ON_ERROR},
-        {o->tls, VIR_MIGRATE_TLS},
-    };
-    unsigned flags = 0;
-    for (unsigned i = 0; i < G_N_ELEMENTS(table); i++) {
-        flags |= table[i].wanted ? table[i].flag : 0;
-    }
-    return flags;
-}
-
-static void
-add_text(LibvirtJob *job, const char *name, const char *value)
-{
-    if (value) {
-        virTypedParamsAddString(&job->params, &job->n_params,
-                                &job->max_params, name, value);
-    }
-}
-
-static void
-add_disks(LibvirtJob *job, const char *disks)
-{
-    g_auto(GStrv) names = g_strsplit(disks ? disks : "", ",", -1);
-    for (char **name = names; *name; name++) {
-        add_text(job, VIR_MIGRATE_PARAM_MIGRATE_DISKS, *name);
-    }
-}
-
-static void
-add_params(LibvirtJob *job, const LibvirtOptions *o, const char *dest_xml,
-           const char *persist_xml)
-{
-    add_text(job, VIR_MIGRATE_PARAM_DEST_XML, dest_xml);
-    add_text(job, VIR_MIGRATE_PARAM_PERSIST_XML, persist_xml);
-    add_text(job, VIR_MIGRATE_PARAM_URI, o->migrate_uri);
-    add_text(job, VIR_MIGRATE_PARAM_DEST_NAME, o->new_name);
-    add_text(job, VIR_MIGRATE_PARAM_LISTEN_ADDRESS, o->listen_address);
-    add_text(job, VIR_MIGRATE_PARAM_GRAPHICS_URI, o->graphics_uri);
-    add_text(job, VIR_MIGRATE_PARAM_DISKS_URI, o->disks_uri);
-    add_text(job, VIR_MIGRATE_PARAM_TLS_DESTINATION, o->tls_destination);
-    add_disks(job, o->migrate_disks);
-    if (o->disks_port > 0) {
-        virTypedParamsAddInt(&job->params, &job->n_params, &job->max_params,
-                             VIR_MIGRATE_PARAM_DISKS_PORT, o->disks_port);
-    }
-    if (o->bandwidth_mib > 0) {
-        virTypedParamsAddULLong(&job->params, &job->n_params,
-                                &job->max_params, VIR_MIGRATE_PARAM_BANDWIDTH,
-                                (unsigned long long)o->bandwidth_mib);
-    }
-}
 
 static gboolean
 tell_end(gpointer data)
@@ -123,13 +50,14 @@ run(gpointer data)
     LibvirtJob *job = data;
     bool ok;
     if (job->dest_uri) {
-        ok = virDomainMigrateToURI3(job->domain, job->dest_uri, job->params,
-                                    (unsigned)job->n_params,
-                                    job->flags) == 0;
+        ok = virDomainMigrateToURI3(job->domain, job->dest_uri,
+                                    job->params.list, (unsigned)job->params.n,
+                                    job->params.flags) == 0;
     } else {
         g_autoptr(virDomain) there =
-            virDomainMigrate3(job->domain, job->destination, job->params,
-                              (unsigned)job->n_params, job->flags);
+            virDomainMigrate3(job->domain, job->destination,
+                              job->params.list, (unsigned)job->params.n,
+                              job->params.flags);
         ok = there != NULL;
     }
     job->failure = ok ? NULL : describe_failure();
@@ -147,10 +75,9 @@ libvirt_job_start(virDomainPtr domain, virConnectPtr destination,
     job->domain = domain;
     job->destination = destination;
     job->dest_uri = options->p2p ? g_strdup(options->dest_uri) : NULL;
-    job->flags = flags_of(options);
     job->on_end = on_end;
     job->data = data;
-    add_params(job, options, dest_xml, persist_xml);
+    libvirt_params_fill(&job->params, options, dest_xml, persist_xml);
     job->thread = g_thread_new("migrate", run, job);
     return job;
 }
@@ -165,7 +92,7 @@ libvirt_job_free(LibvirtJob *job)
     if (!job->ended) {
         g_source_remove(job->idle);
     }
-    virTypedParamsFree(job->params, job->n_params);
+    libvirt_params_clear(&job->params);
     g_free(job->dest_uri);
     g_free(job->failure);
     g_free(job);

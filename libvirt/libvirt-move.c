@@ -12,7 +12,9 @@
  *
  * Two things end, in any order: libvirt's call and the sender. Before the point
  * of no return the end of one takes the other along; after it nobody is
- * stopped, and the sender's exit status is the truth about the memory.
+ * stopped, and the sender's exit status is the truth about the memory. Where
+ * that point was cannot be known of a sender that was killed: its successor
+ * finds out (libvirt-sender), and until then nobody is stopped either.
  */
 #include "libvirt/libvirt-move.h"
 
@@ -27,17 +29,18 @@
 #include "libvirt/libvirt-address.h"
 #include "libvirt/libvirt-guest.h"
 #include "libvirt/libvirt-job.h"
+#include "libvirt/libvirt-leftover.h"
+#include "libvirt/libvirt-metadata.h"
 #include "libvirt/libvirt-pair.h"
 #include "libvirt/libvirt-report.h"
+#include "libvirt/libvirt-scope.h"
 #include "libvirt/libvirt-sender.h"
+#include "libvirt/libvirt-verdict.h"
 #include "migrate/migrate-token.h"
 
 #define RUN_DIRECTORY "/run/postlude"
 #define PROGRESS_MS 1000
 #define DISKS_S 86400
-#define DONE 0
-#define FAILED 1
-#define GIVEN_UP 3
 
 typedef struct {
     const LibvirtOptions *options;
@@ -103,6 +106,7 @@ make_token(Move *move, GError **error)
         return error_set(error, ERROR_FAILED,
                          "cannot make " RUN_DIRECTORY "; run as root");
     }
+    libvirt_leftover_sweep(RUN_DIRECTORY);
     move->token_path = g_strdup_printf(RUN_DIRECTORY "/%s.%d.token",
                                        move->pair.uuid, (int)getpid());
     move->token = migrate_token_make(move->token_path, error);
@@ -148,21 +152,31 @@ say(const char *format, ...)
     fprintf(stderr, "%s%s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", text);
 }
 
-/* At once when libvirt has moved it: the token is used up, and who knows
- * whether we live to see the last page. */
+/* As an operator would. A <collapse/> of his own goes with it: virsh takes out
+ * the element as a whole. */
+static void
+say_how_to_tidy(const Move *move, const char *why)
+{
+    const LibvirtOptions *o = move->options;
+    say("warning: the sender's address and token may still be in the domain's "
+        "metadata on the destination: %s; 'virsh -c %s metadata %s %s "
+        "--live%s --remove' takes them out (with all else of Postlude's in "
+        "there), and so does the next 'postlude migrate'",
+        why, o->dest_uri,
+        o->new_name ? o->new_name : virDomainGetName(move->pair.domain),
+        LIBVIRT_METADATA_URI, o->persistent ? " --config" : "");
+}
+
+/* At once when libvirt has moved it: nobody has to read the token there any
+ * more, and who knows whether we live to see the last page. */
 static void
 tidy(Move *move)
 {
     g_autoptr(GError) why = NULL;
     move->tidied = true;
-    if (!move->pair.destination) {
-        say("the sender's address and a used-up token are still in the "
-            "domain's metadata on the destination; 'virsh metadata --live "
-            "--config --remove' there takes them out, and so does the next "
-            "migration");
-    } else if (!libvirt_guest_tidy(move->pair.destination, move->pair.uuid, &why)) {
-        say("warning: the sender's address and a used-up token stay in the "
-            "domain's metadata on the destination: %s", why->message);
+    if (!libvirt_pair_reach_destination(&move->pair, move->options, &why) ||
+        !libvirt_guest_tidy(move->pair.destination, move->pair.uuid, &why)) {
+        say_how_to_tidy(move, why->message);
     }
 }
 
@@ -205,23 +219,37 @@ begin_job(Move *move)
     }
 }
 
+/* It need not know: one that was killed may have been past it. */
+static bool
+may_have_gone(const Move *move)
+{
+    return is_past_no_return(move) || libvirt_sender_left_work(move->sender) ||
+           libvirt_sender_exit_status(move->sender) == LIBVIRT_VERDICT_GIVEN_UP;
+}
+
 static void
 on_sender_over(Move *move)
 {
-    if (libvirt_sender_exit_status(move->sender) != DONE) {
-        note_reason(move, libvirt_sender_line(move->sender)->reason);
-        if (move->job && !libvirt_job_has_ended(move->job)) {
-            /* libvirt would find out much later. */
-            libvirt_job_abort(move->job);
-        }
+    if (libvirt_sender_exit_status(move->sender) == LIBVIRT_VERDICT_DONE) {
+        return;
+    }
+    note_reason(move, libvirt_sender_end(move->sender));
+    if (move->job && !libvirt_job_has_ended(move->job) &&
+        !may_have_gone(move)) {
+        /* libvirt would find out much later. */
+        libvirt_job_abort(move->job);
     }
 }
 
 static void
 on_job_over(Move *move)
 {
-    if (libvirt_job_failure(move->job)) {
-        note_reason(move, libvirt_job_failure(move->job));
+    const char *failure = libvirt_job_failure(move->job);
+    if (failure) {
+        /* If the sender was killed, that is why. */
+        if (!libvirt_sender_was_replaced(move->sender)) {
+            note_reason(move, failure);
+        }
         libvirt_sender_cancel(move->sender);
     } else if (!move->tidied) {
         tidy(move);
@@ -335,6 +363,10 @@ start_sender(Move *move, GError **error)
 {
     const LibvirtOptions *o = move->options;
     g_autoptr(GPtrArray) more = more_arguments(o);
+    g_autofree char *unit =
+        libvirt_scope_is_possible()
+            ? g_strdup_printf("postlude-send-%d", (int)getpid())
+            : NULL;
     const LibvirtSenderOptions options = {
         .program = o->program,
         .qmp_path = move->pair.prepare.monitor,
@@ -342,6 +374,8 @@ start_sender(Move *move, GError **error)
         .token_path = move->token_path,
         .more = (const char *const *)more->pdata,
         .quiet = o->json,
+        .unit = unit,
+        .domain = virDomainGetName(move->pair.domain),
     };
     move->sender = libvirt_sender_start(&options, on_change, move, error);
     return move->sender != NULL;
@@ -373,52 +407,44 @@ run(Move *move)
 static int
 judge(Move *move, GError **error)
 {
-    const char *name = virDomainGetName(move->pair.domain);
-    int status = libvirt_sender_exit_status(move->sender);
-    const char *failure = move->job ? libvirt_job_failure(move->job) : NULL;
-    bool moved = move->job && !failure;
-    if (status == DONE && moved) {
-        return DONE;
-    }
-    if (status == DONE || status == GIVEN_UP) {
-        error_set(error, ERROR_FAILED,
-                  "the memory of '%s' has gone to the destination%s, but: %s",
-                  name, status == DONE ? " whole" : "",
-                  failure         ? failure
-                  : move->reason ? move->reason
-                                 : "see above");
-        return GIVEN_UP;
-    }
-    if (moved) {
-        error_set(error, ERROR_FAILED,
-                  "libvirt moved '%s' itself, whole and in its own way, while "
-                  "nobody was armed on the destination: %s",
-                  name, libvirt_sender_line(move->sender)->reason);
-        return GIVEN_UP;
-    }
-    bool more = failure && g_strcmp0(failure, move->reason) != 0;
-    error_set(error, ERROR_FAILED,
-              "'%s' was not moved, and is %s on this host: %s%s%s", name,
-              libvirt_daemon_state(move->pair.domain), move->reason,
-              more ? "; libvirt: " : "", more ? failure : "");
-    return FAILED;
+    const LibvirtVerdict facts = {
+        .domain = virDomainGetName(move->pair.domain),
+        .state = libvirt_daemon_state(move->pair.domain),
+        .qmp_path = move->pair.prepare.monitor,
+        .called = move->job != NULL,
+        .failure = move->job ? libvirt_job_failure(move->job) : NULL,
+        .sender_status = libvirt_sender_exit_status(move->sender),
+        .sender_end = libvirt_sender_end(move->sender),
+        .armed = libvirt_sender_has_said(move->sender, "ready"),
+        .past_no_return = is_past_no_return(move),
+        .left_work = libvirt_sender_left_work(move->sender),
+        .reason = move->reason,
+    };
+    return libvirt_verdict(&facts, error);
 }
 
+static const char *
+outcome_of(int status)
+{
+    return status == LIBVIRT_VERDICT_DONE       ? "completed"
+           : status == LIBVIRT_VERDICT_GIVEN_UP ? "given-up"
+                                                : "failed";
+}
+
+/* It may have ended before anything of it was found or started. */
 static void
 print_json(const Move *move, int status, const GError *why)
 {
-    const MigrateEventLine *line = libvirt_sender_line(move->sender);
-    const char *outcome = status == DONE     ? "completed"
-                          : status == FAILED ? "failed"
-                                             : "given-up";
     const LibvirtReport report = {
-        .domain = virDomainGetName(move->pair.domain),
-        .uuid = move->pair.uuid,
+        .domain = move->pair.domain ? virDomainGetName(move->pair.domain)
+                                    : move->options->domain,
+        .uuid = move->pair.domain ? move->pair.uuid : NULL,
         .destination = move->options->dest_uri,
-        .outcome = outcome,
+        .outcome = outcome_of(status),
         .reason = why ? why->message : NULL,
         .libvirt_failure = move->job ? libvirt_job_failure(move->job) : NULL,
-        .sender_json = line->report,
+        .sender_json =
+            move->sender ? libvirt_sender_line(move->sender)->report : NULL,
     };
     g_autofree char *text = libvirt_report_to_json(&report);
     printf("%s", text);
@@ -433,16 +459,31 @@ begin(Move *move, GError **error)
            start_sender(move, error);
 }
 
+/* libvirt's call may fail when the guest is over there already. */
+static int
+carry_out(Move *move, GError **error)
+{
+    run(move);
+    int status = judge(move, error);
+    if (move->job && !move->tidied && status == LIBVIRT_VERDICT_GIVEN_UP) {
+        tidy(move);
+    }
+    return status;
+}
+
+static int
+refuse(const GError *why)
+{
+    return error_is(why, ERROR_USAGE) ? LIBVIRT_VERDICT_USAGE
+                                      : LIBVIRT_VERDICT_FAILED;
+}
+
 int
 libvirt_move(const LibvirtOptions *options, GError **error)
 {
     g_auto(Move) move = {.options = options, .address.claim = -1};
-    if (!begin(&move, error)) {
-        return FAILED;
-    }
-    run(&move);
     GError *why = NULL;
-    int status = judge(&move, &why);
+    int status = begin(&move, &why) ? carry_out(&move, &why) : refuse(why);
     if (options->json) {
         print_json(&move, status, why);
     }

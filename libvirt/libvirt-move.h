@@ -9,7 +9,7 @@
 
 #include "libvirt/libvirt-options.h"
 
-/* Moves the domain. Returns what to exit with: 0 done, 1 the guest is where it
- * was, 3 something was given up after the point of no return. ERROR is set
- * unless it is 0. */
+/* Moves the domain. Returns what to exit with (libvirt-verdict.h); with --json
+ * one object was printed by then, however it went. ERROR is set unless it is
+ * 0. */
 int libvirt_move(const LibvirtOptions *options, GError **error);

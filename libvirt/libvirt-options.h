@@ -31,5 +31,9 @@ typedef struct {
     gboolean json;
 } LibvirtOptions;
 
+/* Those for libvirt as a command line has them: GOptionEntry, appended to
+ * ENTRIES, which write into OPTIONS. */
+void libvirt_options_add(LibvirtOptions *options, GArray *entries);
+
 void libvirt_options_clear(LibvirtOptions *options);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(LibvirtOptions, libvirt_options_clear)

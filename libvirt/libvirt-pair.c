@@ -62,6 +62,21 @@ open_destination(LibvirtPair *pair, const LibvirtOptions *options,
 }
 
 bool
+libvirt_pair_reach_destination(LibvirtPair *pair,
+                               const LibvirtOptions *options, GError **error)
+{
+    if (!pair->destination) {
+        return error_set(error, ERROR_FAILED,
+                         "libvirt there cannot be reached from this host");
+    }
+    if (virConnectIsAlive(pair->destination) != 1) {
+        libvirt_daemon_close(pair->destination);
+        pair->destination = libvirt_daemon_open(options->dest_uri, error);
+    }
+    return pair->destination != NULL;
+}
+
+bool
 libvirt_pair_ask_for_hook(LibvirtPair *pair, GError **error)
 {
     g_autofree char *xml =

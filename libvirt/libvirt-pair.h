@@ -22,5 +22,12 @@ bool libvirt_pair_open(LibvirtPair *pair, const LibvirtOptions *options,
                        GError **error);
 void libvirt_pair_clear(LibvirtPair *pair);
 
+/* The destination's daemon can be talked to: a connection that broke since is
+ * made anew, unless a call that uses it is still under way (the caller knows).
+ * FAILED: it cannot, or never could. */
+bool libvirt_pair_reach_destination(LibvirtPair *pair,
+                                    const LibvirtOptions *options,
+                                    GError **error);
+
 /* False only if Postlude's hook is certainly not at work on the destination. */
 bool libvirt_pair_ask_for_hook(LibvirtPair *pair, GError **error);

@@ -13,7 +13,9 @@ libvirt_report_to_json(const LibvirtReport *report)
     json_builder_begin_object(json);
     migrate_json_int(json, "schema", LIBVIRT_REPORT_SCHEMA);
     migrate_json_text(json, "domain", report->domain);
-    migrate_json_text(json, "uuid", report->uuid);
+    if (report->uuid) {
+        migrate_json_text(json, "uuid", report->uuid);
+    }
     migrate_json_text(json, "destination", report->destination);
     migrate_json_text(json, "outcome", report->outcome);
     if (report->reason) {

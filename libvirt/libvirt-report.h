@@ -8,7 +8,7 @@
 #define LIBVIRT_REPORT_SCHEMA 1
 
 typedef struct {
-    const char *domain, *uuid, *destination;
+    const char *domain, *uuid, *destination; /* UUID: NULL if not known */
     const char *outcome;         /* "completed", "failed", "given-up" */
     const char *reason;          /* of any outcome but "completed", or NULL */
     const char *libvirt_failure; /* what libvirt said, or NULL */

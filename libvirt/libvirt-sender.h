@@ -2,7 +2,8 @@
  *
  * 'postlude send --follow' as a child: the process that serves the guest's
  * memory. It outlives whoever started it when the guest needs it, and only
- * then. Main thread, with the default main context.
+ * then. Killed in the switchover or after it, 'send --resume' takes its place
+ * and counts as the same. Main thread, with the default main context.
  */
 #pragma once
 
@@ -15,12 +16,15 @@ typedef struct {
     const char *token_path;
     const char *const *more; /* arguments as they are, NULL-terminated */
     bool quiet;              /* its report is not printed */
+    const char *unit;   /* systemd's name for its scope; NULL: no systemd */
+    const char *domain; /* for the description of that */
 } LibvirtSenderOptions;
 
 typedef struct LibvirtSender LibvirtSender;
 
-/* Runs it in a session of its own: a Ctrl-C is for us to judge. ON_CHANGE is
- * called at every word of it, and when it has ended. */
+/* Runs it in a session of its own: a Ctrl-C is for us to judge; and out of our
+ * cgroup (libvirt-scope.h), or with a warning in it. ON_CHANGE is called at
+ * every word of it, and when it has ended. */
 LibvirtSender *libvirt_sender_start(const LibvirtSenderOptions *options,
                                     void (*on_change)(gpointer data),
                                     gpointer data, GError **error);
@@ -29,7 +33,8 @@ LibvirtSender *libvirt_sender_start(const LibvirtSenderOptions *options,
 void libvirt_sender_free(LibvirtSender *sender);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LibvirtSender, libvirt_sender_free)
 
-/* The last line it wrote; its stage is "" before the first. */
+/* The last line it wrote; its stage is "" before the first, and it is no "over"
+ * if it was killed. */
 const MigrateEventLine *libvirt_sender_line(const LibvirtSender *sender);
 
 /* True once it has said STAGE. */
@@ -43,6 +48,17 @@ bool libvirt_sender_has_ended(const LibvirtSender *sender);
 /* After it has ended: its exit status, 3 if it was killed past the point of no
  * return, else 1. */
 int libvirt_sender_exit_status(const LibvirtSender *sender);
+
+/* After it has ended: why, in words; of use unless it is 0. */
+const char *libvirt_sender_end(const LibvirtSender *sender);
+
+/* It was killed, and 'send --resume' has or had its place. */
+bool libvirt_sender_was_replaced(const LibvirtSender *sender);
+
+/* After it has ended: it was killed, and nobody took back what it had switched on
+ * in QEMU, or brought the memory that was still to go, because its successor was
+ * killed as well or did not get to it. 'postlude send --resume' does. */
+bool libvirt_sender_left_work(const LibvirtSender *sender);
 
 /* Asks it to take everything back; without effect past the point of no
  * return. */

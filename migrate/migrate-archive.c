@@ -114,6 +114,20 @@ migrate_archive_open(MigrateRole role, pid_t qemu_pid, uint64_t qemu_started,
     return archive;
 }
 
+bool
+migrate_archive_is_locked(MigrateRole role, pid_t qemu_pid)
+{
+    uint64_t started;
+    if (!proc_life_started(qemu_pid, &started, NULL)) {
+        return false;
+    }
+    g_autofree char *stem = stem_of(role, qemu_pid, started);
+    g_autofree char *path = path_of(stem, ".lock");
+    autofd fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 &&
+           errno == EWOULDBLOCK;
+}
+
 void
 migrate_archive_close(MigrateArchive *archive)
 {

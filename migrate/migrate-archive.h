@@ -25,6 +25,9 @@ typedef struct MigrateArchive MigrateArchive;
 MigrateArchive *migrate_archive_open(MigrateRole role, pid_t qemu_pid,
                                      uint64_t qemu_started, GError **error);
 
+/* A helper of this role is at work on this QEMU. Makes and changes nothing. */
+bool migrate_archive_is_locked(MigrateRole role, pid_t qemu_pid);
+
 /* Lets go of the lock and keeps the files; for who dies in an orderly way. */
 void migrate_archive_close(MigrateArchive *archive);
 

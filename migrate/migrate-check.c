@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/proc-maps.h"
 #include "base/range.h"
+#include "migrate/migrate-archive.h"
 #include "migrate/migrate-domain.h"
 #include "migrate/migrate-sweep.h"
 #include "uffd/uffd-fd.h"
@@ -236,6 +237,28 @@ migrate_check_capability(QmpClient *client, GPtrArray *findings)
                          "QEMU's migration capabilities");
 }
 
+/* Left on by a helper that was killed. QEMU says nothing of it, and libvirt does
+ * not know it: it takes no part in what libvirt switches off. */
+void
+migrate_check_left_on(QmpClient *client, pid_t pid, GPtrArray *findings)
+{
+    bool on = false;
+    if (!qmp_qemu_get_capability(client, "x-ignore-shared", &on, NULL) ||
+        !on || migrate_archive_is_locked(MIGRATE_SEND, pid) ||
+        migrate_archive_is_locked(MIGRATE_RECEIVE, pid)) {
+        return;
+    }
+    migrate_findings_add(
+        findings, MIGRATE_CHECK_WARNING,
+        "if 'postlude status' shows a helper that was killed, take over with "
+        "--resume; else switch it off by QMP: {\"execute\": "
+        "\"migrate-set-capabilities\", \"arguments\": {\"capabilities\": "
+        "[{\"capability\": \"x-ignore-shared\", \"state\": false}]}}",
+        "QEMU's capability x-ignore-shared is on, and no helper is at work: "
+        "what is saved or migrated now has no RAM in it (virsh save, "
+        "managedsave, migrate), and the guest would be lost");
+}
+
 static void
 check_file_system(const MigrateBlock *block, GPtrArray *findings)
 {
@@ -339,6 +362,7 @@ check_through_monitor(QmpClient *client, pid_t pid, GPtrArray *findings)
     g_autoptr(GError) why = NULL;
     g_autoptr(GArray) blocks = qmp_qemu_ram_blocks(client, &why);
     migrate_check_capability(client, findings);
+    migrate_check_left_on(client, pid, findings);
     migrate_check_devices(client, findings);
     guint before = findings->len;
     if (blocks) {

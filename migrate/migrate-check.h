@@ -44,6 +44,10 @@ void migrate_check_blocks(QmpClient *client, GArray *qmp_blocks,
 void migrate_check_devices(QmpClient *client, GPtrArray *findings);
 void migrate_check_capability(QmpClient *client, GPtrArray *findings);
 
+/* x-ignore-shared of QEMU PID is off, unless a helper is at work there. */
+void migrate_check_left_on(QmpClient *client, pid_t pid,
+                           GPtrArray *findings);
+
 /* The mappings and files: file system, alignment, other processes. */
 void migrate_check_ram(const MigrateRam *ram, pid_t pid, GPtrArray *findings);
 

@@ -46,6 +46,55 @@ test_witness(void)
     go(&options, 5);
 }
 
+static void
+expect_defined(LibvirtDomain *domain, const char *host)
+{
+    g_autofree char *here = libvirt_domain_state(domain, host);
+    g_autofree char *there =
+        libvirt_domain_state(domain, libvirt_rig_other(host));
+    g_assert_cmpstr(here, ==, "running");
+    g_assert_null(there);
+}
+
+/* Each time the definition goes along, and nothing stays behind. */
+static void
+test_definition(void)
+{
+    static const char *const flags[] = {"--persistent", "--undefinesource",
+                                        NULL};
+    const LibvirtDomainOptions options = {0};
+    g_autoptr(LibvirtRig) rig = libvirt_journey_rig(NULL);
+    if (!rig) {
+        return;
+    }
+    g_autoptr(LibvirtDomain) domain = libvirt_expect_domain(rig, &options);
+    g_autofree char *before = libvirt_journey_xml(domain, "a");
+    libvirt_journey_expect(domain, "a", flags);
+    expect_same_xml(domain, "b", before);
+    expect_defined(domain, "b");
+    libvirt_journey_expect(domain, "b", flags);
+    expect_same_xml(domain, "a", before);
+    expect_defined(domain, "a");
+}
+
+/* A host that systemd seems to run, which makes no scope: it is said, and the
+ * guest moves all the same. */
+static void
+test_no_scope(void)
+{
+    const LibvirtDomainOptions options = {0};
+    g_autoptr(LibvirtRig) rig = libvirt_journey_rig(NULL);
+    if (!rig) {
+        return;
+    }
+    g_autofree char *sign = libvirt_rig_file(rig, "a", "run/systemd/system");
+    g_assert_no_errno(g_mkdir_with_parents(sign, 0755));
+    g_autoptr(LibvirtDomain) domain = libvirt_expect_domain(rig, &options);
+    g_autoptr(VmTool) tool = libvirt_journey_start(domain, "a", NULL);
+    libvirt_journey_expect_end(tool, 0, "has no scope of its own");
+    libvirt_journey_expect_arrived(domain, "b");
+}
+
 /* What the operator wants of every move stays in the metadata. */
 static void
 test_metadata(void)
@@ -117,6 +166,8 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/there-and-back/five-times", test_witness);
+    g_test_add_func("/there-and-back/definition", test_definition);
+    g_test_add_func("/there-and-back/no-scope", test_no_scope);
     g_test_add_func("/there-and-back/metadata", test_metadata);
     g_test_add_func("/there-and-back/linux", test_linux);
     g_test_add_func("/there-and-back/kvm", test_kvm);

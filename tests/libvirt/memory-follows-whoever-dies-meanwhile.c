@@ -3,7 +3,9 @@
  * A line so narrow that the guest runs on the destination for seconds while its
  * memory follows. libvirt has ended the source's QEMU by then and thinks that
  * all is over: the sender keeps the memory, says for whom and how much, and goes
- * on when postlude migrate is killed. The guest misses nothing.
+ * on when postlude migrate is killed. Killed itself it has a successor; and if
+ * that one is killed too, the words say who can still go on. The guest misses
+ * nothing.
  */
 #include <signal.h>
 #include <string.h>
@@ -15,16 +17,25 @@
 
 #define WAIT_MS 120000
 
-/* Half a minute for the guest's memory; a machine without this kind of queue
- * has to skip. */
+/* For the guest's memory half a minute, or some of them. */
+#define SECONDS "24mbit"
+#define MINUTES "4mbit"
+
+static bool
+set_line(LibvirtRig *rig, const char *how, const char *rate, GError **error)
+{
+    const char *const queue[] = {"tc", "qdisc", how, "dev", "veth0", "root",
+                                 "tbf", "rate", rate, "burst", "128kb",
+                                 "latency", "300ms", NULL};
+    return libvirt_rig_run(rig, "a", queue, 20000, NULL, error);
+}
+
+/* A machine without this kind of queue has to skip. */
 static bool
 narrow(LibvirtRig *rig)
 {
-    const char *const queue[] = {"tc", "qdisc", "add", "dev", "veth0", "root",
-                                 "tbf", "rate", "24mbit", "burst", "128kb",
-                                 "latency", "300ms", NULL};
     g_autoptr(GError) error = NULL;
-    if (!libvirt_rig_run(rig, "a", queue, 20000, NULL, &error)) {
+    if (!set_line(rig, "add", SECONDS, &error)) {
         vm_qemu_skip(g_strdup_printf("the line cannot be narrowed: %s",
                                      error->message));
         return false;
@@ -102,6 +113,30 @@ wait_for_the_rest(LibvirtRig *rig)
     }
 }
 
+static void
+change_line(LibvirtRig *rig, const char *rate)
+{
+    g_autoptr(GError) error = NULL;
+    set_line(rig, "change", rate, &error);
+    g_assert_no_error(error);
+}
+
+/* On its way over such a line: the guest runs there, its memory follows. NULL if
+ * that cannot be had here. */
+static LibvirtDomain *
+go_over(LibvirtRig *rig, VmTool **tool)
+{
+    static const LibvirtDomainOptions options = {
+        .mib = 128, .append = "mib=96 scan=1 stride=1024 report=50 slow=1000"};
+    if (!rig || !narrow(rig)) {
+        return NULL;
+    }
+    LibvirtDomain *domain = libvirt_expect_domain(rig, &options);
+    *tool = libvirt_journey_start(domain, "a", NULL);
+    wait_until_over_there(domain, *tool);
+    return domain;
+}
+
 /* While the memory is on its way: the line is narrow until all is said. */
 static void
 end_by(LibvirtRig *rig, VmTool *tool, int signal_)
@@ -126,15 +161,12 @@ end_by(LibvirtRig *rig, VmTool *tool, int signal_)
 static void
 go(int signal_)
 {
-    const LibvirtDomainOptions options = {
-        .mib = 128, .append = "mib=96 scan=1 stride=1024 report=50 slow=1000"};
     g_autoptr(LibvirtRig) rig = libvirt_journey_rig(NULL);
-    if (!rig || !narrow(rig)) {
+    g_autoptr(VmTool) tool = NULL;
+    g_autoptr(LibvirtDomain) domain = go_over(rig, &tool);
+    if (!domain) {
         return;
     }
-    g_autoptr(LibvirtDomain) domain = libvirt_expect_domain(rig, &options);
-    g_autoptr(VmTool) tool = libvirt_journey_start(domain, "a", NULL);
-    wait_until_over_there(domain, tool);
     expect_still_needed(rig);
     wait_until_tidy(domain);
     g_assert_cmpuint(libvirt_rig_count(rig, "b", "postlude"), >, 0);
@@ -161,6 +193,48 @@ test_killed(void)
     go(SIGKILL);
 }
 
+static void
+test_sender_killed(void)
+{
+    g_autoptr(LibvirtRig) rig = libvirt_journey_rig(NULL);
+    g_autoptr(VmTool) tool = NULL;
+    g_autoptr(LibvirtDomain) domain = go_over(rig, &tool);
+    if (!domain) {
+        return;
+    }
+    change_line(rig, MINUTES);
+    libvirt_journey_kill_sender(rig, "a", 0);
+    widen(rig);
+    libvirt_journey_expect_end(tool, 0, "takes over");
+    wait_for_the_rest(rig);
+    libvirt_journey_expect_arrived(domain, "b");
+}
+
+/* What migrate has asked for is done by hand. */
+static void
+test_sender_killed_twice(void)
+{
+    g_autoptr(LibvirtRig) rig = libvirt_journey_rig(NULL);
+    g_autoptr(VmTool) tool = NULL;
+    g_autoptr(LibvirtDomain) domain = go_over(rig, &tool);
+    if (!domain) {
+        return;
+    }
+    g_autofree char *monitor = libvirt_journey_monitor(domain, "b");
+    const char *const resume[] = {"postlude", "send", "--resume", "--qmp",
+                                  monitor, NULL};
+    g_autofree char *words = g_strdup_printf(
+        "'postlude send --resume --qmp %s' here", monitor);
+    change_line(rig, MINUTES);
+    gint64 first = libvirt_journey_kill_sender(rig, "a", 0);
+    libvirt_journey_kill_sender(rig, "a", first);
+    libvirt_journey_expect_end(tool, 3, words);
+    widen(rig);
+    g_free(libvirt_expect_run(rig, "a", resume));
+    wait_for_the_rest(rig);
+    libvirt_journey_expect_arrived(domain, "b");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -168,5 +242,8 @@ main(int argc, char **argv)
     g_test_add_func("/memory-follows/nobody-dies", test_nobody);
     g_test_add_func("/memory-follows/interrupted", test_interrupted);
     g_test_add_func("/memory-follows/killed", test_killed);
+    g_test_add_func("/memory-follows/sender-killed", test_sender_killed);
+    g_test_add_func("/memory-follows/sender-killed-twice",
+                    test_sender_killed_twice);
     return g_test_run();
 }

@@ -4,6 +4,7 @@
  * with the guest on the source, as if nothing had been tried, says why, and the
  * domain can be moved as soon as the cause is gone.
  */
+#include <json-glib/json-glib.h>
 #include <string.h>
 
 #include "tests/support/libvirt-journey.h"
@@ -87,6 +88,49 @@ test_no_hook(void)
     libvirt_journey_expect(domain, "b", NULL);
 }
 
+/* stdout is one JSON object, also if nothing was begun. */
+static void
+expect_json(VmTool *tool, const char *text)
+{
+    g_autofree char *said = vm_tool_stdout(tool);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(JsonNode) node = json_from_string(said, &error);
+    g_assert_no_error(error);
+    JsonObject *object = json_node_get_object(node);
+    g_assert_cmpstr(json_object_get_string_member(object, "outcome"), ==,
+                    "failed");
+    g_assert_cmpstr(json_object_get_string_member(object, "domain"), ==,
+                    "witness");
+    g_assert_nonnull(
+        strstr(json_object_get_string_member(object, "reason"), text));
+}
+
+/* Refused for what the command line asks, and for the destination. */
+static void
+test_json(void)
+{
+    const LibvirtRigOptions without = {.without_hook = "b"};
+    const LibvirtDomainOptions options = {0};
+    static const char *const json[] = {"--json", NULL};
+    static const char *const nowhere[] = {
+        "postlude", "migrate", "witness", "qemu:///system", "--insecure",
+        "--json", NULL};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LibvirtRig) rig = libvirt_journey_rig(&without);
+    if (!rig) {
+        return;
+    }
+    g_autoptr(LibvirtDomain) domain = libvirt_expect_domain(rig, &options);
+    g_autoptr(VmTool) tool = libvirt_journey_start(domain, "a", json);
+    libvirt_journey_expect_end(tool, 1, "hook is not at work on host-b");
+    expect_json(tool, "hook is not at work on host-b");
+    g_autoptr(VmTool) other = libvirt_rig_start_on(rig, "a", nowhere, &error);
+    g_assert_no_error(error);
+    libvirt_journey_expect_end(other, 2, "names no host");
+    expect_json(other, "names no host");
+    libvirt_journey_expect_home(domain, "a");
+}
+
 static void
 test_ordinary(void)
 {
@@ -121,6 +165,7 @@ main(int argc, char **argv)
                          fail_and_move);
     g_test_add_data_func("/goes-wrong/nobody-arms", &sleeping, fail_and_move);
     g_test_add_func("/goes-wrong/no-hook", test_no_hook);
+    g_test_add_func("/goes-wrong/json", test_json);
     g_test_add_func("/goes-wrong/ordinary-ram", test_ordinary);
     return g_test_run();
 }

@@ -2,8 +2,9 @@
  *
  * "postlude migrate" that is stopped while libvirt waits for the destination's
  * hook, before that has armed anything and after: by domjobabort, by a signal,
- * by SIGKILL. The guest goes on running on the source, nothing is left on
- * either host, and the next move works.
+ * by SIGKILL, or by one to the sender that it has started. The guest goes on
+ * running on the source, nothing is left on either host, and the next move
+ * works.
  */
 #include <signal.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 typedef struct {
     bool armed; /* stopped after the hook has armed, not before */
     int signal; /* to postlude migrate; 0: virsh domjobabort */
+    const char *sender; /* it is its sender that is killed, and this is said */
 } Case;
 
 static char *
@@ -78,11 +80,13 @@ wait_for_hook(const LibvirtRig *rig, VmTool *tool)
 }
 
 static void
-stop(LibvirtDomain *domain, VmTool *tool, int signal_)
+stop(LibvirtDomain *domain, VmTool *tool, const Case *c)
 {
     g_autoptr(GError) error = NULL;
-    if (signal_) {
-        libvirt_rig_signal(tool, signal_, &error);
+    if (c->sender) {
+        libvirt_journey_kill_sender(libvirt_domain_rig(domain), "a", 0);
+    } else if (c->signal) {
+        libvirt_rig_signal(tool, c->signal, &error);
     } else {
         const char *const abort_job[] = {"domjobabort",
                                          libvirt_domain_name(domain), NULL};
@@ -95,9 +99,9 @@ stop(LibvirtDomain *domain, VmTool *tool, int signal_)
 /* Killed, it says nothing, and libvirt goes on until the hook is done. The
  * sender must not wait for that: nobody has told it how long that may take. */
 static void
-expect_stopped(LibvirtRig *rig, VmTool *tool, int signal_)
+expect_stopped(LibvirtRig *rig, VmTool *tool, const Case *c)
 {
-    if (signal_ == SIGKILL) {
+    if (c->signal == SIGKILL) {
         uint64_t deadline = fd_deadline_ns(GONE_MS);
         g_assert_true(vm_child_wait(vm_tool_child(tool), 10000, NULL));
         while (libvirt_rig_count(rig, "a", "postlude") > 0) {
@@ -108,6 +112,8 @@ expect_stopped(LibvirtRig *rig, VmTool *tool, int signal_)
     } else {
         let_hook_go(rig);
         libvirt_journey_expect_end(tool, 1, "is running on this host");
+        g_autofree char *said = vm_tool_stderr(tool);
+        g_assert_true(!c->sender || strstr(said, c->sender));
     }
 }
 
@@ -135,8 +141,8 @@ stop_and_move(gconstpointer data)
     slow_hook(rig, c->armed);
     g_autoptr(VmTool) tool = libvirt_journey_start(domain, "a", NULL);
     wait_for_hook(rig, tool);
-    stop(domain, tool, c->signal);
-    expect_stopped(rig, tool, c->signal);
+    stop(domain, tool, c);
+    expect_stopped(rig, tool, c);
     wait_for_rest(domain);
     libvirt_journey_expect_home(domain, "a");
     libvirt_rig_set_hook(rig, "b", NULL, &error);
@@ -147,12 +153,16 @@ int
 main(int argc, char **argv)
 {
     static const Case cases[] = {
-        {false, 0}, {true, 0}, {false, SIGTERM},
-        {true, SIGINT}, {false, SIGKILL}, {true, SIGKILL}};
+        {false, 0, NULL}, {true, 0, NULL}, {false, SIGTERM, NULL},
+        {true, SIGINT, NULL}, {false, SIGKILL, NULL}, {true, SIGKILL, NULL},
+        {false, 0, "its sender was ended by signal 9"},
+        {true, 0, "this host: switchover: the sender ended before the point "
+                  "of no return: what it had begun is taken back"}};
     static const char *const names[] = {
         "/who-stops/abort/before", "/who-stops/abort/armed",
         "/who-stops/sigterm/before", "/who-stops/sigint/armed",
-        "/who-stops/sigkill/before", "/who-stops/sigkill/armed"};
+        "/who-stops/sigkill/before", "/who-stops/sigkill/armed",
+        "/who-stops/sender-killed/before", "/who-stops/sender-killed/armed"};
     G_STATIC_ASSERT(G_N_ELEMENTS(cases) == G_N_ELEMENTS(names));
     g_test_init(&argc, &argv, NULL);
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {

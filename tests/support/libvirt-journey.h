@@ -17,6 +17,12 @@ LibvirtRig *libvirt_journey_rig(const LibvirtRigOptions *options);
 VmTool *libvirt_journey_start(LibvirtDomain *domain, const char *from,
                               const char *const *flags);
 
+/* Kills (-9) the sender of a "postlude migrate" on HOST, waiting for one that is
+ * not process OTHER_THAN (as "postlude status" there shows it; 0: any), and
+ * returns its number in there. */
+gint64 libvirt_journey_kill_sender(LibvirtRig *rig, const char *host,
+                                   gint64 other_than);
+
 /* It ends by itself with status CODE and says TEXT on stderr. */
 void libvirt_journey_expect_end(VmTool *tool, int code, const char *text);
 
@@ -32,6 +38,9 @@ void libvirt_journey_expect(LibvirtDomain *domain, const char *from,
 /* After a failure: it runs on HOST as if nothing had been tried, and nothing
  * is left of the attempt on either host. */
 void libvirt_journey_expect_home(LibvirtDomain *domain, const char *host);
+
+/* The monitor of its QEMU that is postlude's; owned. */
+char *libvirt_journey_monitor(LibvirtDomain *domain, const char *host);
 
 /* What libvirt on HOST would send of it to another host, but for an empty
  * <metadata/>; owned. */

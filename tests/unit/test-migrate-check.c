@@ -16,7 +16,9 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/proc-life.h"
 #include "base/range.h"
+#include "migrate/migrate-archive.h"
 #include "tests/support/qmp-peer.h"
 
 static const MigrateFinding *
@@ -180,6 +182,51 @@ strangers(void)
     assert_finding(findings, 0, MIGRATE_CHECK_MISSING, who, "virtiofsd");
 }
 
+#define ASK {QMP_PEER_HEAR, "\"query-migrate-capabilities\"", NULL}
+#define IS(STATE)                                                             \
+    {QMP_PEER_ANSWER,                                                         \
+     "[{\"capability\":\"x-ignore-shared\",\"state\":" STATE "}]", NULL}
+
+static GPtrArray *
+check_left_on(const QmpPeerStep *steps)
+{
+    QmpPeer *peer = qmp_peer_start(steps);
+    g_autoptr(QmpClient) client =
+        qmp_client_open(qmp_peer_path(peer), 20000, NULL);
+    GPtrArray *findings = migrate_findings_new();
+    migrate_check_left_on(client, getpid(), findings);
+    g_clear_pointer(&client, qmp_client_close);
+    qmp_peer_stop(peer);
+    return findings;
+}
+
+/* We are "QEMU". Switched on it is right as long as a helper is at work. */
+static void
+left_on(void)
+{
+    static const QmpPeerStep on[] = {
+        {QMP_PEER_GREET}, ASK, IS("true"), {QMP_PEER_END}};
+    static const QmpPeerStep off[] = {
+        {QMP_PEER_GREET}, ASK, IS("false"), {QMP_PEER_END}};
+    static const MigrateRole roles[] = {MIGRATE_SEND, MIGRATE_RECEIVE};
+    g_autoptr(GPtrArray) fine = check_left_on(off);
+    g_assert_cmpuint(fine->len, ==, 0);
+    g_autoptr(GPtrArray) found = check_left_on(on);
+    assert_finding(found, 0, MIGRATE_CHECK_WARNING, "x-ignore-shared is on",
+                   "--resume");
+    for (unsigned i = 0; i < G_N_ELEMENTS(roles); i++) {
+        g_autoptr(GError) error = NULL;
+        uint64_t started;
+        g_assert_true(proc_life_started(getpid(), &started, NULL));
+        MigrateArchive *archive =
+            migrate_archive_open(roles[i], getpid(), started, &error);
+        g_assert_no_error(error);
+        g_autoptr(GPtrArray) at_work = check_left_on(on);
+        g_assert_cmpuint(at_work->len, ==, 0);
+        migrate_archive_remove(archive);
+    }
+}
+
 static void
 this_host(void)
 {
@@ -205,6 +252,7 @@ main(int argc, char **argv)
     g_test_add_func("/check/blocks", ram_blocks);
     g_test_add_func("/check/files", files);
     g_test_add_func("/check/strangers", strangers);
+    g_test_add_func("/check/left-on", left_on);
     g_test_add_func("/check/host", this_host);
     return g_test_run();
 }

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Out of the caller's cgroup: see libvirt-scope.h.
+ */
+#include "libvirt/libvirt-scope.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+/* As sd_booted(3) asks. */
+bool
+libvirt_scope_is_possible(void)
+{
+    return g_file_test("/run/systemd/system", G_FILE_TEST_IS_DIR);
+}
+
+void
+libvirt_scope_add(GPtrArray *command, const char *unit,
+                  const char *description)
+{
+    static const char *const words[] = {"systemd-run", "--quiet", "--collect",
+                                        "--scope"};
+    for (unsigned i = 0; i < G_N_ELEMENTS(words); i++) {
+        g_ptr_array_add(command, g_strdup(words[i]));
+    }
+    g_ptr_array_add(command, g_strdup_printf("--unit=%s", unit));
+    g_ptr_array_add(command, g_strdup_printf("--description=%s", description));
+    g_ptr_array_add(command, g_strdup("--"));
+}
+
+/* Nothing here but system calls: between fork() and exec() of a process with
+ * threads no lock may be taken. */
+void
+libvirt_scope_leave(void)
+{
+    int fd = open("/sys/fs/cgroup/cgroup.procs", O_WRONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        ssize_t ignored = write(fd, "0", 1);
+        (void)ignored;
+        close(fd);
+    }
+}
