@@ -88,6 +88,25 @@ vm_expect_end(VmTool *tool, int timeout_ms, int code, const char *text)
     assert_says(said, text);
 }
 
+bool
+vm_expect_end_unless(VmTool *tool, int timeout_ms, int code, const char *text,
+                     const char *late)
+{
+    uint64_t deadline = fd_deadline_ns(timeout_ms);
+    for (;;) {
+        bool ended = vm_child_has_ended(vm_tool_child(tool), NULL);
+        g_autofree char *said = vm_tool_stderr(tool);
+        if (strstr(said, late)) {
+            return false;
+        }
+        if (ended || fd_now_ns() > deadline) {
+            vm_expect_end(tool, 0, code, text);
+            return true;
+        }
+        g_usleep(5000);
+    }
+}
+
 void
 vm_expect_refusal(const char *verb, const char *const *args, int code,
                   const char *text)

@@ -27,6 +27,11 @@ VmTool *vm_expect_receive(VmPair *pair, const char *const *extra);
 /* TOOL ends by itself with exit status CODE, and its stderr contains TEXT. */
 void vm_expect_end(VmTool *tool, int timeout_ms, int code, const char *text);
 
+/* The same. False if TOOL says LATE instead: what should end it so had come too
+ * late, which nobody could see then; the test has to begin anew. */
+bool vm_expect_end_unless(VmTool *tool, int timeout_ms, int code,
+                          const char *text, const char *late);
+
 /* "postlude VERB ARGS" ends so at once. */
 void vm_expect_refusal(const char *verb, const char *const *args, int code,
                        const char *text);
