@@ -125,6 +125,19 @@ vm_expect_says(VmTool *tool, const char *text)
     g_assert_no_error(error);
 }
 
+void
+vm_expect_said(VmTool *tool, const char *text, unsigned n)
+{
+    g_autofree char *said = vm_tool_stderr(tool);
+    unsigned times = 0;
+    for (const char *at = said; (at = strstr(at, text)); at++) {
+        times++;
+    }
+    if (times > n) {
+        g_error("it said \"%s\" %u times: %s", text, times, said);
+    }
+}
+
 static uint64_t
 last_beat(VmQemu *vm)
 {

@@ -39,6 +39,9 @@ void vm_expect_refusal(const char *verb, const char *const *args, int code,
 /* TOOL says TEXT on stderr before it ends. */
 void vm_expect_says(VmTool *tool, const char *text);
 
+/* It has said TEXT at most N times so far. */
+void vm_expect_said(VmTool *tool, const char *text, unsigned n);
+
 /* The witness at VM prints five more beats, and none of its words is wrong. */
 void vm_expect_beats(VmQemu *vm);
 
