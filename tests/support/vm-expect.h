@@ -73,7 +73,9 @@ double vm_expect_number(JsonNode *report, const char *path);
 VmTool *vm_expect_take_over(VmTool *tool, const char *verb, VmQemu *vm,
                             const char *const *extra);
 
-/* What "postlude status" says of TOOL, which runs, contains TEXT. */
+/* What "postlude status" says of TOOL, which runs, contains TEXT. It leaves out
+ * who does not answer within two seconds, so it is asked more than once. */
+#define VM_EXPECT_STATUS_TRIES 5
 void vm_expect_status(VmTool *tool, const char *text);
 
 /* The Linux test guest goes on in VM for at least MORE ticks from now on, none
