@@ -14,7 +14,7 @@
 
 #define FILL_MS 120000
 #define MOVE_MS 60000
-#define SCAN_MS 120000
+#define SCAN_MS 300000
 #define BEAT_MS 30000
 #define TICKS_MS 120000
 
