@@ -15,7 +15,7 @@
 #define FILL_MS 120000
 #define MOVE_MS 60000
 #define SCAN_MS 300000
-#define BEAT_MS 30000
+#define BEAT_MS 60000
 #define TICKS_MS 120000
 
 VmQemuOptions
@@ -114,14 +114,14 @@ vm_expect_refusal(const char *verb, const char *const *args, int code,
     g_autoptr(GError) error = NULL;
     g_autoptr(VmTool) tool = vm_tool_start(verb, args, false, &error);
     g_assert_no_error(error);
-    vm_expect_end(tool, 20000, code, text);
+    vm_expect_end(tool, 60000, code, text);
 }
 
 void
 vm_expect_says(VmTool *tool, const char *text)
 {
     g_autoptr(GError) error = NULL;
-    vm_tool_wait_stderr(tool, text, 30000, &error);
+    vm_tool_wait_stderr(tool, text, 60000, &error);
     g_assert_no_error(error);
 }
 
@@ -184,7 +184,7 @@ void
 vm_expect_runs(VmQemu *vm)
 {
     g_autoptr(GError) error = NULL;
-    vm_qemu_wait_state(vm, "running", 5000, &error);
+    vm_qemu_wait_state(vm, "running", 60000, &error);
     g_assert_no_error(error);
     vm_expect_beats(vm);
     expect_clean(vm);
@@ -200,7 +200,7 @@ void
 vm_expect_waiting(VmPair *pair)
 {
     g_autoptr(GError) error = NULL;
-    vm_qemu_wait_state(pair->destination, "inmigrate", 5000, &error);
+    vm_qemu_wait_state(pair->destination, "inmigrate", 60000, &error);
     g_assert_no_error(error);
     expect_clean(pair->destination);
 }
@@ -250,7 +250,7 @@ vm_expect_take_over(VmTool *tool, const char *verb, VmQemu *vm,
     g_autoptr(GPtrArray) args = g_ptr_array_new();
     int status = 0;
     vm_child_kill(vm_tool_child(tool), SIGKILL);
-    vm_child_wait(vm_tool_child(tool), 10000, &status);
+    vm_child_wait(vm_tool_child(tool), 60000, &status);
     g_assert_true(WIFSIGNALED(status));
     g_ptr_array_add(args, (char *)"--resume");
     g_ptr_array_add(args, (char *)"--qmp");
@@ -272,7 +272,7 @@ status_line(VmTool *tool)
     g_autoptr(GError) error = NULL;
     g_autoptr(VmTool) status = vm_tool_start("status", NULL, false, &error);
     g_assert_no_error(error);
-    vm_expect_end(status, 20000, 0, "");
+    vm_expect_end(status, 60000, 0, "");
     g_autofree char *said = vm_tool_stdout(status);
     g_autofree char *pid =
         g_strdup_printf("pid %d ", vm_child_pid(vm_tool_child(tool)));
@@ -373,7 +373,7 @@ vm_expect_kill_at(VmTool *watched, const char *word, VmChild *victim,
     vm_expect_says(watched, word);
     vm_child_kill(victim, signal);
     if (signal == SIGKILL) {
-        vm_child_wait(victim, 10000, NULL);
+        vm_child_wait(victim, 60000, NULL);
     }
     g_autofree char *said = vm_tool_stderr(watched);
     return !strstr(said, "stage postcopy") && !strstr(said, "peer: RUN");

@@ -67,8 +67,8 @@ static void
 expect_home(VmPair *pair, Scene *s, const char *reason)
 {
     g_autoptr(GError) error = NULL;
-    vm_expect_end(s->receive, 30000, 1, reason);
-    vm_expect_end(s->send, 30000, 1, "the guest runs on the source");
+    vm_expect_end(s->receive, 60000, 1, reason);
+    vm_expect_end(s->send, 60000, 1, "the guest runs on the source");
     end(s);
     vm_expect_at_home(pair);
     vm_pair_renew_destination(pair, &error);

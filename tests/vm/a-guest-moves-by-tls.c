@@ -98,10 +98,10 @@ expect_refusal(const char *const *send_args, const char *const *receive_args,
     }
     g_autoptr(VmTool) send = vm_expect_send(pair, send_args);
     g_autoptr(VmTool) receive = vm_expect_receive(pair, receive_args);
-    vm_expect_end(receive, 20000, 1, receive_says);
+    vm_expect_end(receive, 60000, 1, receive_says);
     vm_expect_says(send, send_says);
     vm_child_kill(vm_tool_child(send), SIGINT);
-    vm_expect_end(send, 20000, 1, "stopped by a signal");
+    vm_expect_end(send, 60000, 1, "stopped by a signal");
     vm_expect_at_home(pair);
     vm_expect_waiting(pair);
 }

@@ -133,7 +133,7 @@ test_frame(gconstpointer data)
         close(fd);
         fd = -1;
     }
-    vm_expect_end(send, 20000, 1, f->text);
+    vm_expect_end(send, 60000, 1, f->text);
     fd_clear(&fd);
     vm_expect_at_home(pair);
     vm_expect_moves(pair);
@@ -150,7 +150,7 @@ test_wrong_layout(void)
     WireWelcome welcome;
     autofd fd = become_control(pair, &welcome);
     say_layout(fd, UINT64_C(1) << 62, "../../etc/passwd");
-    vm_expect_end(send, 20000, 1, "RAM block 0 is 'm0' of 64 MiB");
+    vm_expect_end(send, 60000, 1, "RAM block 0 is 'm0' of 64 MiB");
     vm_expect_at_home(pair);
 }
 

@@ -86,8 +86,8 @@ in_wait(void)
     g_assert_false(vm_child_has_ended(vm_tool_child(s.receive), NULL));
     vm_child_kill(vm_tool_child(s.send), SIGINT);
     vm_child_kill(vm_tool_child(s.receive), SIGINT);
-    vm_expect_end(s.send, 20000, 1, "stopped by a signal");
-    vm_expect_end(s.receive, 20000, 1, "stopped by a signal");
+    vm_expect_end(s.send, 60000, 1, "stopped by a signal");
+    vm_expect_end(s.receive, 60000, 1, "stopped by a signal");
     end(&s);
     vm_expect_at_home(pair);
     vm_expect_waiting(pair);

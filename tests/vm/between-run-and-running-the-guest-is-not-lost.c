@@ -54,7 +54,7 @@ take_over(const char *verb, VmQemu *vm, VmTool *dead)
                           "--link-timeout", "2", NULL};
     int status = 0;
     vm_child_kill(vm_tool_child(dead), SIGKILL);
-    vm_child_wait(vm_tool_child(dead), 10000, &status);
+    vm_child_wait(vm_tool_child(dead), 60000, &status);
     g_assert_true(WIFSIGNALED(status));
     g_usleep(200000);
     VmTool *tool = vm_tool_start(verb, args, true, &error);

@@ -128,7 +128,7 @@ test_failure(void)
     g_autoptr(GError) error = NULL;
     g_autoptr(VmTool) send = vm_tool_start("send", args, true, &error);
     g_assert_no_error(error);
-    vm_expect_end(send, 20000, 1, "a destination ('postlude receive')");
+    vm_expect_end(send, 60000, 1, "a destination ('postlude receive')");
     g_autoptr(JsonNode) report = vm_tool_report(send, &error);
     g_assert_no_error(error);
     assert_names(report, "send", "failed");

@@ -12,7 +12,7 @@
 #include "tests/support/vm-sweep.h"
 
 #define FILLED_BYTES (UINT64_C(96) << 20)
-#define SCAN_MS 120000
+#define SCAN_MS 300000
 #define COLLAPSE_MS 60000
 
 static void
@@ -55,7 +55,7 @@ run(VmQemuVersion version)
     vm_pair_wait_scans(pair, 2, SCAN_MS, &error);
     g_assert_no_error(error);
     vm_sweep_expect_huge(pair->destination, FILLED_BYTES);
-    vm_qemu_wait_state(pair->destination, "running", 5000, &error);
+    vm_qemu_wait_state(pair->destination, "running", 60000, &error);
     g_assert_no_error(error);
 }
 

@@ -16,7 +16,7 @@ stdout_of(const char *verb, const char *const *args, int code)
     g_autoptr(GError) error = NULL;
     g_autoptr(VmTool) tool = vm_tool_start(verb, args, false, &error);
     g_assert_no_error(error);
-    vm_expect_end(tool, 20000, code, "");
+    vm_expect_end(tool, 60000, code, "");
     return vm_tool_stdout(tool);
 }
 
@@ -105,7 +105,7 @@ test_status(void)
     g_autofree char *clean = socket_of(send, "send");
     g_assert_cmpint(access(stale, F_OK), ==, 0);
     vm_child_kill(vm_tool_child(receive), SIGKILL);
-    vm_expect_end(send, 20000, 1, "the control connection is lost");
+    vm_expect_end(send, 60000, 1, "the control connection is lost");
     g_assert_cmpint(access(clean, F_OK), <, 0);
     g_autoptr(JsonNode) after = status_json();
     g_assert_null(find_entry(after, vm_child_pid(vm_tool_child(receive))));
