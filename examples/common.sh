@@ -45,6 +45,17 @@ make_scratch() { # NAME
         die "cannot make a directory below ${TMPDIR:-/tmp}"
 }
 
+# Only what we started ourselves, by its pid: that the shell knows, also when a
+# signal comes before we have kept it. In "$(jobs -p)" dash knows no job.
+end_jobs() {
+    [ -n "$scratch" ] || return 0
+    jobs -p >"$scratch/jobs"
+    while read -r pid; do
+        kill -KILL "$pid" 2>/dev/null
+        wait "$pid" 2>/dev/null
+    done <"$scratch/jobs"
+}
+
 require_host() { # WHY-ROOT PACKAGE...
     [ "$(id -u)" = 0 ] || die "run as root ($1): sudo $0"
     [ "$(uname -m)" = x86_64 ] || die "this example needs an x86-64 host"

@@ -11,16 +11,8 @@ filled=700 # MiB of the guest's RAM in use
 read_options "$@"
 ram=$(((filled + 64 + 127) / 128 * 128))
 
-source_qemu=
-destination_qemu=
-sender=
-
-# Only what we started ourselves, by its pid.
 clean_up() {
-    for pid in $sender $source_qemu $destination_qemu; do
-        kill -KILL "$pid" 2>/dev/null
-        wait "$pid" 2>/dev/null
-    done
+    end_jobs
     [ -z "$scratch" ] || rm -rf "$scratch"
 }
 
@@ -95,7 +87,6 @@ move() {
     received=$?
     wait $sender
     sent=$?
-    sender=
     if [ $received -ne 0 ] || [ $sent -ne 0 ]; then
         cat "$scratch/send.err" >&2
         die "the move failed: receive exited with $received, send with $sent"

@@ -127,7 +127,7 @@ static void
 end(VmQemu *vm)
 {
     vm_child_kill(vm_qemu_child(vm), SIGKILL);
-    vm_child_wait(vm_qemu_child(vm), 10000, NULL);
+    vm_child_wait(vm_qemu_child(vm), 60000, NULL);
 }
 
 void

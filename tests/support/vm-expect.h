@@ -27,12 +27,20 @@ VmTool *vm_expect_receive(VmPair *pair, const char *const *extra);
 /* TOOL ends by itself with exit status CODE, and its stderr contains TEXT. */
 void vm_expect_end(VmTool *tool, int timeout_ms, int code, const char *text);
 
+/* The same. False if TOOL says LATE instead: what should end it so had come too
+ * late, which nobody could see then; the test has to begin anew. */
+bool vm_expect_end_unless(VmTool *tool, int timeout_ms, int code,
+                          const char *text, const char *late);
+
 /* "postlude VERB ARGS" ends so at once. */
 void vm_expect_refusal(const char *verb, const char *const *args, int code,
                        const char *text);
 
 /* TOOL says TEXT on stderr before it ends. */
 void vm_expect_says(VmTool *tool, const char *text);
+
+/* It has said TEXT at most N times so far. */
+void vm_expect_said(VmTool *tool, const char *text, unsigned n);
 
 /* The witness at VM prints five more beats, and none of its words is wrong. */
 void vm_expect_beats(VmQemu *vm);
@@ -69,7 +77,9 @@ char *vm_expect_journal(VmQemu *vm, const char *role);
 VmTool *vm_expect_take_over(VmTool *tool, const char *verb, VmQemu *vm,
                             const char *const *extra);
 
-/* What "postlude status" says of TOOL, which runs, contains TEXT. */
+/* What "postlude status" says of TOOL, which runs, contains TEXT. It leaves out
+ * who does not answer within two seconds, so it is asked more than once. */
+#define VM_EXPECT_STATUS_TRIES 5
 void vm_expect_status(VmTool *tool, const char *text);
 
 /* The Linux test guest goes on in VM for at least MORE ticks from now on, none

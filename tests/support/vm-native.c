@@ -83,3 +83,22 @@ vm_native_wait(VmQemu *vm, const char *status, int timeout_ms)
         g_usleep(5000);
     }
 }
+
+/* It closes its streams first of all, and its own thread may be quicker to say
+ * that the migration has failed (migration/migration.c, migrate_fd_cancel). */
+void
+vm_native_cancel(VmQemu *vm, int timeout_ms)
+{
+    uint64_t deadline = fd_deadline_ns(timeout_ms);
+    command(vm, "migrate_cancel", NULL);
+    for (;;) {
+        g_autofree char *now = vm_native_status(vm);
+        if (strcmp(now, "cancelled") == 0 || strcmp(now, "failed") == 0) {
+            return;
+        }
+        if (fd_now_ns() > deadline) {
+            g_error("the migration is %s, not cancelled", now);
+        }
+        g_usleep(5000);
+    }
+}

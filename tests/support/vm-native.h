@@ -26,3 +26,6 @@ char *vm_native_status(VmQemu *vm);
 
 /* Waits until VM says STATUS. */
 void vm_native_wait(VmQemu *vm, const char *status, int timeout_ms);
+
+/* Gives the migration up, and waits until VM has. */
+void vm_native_cancel(VmQemu *vm, int timeout_ms);

@@ -13,7 +13,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 
-#define LISTEN_TIMEOUT_MS 15000
+#define LISTEN_TIMEOUT_MS 60000
 
 #define PORT_LEAST 10240
 #define PORT_TRIES 100

@@ -16,7 +16,7 @@
 #include "base/fd.h"
 #include "tests/support/vm-qemu-args.h"
 
-#define START_TIMEOUT_MS 30000
+#define START_TIMEOUT_MS 60000
 #define TAIL_BYTES 1500
 
 struct VmQemu {

@@ -27,19 +27,29 @@ typedef struct {
     VmTool *send, *receive;
 } Scene;
 
-/* RUN arrives half a second after the source has said it. */
+static void
+delay(Scene *s, const char *order)
+{
+    g_autoptr(GError) error = NULL;
+    vm_proxy_order(s->proxy, order, NULL, &error);
+    g_assert_no_error(error);
+}
+
+/* RUN arrives seconds after the source has said it; what comes before the
+ * switchover need not take so long. */
 static Scene
 begin(VmPair *pair)
 {
     g_autoptr(GError) error = NULL;
     Scene s = {.proxy = vm_proxy_start_before(pair->port, 1, &error)};
     g_assert_no_error(error);
-    vm_proxy_order(s.proxy, "delay control to-destination 500", NULL, &error);
-    g_assert_no_error(error);
+    delay(&s, "delay control to-destination 500");
     s.send = vm_expect_send(pair, NULL);
     s.receive = vm_pair_receive_from(pair, vm_proxy_address(s.proxy), NULL,
                                      &error);
     g_assert_no_error(error);
+    vm_expect_says(s.send, "stage switchover");
+    delay(&s, "delay control to-destination 4000");
     vm_expect_says(s.send, "QEMU: MIGRATION completed");
     vm_expect_says(s.receive, "QEMU: MIGRATION completed");
     return s;
@@ -57,8 +67,8 @@ static void
 expect_home(VmPair *pair, Scene *s, const char *reason)
 {
     g_autoptr(GError) error = NULL;
-    vm_expect_end(s->receive, 30000, 1, reason);
-    vm_expect_end(s->send, 30000, 1, "the guest runs on the source");
+    vm_expect_end(s->receive, 60000, 1, reason);
+    vm_expect_end(s->send, 60000, 1, "the guest runs on the source");
     end(s);
     vm_expect_at_home(pair);
     vm_pair_renew_destination(pair, &error);

@@ -54,7 +54,7 @@ static void
 expect_arrived(Scene *scene)
 {
     g_autoptr(GError) error = NULL;
-    vm_pair_wait_scans(scene->pair, 2, 120000, &error);
+    vm_pair_wait_scans(scene->pair, 2, 300000, &error);
     g_assert_no_error(error);
     vm_expect_runs(scene->pair->destination);
 }
@@ -80,7 +80,7 @@ the_sender(gconstpointer data)
     vm_expect_end(scene.receive, 60000, 0, "back at the source");
     vm_expect_end(heir, 60000, 0, "");
     if (qemu_lives) {
-        vm_qemu_wait_state(scene.pair->source, "postmigrate", 5000, &error);
+        vm_qemu_wait_state(scene.pair->source, "postmigrate", 60000, &error);
         g_assert_no_error(error);
     }
     expect_arrived(&scene);

@@ -26,7 +26,7 @@ move(VmPair *pair)
     vm_expect_end(receive, 60000, 0, "");
     vm_expect_end(send, 60000, 0, "");
     g_autoptr(GError) error = NULL;
-    vm_pair_wait_scans(pair, 2, 120000, &error);
+    vm_pair_wait_scans(pair, 2, 300000, &error);
     g_assert_no_error(error);
     vm_expect_runs(pair->destination);
 
@@ -89,7 +89,7 @@ left_paused(void)
     vm_expect_end(receive, 60000, 0, "");
     vm_expect_end(send, 60000, 0, "");
     vm_driver_finish(driver);
-    vm_pair_wait_scans(pair, 2, 120000, &error);
+    vm_pair_wait_scans(pair, 2, 300000, &error);
     g_assert_no_error(error);
     vm_expect_runs(pair->destination);
 }

@@ -133,7 +133,7 @@ test_frame(gconstpointer data)
         close(fd);
         fd = -1;
     }
-    vm_expect_end(send, 20000, 1, f->text);
+    vm_expect_end(send, 60000, 1, f->text);
     fd_clear(&fd);
     vm_expect_at_home(pair);
     vm_expect_moves(pair);
@@ -150,7 +150,7 @@ test_wrong_layout(void)
     WireWelcome welcome;
     autofd fd = become_control(pair, &welcome);
     say_layout(fd, UINT64_C(1) << 62, "../../etc/passwd");
-    vm_expect_end(send, 20000, 1, "RAM block 0 is 'm0' of 64 MiB");
+    vm_expect_end(send, 60000, 1, "RAM block 0 is 'm0' of 64 MiB");
     vm_expect_at_home(pair);
 }
 
@@ -164,7 +164,7 @@ test_wrong_session(void)
     if (!pair) {
         return;
     }
-    const char *extra[] = {"--peer-timeout", "3", NULL};
+    const char *extra[] = {"--peer-timeout", "10", NULL};
     g_autoptr(VmTool) send = vm_expect_send(pair, extra);
     WireWelcome welcome;
     autofd control = become_control(pair, &welcome);
@@ -183,7 +183,7 @@ test_wrong_session(void)
     wire_peer_say_hello(second, WIRE_ROLE_CONTROL, WIRE_VERSION, NULL);
     g_assert_cmpint(wire_peer_hear_welcome(second).status, ==,
                     WIRE_STATUS_BUSY);
-    vm_expect_end(send, 20000, 1, "the destination's other connections");
+    vm_expect_end(send, 60000, 1, "the destination's other connections");
     vm_expect_at_home(pair);
     vm_expect_moves(pair);
 }

@@ -58,7 +58,7 @@ test_greeting(gconstpointer data)
     if (g->words) {
         wire_peer_text(fd, g->words);
     }
-    vm_expect_end(receive, 20000, 1, g->text);
+    vm_expect_end(receive, 60000, 1, g->text);
     expect_untouched(pair);
 }
 
@@ -80,7 +80,7 @@ test_wrong_version(void)
     wire_abort_encode(reason, payload);
     wire_peer_say_frame(fd, WIRE_FRAME_ABORT, payload->len, payload->data,
                         payload->len);
-    vm_expect_end(receive, 20000, 1, "the source refused us: this is version");
+    vm_expect_end(receive, 60000, 1, "the source refused us: this is version");
     /* What a stranger says must not reach the terminal raw. */
     g_autofree char *said = vm_tool_stderr(receive);
     g_assert_null(strchr(said, '\x1b'));
@@ -134,7 +134,7 @@ test_frame(gconstpointer data)
     if (f->bytes > 0 && f->bytes < f->length) {
         fd_clear(&fd);
     }
-    vm_expect_end(receive, 20000, 1, f->text);
+    vm_expect_end(receive, 60000, 1, f->text);
     expect_untouched(pair);
 }
 
@@ -174,14 +174,14 @@ test_after_armed(gconstpointer data)
     autofd fd = arm(listener, others);
     if (what == 0) {
         wire_peer_say_frame(fd, WIRE_FRAME_RUN, 4, nonsense, 4);
-        vm_expect_end(receive, 20000, 1,
+        vm_expect_end(receive, 60000, 1,
                       "the peer said RUN instead of SWITCHOVER");
     } else if (what == 1) {
         wire_peer_write(others[1], nonsense, sizeof nonsense);
-        vm_expect_end(receive, 20000, 1, "nonsense on the urgent connection");
+        vm_expect_end(receive, 60000, 1, "nonsense on the urgent connection");
     } else {
         fd_clear(&fd);
-        vm_expect_end(receive, 20000, 1, "the control connection is lost");
+        vm_expect_end(receive, 60000, 1, "the control connection is lost");
     }
     for (int i = 0; i < 3; i++) {
         fd_clear(&others[i]);

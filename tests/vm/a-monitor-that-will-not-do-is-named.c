@@ -76,7 +76,7 @@ test_not_qmp(void)
     g_assert_cmpint(caller, >=, 0);
     static const char hello[] = "SSH-2.0-OpenSSH_9.2\r\n";
     fd_write_all(caller, hello, strlen(hello), 0, NULL);
-    vm_expect_end(tool, 20000, 1, path);
+    vm_expect_end(tool, 60000, 1, path);
     vm_child_remove_directory(dir);
 }
 

@@ -152,9 +152,9 @@ test_end_state(gconstpointer data)
     g_assert_cmpuint(count_fds(pair->source), <=, source_fds);
     g_assert_cmpuint(count_fds(pair->destination), <=, destination_fds);
     g_autoptr(GError) error = NULL;
-    vm_qemu_wait_state(pair->source, "postmigrate", 1000, &error);
+    vm_qemu_wait_state(pair->source, "postmigrate", 60000, &error);
     g_assert_no_error(error);
-    vm_qemu_wait_state(pair->destination, "running", 1000, &error);
+    vm_qemu_wait_state(pair->destination, "running", 60000, &error);
     g_assert_no_error(error);
 }
 

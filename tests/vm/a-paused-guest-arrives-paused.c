@@ -12,7 +12,7 @@ static void
 expect_paused_then_whole(VmPair *pair)
 {
     g_autoptr(GError) error = NULL;
-    vm_qemu_wait_state(pair->destination, "paused", 5000, &error);
+    vm_qemu_wait_state(pair->destination, "paused", 60000, &error);
     g_assert_no_error(error);
     g_autofree char *said = vm_qemu_serial_text(pair->destination);
     g_assert_cmpstr(said, ==, "");
@@ -58,8 +58,8 @@ test_paused_on_failure(void)
     g_autoptr(VmTool) receive = vm_expect_receive(pair, NULL);
     vm_expect_says(send, "send SIGUSR1");
     vm_child_kill(vm_tool_child(receive), SIGKILL);
-    vm_expect_end(send, 20000, 1, "the control connection is lost");
-    vm_qemu_wait_state(pair->source, "paused", 1000, &error);
+    vm_expect_end(send, 60000, 1, "the control connection is lost");
+    vm_qemu_wait_state(pair->source, "paused", 60000, &error);
     g_assert_no_error(error);
     vm_qemu_command(pair->source, "cont", NULL, &error);
     g_assert_no_error(error);

@@ -139,7 +139,7 @@ ready(void)
     }
     g_autoptr(VmTool) send = send_with(&scene, scene.right);
     g_autoptr(VmTool) receive = receive_with(&scene, scene.right, "20");
-    vm_expect_end(receive, 30000, 0, "");
+    vm_expect_end(receive, 60000, 0, "");
     g_assert_true(vm_expect_capability(scene.pair->destination,
                                        "x-ignore-shared"));
     g_assert_cmpint(vm_look_userfaultfds(scene.pair->destination), ==, 1);
@@ -165,11 +165,11 @@ wrong_token(void)
     }
     g_autoptr(VmTool) send = send_with(&scene, scene.right);
     g_autoptr(VmTool) receive = receive_with(&scene, scene.wrong, "20");
-    vm_expect_end(receive, 30000, 1, "not this migration's");
+    vm_expect_end(receive, 60000, 1, "not this migration's");
     expect_nothing_left(&scene);
     /* The source still waits for the right one. */
     g_autoptr(VmTool) again = receive_with(&scene, scene.right, "20");
-    vm_expect_end(again, 30000, 0, "");
+    vm_expect_end(again, 60000, 0, "");
     vm_driver_migrate(scene.driver);
     vm_expect_end(send, 60000, 0, "turned a control connection away");
     wait_until_none_is_left(&scene);
@@ -187,8 +187,8 @@ a_source_without_the_token(void)
     }
     g_autoptr(VmTool) send = vm_expect_send(scene.pair, follow);
     g_autoptr(VmTool) receive = receive_with(&scene, scene.right, "20");
-    vm_expect_end(receive, 30000, 1, "was not started with this token");
-    vm_expect_end(send, 30000, 1, "");
+    vm_expect_end(receive, 60000, 1, "was not started with this token");
+    vm_expect_end(send, 60000, 1, "");
     expect_nothing_left(&scene);
     vm_expect_at_home(scene.pair);
     tear_down(&scene);
@@ -202,7 +202,7 @@ no_source(void)
         return;
     }
     g_autoptr(VmTool) receive = receive_with(&scene, scene.right, "2");
-    vm_expect_end(receive, 30000, 1, "no source");
+    vm_expect_end(receive, 60000, 1, "no source");
     expect_nothing_left(&scene);
     tear_down(&scene);
 }
@@ -222,8 +222,8 @@ whoever_waits_is_killed(void)
     vm_expect_says(send, "the destination is armed; send SIGUSR1");
     g_assert_cmpint(vm_look_userfaultfds(scene.pair->destination), ==, 1);
     vm_child_kill(vm_tool_child(receive), SIGKILL);
-    vm_child_wait(vm_tool_child(receive), 10000, NULL);
-    vm_expect_end(send, 30000, 1, "stopped by the process that started it");
+    vm_child_wait(vm_tool_child(receive), 60000, NULL);
+    vm_expect_end(send, 60000, 1, "stopped by the process that started it");
     expect_nothing_left(&scene);
     vm_expect_at_home(scene.pair);
     tear_down(&scene);
@@ -239,7 +239,7 @@ an_open_token(void)
     }
     g_assert_cmpint(chmod(scene.right, 0644), ==, 0);
     g_autoptr(VmTool) receive = receive_with(&scene, scene.right, "2");
-    vm_expect_end(receive, 30000, 2, "mode 0600");
+    vm_expect_end(receive, 60000, 2, "mode 0600");
     expect_nothing_left(&scene);
     tear_down(&scene);
 }

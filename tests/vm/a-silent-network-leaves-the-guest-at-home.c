@@ -15,13 +15,14 @@ typedef struct {
     VmTool *send, *receive;
 } Scene;
 
+/* DELAY is for the proxy: what is under way for so long can be lost. */
 static Scene
-begin(VmPair *pair, const char *const *extra)
+begin(VmPair *pair, const char *delay, const char *const *extra)
 {
     g_autoptr(GError) error = NULL;
     Scene s = {.proxy = vm_proxy_start_before(pair->port, 1, &error)};
     g_assert_no_error(error);
-    vm_proxy_order(s.proxy, "delay all both 100", NULL, &error);
+    vm_proxy_order(s.proxy, delay, NULL, &error);
     g_assert_no_error(error);
     s.send = vm_expect_send(pair, extra);
     s.receive = vm_pair_receive_from(pair, vm_proxy_address(s.proxy), NULL,
@@ -55,7 +56,7 @@ in_agree(void)
     if (!pair) {
         return;
     }
-    Scene s = begin(pair, NULL);
+    Scene s = begin(pair, "delay control to-destination 3000", NULL);
     /* ACCEPT is under way: the destination will wait for it, and the source
      * for the other connections. */
     vm_expect_says(s.send, "peer: LAYOUT");
@@ -77,7 +78,7 @@ in_wait(void)
     if (!pair) {
         return;
     }
-    Scene s = begin(pair, wait);
+    Scene s = begin(pair, "delay all both 100", wait);
     vm_expect_says(s.send, "send SIGUSR1");
     fall_silent(&s);
     vm_expect_beats(pair->source);
@@ -85,8 +86,8 @@ in_wait(void)
     g_assert_false(vm_child_has_ended(vm_tool_child(s.receive), NULL));
     vm_child_kill(vm_tool_child(s.send), SIGINT);
     vm_child_kill(vm_tool_child(s.receive), SIGINT);
-    vm_expect_end(s.send, 20000, 1, "stopped by a signal");
-    vm_expect_end(s.receive, 20000, 1, "stopped by a signal");
+    vm_expect_end(s.send, 60000, 1, "stopped by a signal");
+    vm_expect_end(s.receive, 60000, 1, "stopped by a signal");
     end(&s);
     vm_expect_at_home(pair);
     vm_expect_waiting(pair);
@@ -102,7 +103,7 @@ in_switchover(void)
     if (!pair) {
         return;
     }
-    Scene s = begin(pair, NULL);
+    Scene s = begin(pair, "delay all both 100", NULL);
     vm_expect_says(s.send, "QEMU: MIGRATION device");
     fall_silent(&s);
     vm_expect_end(s.send, 120000, 1, "the guest runs on the source");

@@ -44,9 +44,9 @@ lose_source(VmPair *pair, VmProxy *proxy, VmTool *send)
 {
     g_autoptr(GError) error = NULL;
     vm_child_kill(vm_tool_child(send), SIGKILL);
-    vm_child_wait(vm_tool_child(send), 10000, NULL);
+    vm_child_wait(vm_tool_child(send), 60000, NULL);
     vm_child_kill(vm_qemu_child(pair->source), SIGKILL);
-    vm_child_wait(vm_qemu_child(pair->source), 10000, NULL);
+    vm_child_wait(vm_qemu_child(pair->source), 60000, NULL);
     g_assert_cmpuint(vm_child_kill_orphans("keep"), ==, 1);
     vm_proxy_order(proxy, "cut rst all", NULL, &error);
     g_assert_no_error(error);
@@ -76,18 +76,18 @@ test_gone(gconstpointer kill_receiver)
     vm_expect_status(receive, "CONNECTION LOST");
     if (kill_receiver) {
         vm_child_kill(vm_tool_child(receive), SIGKILL);
-        vm_child_wait(vm_tool_child(receive), 10000, NULL);
+        vm_child_wait(vm_tool_child(receive), 60000, NULL);
         assert_waits(pair->destination);
     }
     const char *args[] = {"--give-up", "--qmp",
                           vm_qemu_tool_socket(pair->destination), NULL};
     g_autoptr(VmTool) give_up = vm_tool_start("receive", args, false, &error);
     g_assert_no_error(error);
-    vm_expect_end(give_up, 20000, 0, "");
-    g_assert_true(vm_child_wait(vm_qemu_child(pair->destination), 10000,
+    vm_expect_end(give_up, 60000, 0, "");
+    g_assert_true(vm_child_wait(vm_qemu_child(pair->destination), 60000,
                                 NULL));
     if (!kill_receiver) {
-        vm_expect_end(receive, 20000, 3, "");
+        vm_expect_end(receive, 60000, 3, "");
     }
     g_autofree char *journal = vm_expect_journal(pair->destination, "receive");
     g_assert_null(journal);

@@ -54,7 +54,7 @@ take_over(const char *verb, VmQemu *vm, VmTool *dead)
                           "--link-timeout", "2", NULL};
     int status = 0;
     vm_child_kill(vm_tool_child(dead), SIGKILL);
-    vm_child_wait(vm_tool_child(dead), 10000, &status);
+    vm_child_wait(vm_tool_child(dead), 60000, &status);
     g_assert_true(WIFSIGNALED(status));
     g_usleep(200000);
     VmTool *tool = vm_tool_start(verb, args, true, &error);
@@ -84,6 +84,9 @@ test_case(gconstpointer data)
     g_autoptr(VmProxy) proxy = vm_proxy_start_before(pair->port, 1, &error);
     g_assert_no_error(error);
     give(proxy, c->slow);
+    /* Nobody has all of the memory before he is killed. */
+    give(proxy, "throttle bulk to-destination 1000000");
+    give(proxy, "throttle urgent to-destination 1000000");
     VmTool *send = vm_expect_send(pair, extra);
     VmTool *receive = vm_pair_receive_from(pair, vm_proxy_address(proxy),
                                            extra, &error);
@@ -94,13 +97,13 @@ test_case(gconstpointer data)
     if (c->order) {
         give(proxy, c->order);
     }
-    give(proxy, "heal");
     if (c->kill_receiver) {
         receive = take_over("receive", pair->destination, receive);
     }
     if (c->kill_sender) {
         send = take_over("send", pair->source, send);
     }
+    give(proxy, "heal");
     vm_expect_end(receive, 60000, 0, "");
     vm_expect_end(send, 60000, 0, "");
     vm_expect_arrived(pair);

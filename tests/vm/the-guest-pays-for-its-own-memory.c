@@ -114,7 +114,7 @@ test_waits_for_a_higher_limit(void)
     g_autoptr(VmTool) send = vm_expect_send(pair, impatient);
     g_autoptr(VmTool) receive = vm_expect_receive(pair, impatient);
     expect_waits(receive);
-    g_usleep(8 * G_USEC_PER_SEC);
+    g_usleep(14 * G_USEC_PER_SEC);
     g_assert_false(vm_child_has_ended(vm_tool_child(send), &status));
     g_assert_false(vm_child_has_ended(vm_tool_child(receive), &status));
     uint64_t full = kernel_cgroup_usage_bytes(&cgroup);
@@ -122,8 +122,8 @@ test_waits_for_a_higher_limit(void)
                    (full - before) >> 20);
     g_assert_cmpuint(full - before, <=, 40 << 20);
     g_assert_cmpuint(full - before, >=, 30 << 20);
-    g_autofree char *said = vm_tool_stderr(receive);
-    g_assert_null(strstr(said, "dialling the source"));
+    /* Once: if a helper was itself kept from its CPU for so long. */
+    vm_expect_said(receive, "dialling the source", 1);
     vm_expect_status(receive, "NO MEMORY HERE");
     kernel_cgroup_limit(&cgroup, before + (256 << 20));
     vm_expect_arrives(pair, send, receive);

@@ -46,8 +46,8 @@ test_while_waiting(gconstpointer data)
     VmTool *other = c->stop_sender ? receive : send;
     vm_expect_says(send, "send SIGUSR1");
     vm_child_kill(vm_tool_child(stopped), c->signal);
-    vm_expect_end(stopped, 20000, 1, "stopped by a signal");
-    vm_expect_end(other, 20000, 1,
+    vm_expect_end(stopped, 60000, 1, "stopped by a signal");
+    vm_expect_end(other, 60000, 1,
                   c->stop_sender ? "the source stopped: "
                                  : "the destination stopped: ");
     assert_outcome(stopped, "cancelled");
@@ -70,7 +70,7 @@ test_alone(gconstpointer data)
                                             : vm_expect_receive(pair, NULL);
     vm_expect_says(tool, "stage connect");
     vm_child_kill(vm_tool_child(tool), c->signal);
-    vm_expect_end(tool, 20000, 1, "stopped by a signal");
+    vm_expect_end(tool, 60000, 1, "stopped by a signal");
     assert_outcome(tool, "cancelled");
     vm_expect_at_home(pair);
     vm_expect_waiting(pair);

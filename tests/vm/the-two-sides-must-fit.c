@@ -39,8 +39,8 @@ test_misfit(gconstpointer data)
     g_autoptr(VmPair) pair = vm_expect_pair_of(&source, &destination);
     g_autoptr(VmTool) send = vm_expect_send(pair, NULL);
     g_autoptr(VmTool) receive = vm_expect_receive(pair, NULL);
-    vm_expect_end(send, 20000, 1, c->reason);
-    vm_expect_end(receive, 20000, 1, c->reason);
+    vm_expect_end(send, 60000, 1, c->reason);
+    vm_expect_end(receive, 60000, 1, c->reason);
     vm_expect_at_home(pair);
     vm_expect_waiting(pair);
 

@@ -82,7 +82,7 @@ expect_check_says(VmQemu *vm, const Case *c)
     const char *args[] = {"--qmp", vm_qemu_tool_socket(vm), NULL};
     g_autoptr(VmTool) tool = vm_tool_start("check", args, false, &error);
     g_assert_no_error(error);
-    vm_expect_end(tool, 20000, 1, "");
+    vm_expect_end(tool, 60000, 1, "");
     g_autofree char *said = vm_tool_stdout(tool);
     if (!strstr(said, "MISSING ") || !strstr(said, c->reason) ||
         !strstr(said, c->remedy)) {
@@ -112,7 +112,7 @@ test_refused(gconstpointer data)
     g_autoptr(VmQemu) destination = vm_qemu_start(&options, &error);
     g_assert_no_error(error);
     expect_refusal(destination, "receive", "--connect", c);
-    vm_qemu_wait_state(destination, "inmigrate", 1000, &error);
+    vm_qemu_wait_state(destination, "inmigrate", 60000, &error);
     g_assert_no_error(error);
     vm_look_is_released(destination, &error);
     g_assert_no_error(error);
