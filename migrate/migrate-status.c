@@ -95,20 +95,24 @@ address_of(const char *path, struct sockaddr_un *address)
            sizeof address->sun_path;
 }
 
+/* A socket that is bound and does not listen yet refuses callers as a dead
+ * helper's does, and who calls would remove it (dial()): so it gets its name
+ * when it listens. */
 static bool
 listen_at(MigrateStatus *status, GError **error)
 {
     struct sockaddr_un address;
-    if (!address_of(status->path, &address)) {
-        return error_set(error, ERROR_FAILED, "path too long: %s",
-                         status->path);
+    g_autofree char *early = g_strconcat(status->path, ".early", NULL);
+    if (!address_of(early, &address)) {
+        return error_set(error, ERROR_FAILED, "path too long: %s", early);
     }
-    unlink(status->path); /* of an earlier process with our number */
+    unlink(early); /* of an earlier process with our number */
     status->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (status->listener < 0 ||
         bind(status->listener, (struct sockaddr *)&address,
              sizeof address) < 0 ||
-        chmod(status->path, 0600) < 0 || listen(status->listener, 8) < 0) {
+        chmod(early, 0600) < 0 || listen(status->listener, 8) < 0 ||
+        rename(early, status->path) < 0) {
         return error_set_errno(error, errno, "listen on %s", status->path);
     }
     return true;
