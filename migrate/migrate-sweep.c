@@ -246,7 +246,8 @@ sweep_mapper(Sweep *sweep, pid_t pid)
     CollapseJobOptions options = sweep->pace;
     CollapseResult result;
     options.together = TOGETHER;
-    options.prefault = false; /* nothing is copied */
+    options.entries_only = true;
+    options.prefault = false;
     collapse_job_run(extents, &options, collapse_kernel_seam(kernel), NULL,
                      &result);
     count_outcomes(extents, mapper.by_outcome);
@@ -336,7 +337,7 @@ conclude(Sweep *sweep)
     MigrateSweepReport *report = sweep->report;
     CollapseEnd end = report->result.end;
     report->how = collapse_end_name(end);
-    report->words = g_strdup(collapse_end_words(end));
+    report->words = g_strdup(collapse_result_words(&report->result));
     if (sweep->moving && end == COLLAPSE_END_STOPPED) {
         report->how = "migrating";
         g_free(report->words);
