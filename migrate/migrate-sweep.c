@@ -294,6 +294,11 @@ run_thread(Sweep *sweep, GError **error)
     if (!sweep->kernel) {
         return false;
     }
+    /* That was by number. */
+    if (!migrate_guest_lives(sweep->guest, error)) {
+        collapse_kernel_close(sweep->kernel);
+        return false;
+    }
     log_set_before_line(hide_line);
     GThread *thread = g_thread_new("sweep", sweep_thread, sweep);
     wait_for_thread(sweep);
