@@ -107,6 +107,7 @@ expect_no_growth(VmQemu *vm)
     g_autoptr(JsonNode) report = vm_sweep_report(tool);
     g_assert_cmpfloat(vm_expect_number(report, "$.extents.collapsed"), >=, 1);
     g_assert_cmpfloat(vm_expect_number(report, "$.extents['no-room']"), >=, 1);
+    g_assert_cmpfloat(vm_expect_number(report, "$.growth_bytes"), ==, 0);
     vm_expect_beats(vm);
 }
 
