@@ -160,7 +160,9 @@ sweep_extents(MigrateSession *session, GArray *extents,
     collapse_job_run(extents, &options, &sweep.seam, NULL, &result);
     session->report.huge.sweep_ns += result.call_ns;
     count_failures(session, extents);
-    if (result.end != COLLAPSE_END_COMPLETED) {
+    if (result.end == COLLAPSE_END_GONE) {
+        g_warning("the guest has ended; all of its memory had arrived");
+    } else if (result.end != COLLAPSE_END_COMPLETED) {
         g_warning("the guest is here, but not all of it in huge pages: %s; "
                   "postlude collapse goes on with it later",
                   collapse_result_words(&result));
