@@ -150,8 +150,9 @@ cmd_collapse(int argc, char **argv)
                    "Makes the memory of a running guest huge again, 2 MiB at "
                    "a time, with pauses that leave\nthe guest its pace. Exit "
                    "status: 0 all was tried or the time was over; 1 nothing "
-                   "was\nswept; 3 it ended before (stopped, no memory, the "
-                   "guest ended or migrates).",
+                   "was\nswept; 3 it ended before (stopped, no memory, a "
+                   "cgroup's limit, the guest ended or\nmigrates), or not "
+                   "every other mapper could be swept.",
                    entries, &status)) {
         return status;
     }

@@ -226,17 +226,3 @@ collapse_area_list(GArray *mappings, GArray *ranges,
     }
     return areas;
 }
-
-bool
-collapse_area_is_guarded(GArray *areas)
-{
-    for (guint i = 0; i < areas->len; i++) {
-        CollapseOutcome why =
-            g_array_index(areas, CollapseArea, i).hindrance;
-        if (why == COLLAPSE_OUTCOME_USERFAULTFD ||
-            why == COLLAPSE_OUTCOME_NOHUGEPAGE) {
-            return true;
-        }
-    }
-    return false;
-}

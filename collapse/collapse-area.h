@@ -55,6 +55,3 @@ bool collapse_area_by_size(GArray *mappings, uint64_t bytes, GArray *ranges);
  * out. */
 GArray *collapse_area_list(GArray *mappings, GArray *ranges,
                            const CollapseFacts *facts);
-
-/* True if any of AREAS shows that an incoming postcopy is not over. */
-bool collapse_area_is_guarded(GArray *areas);

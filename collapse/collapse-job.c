@@ -5,11 +5,15 @@
 #include "collapse/collapse-job.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "collapse/collapse-plan.h"
 
 #define MS UINT64_C(1000000)
 #define S (1000 * MS)
+/* What QEMU's next page fault may need, and ours: see leaves_too_little(). */
+#define KEEP_BYTES (UINT64_C(64) << 20)
+#define COMPACTION_LOOK_NS (100 * MS)
 
 typedef struct {
     GArray *extents;
@@ -34,6 +38,8 @@ collapse_job_options_init(CollapseJobOptions *options, bool fast)
                  .max_rest_ns = 2 * S},
         .retry = {.tries = 8, .first_ns = 50 * MS, .most_ns = 3200 * MS},
         .no_memory_ns = 30 * S,
+        .compaction_ns = 600 * S,
+        .keep_bytes = KEEP_BYTES,
         .max_refusals = 4,
         .together = 1,
         .prefault = !fast,
@@ -47,8 +53,7 @@ static const struct {
     [COLLAPSE_END_STOPPED] = {"stopped", "it was stopped"},
     [COLLAPSE_END_MAX_TIME] = {"max-time", "the time that was given is over"},
     [COLLAPSE_END_NO_MEMORY] =
-        {"no-memory", "this host has had no free huge page for a while, even "
-                      "after it was asked to compact its memory"},
+        {"no-memory", "this host has had no free huge page for a while"},
     [COLLAPSE_END_CGROUP] =
         {"cgroup-limit", "the guest's memory cgroup is at its limit"},
     [COLLAPSE_END_GONE] = {"gone", "the guest has ended"},
@@ -62,9 +67,25 @@ collapse_end_name(CollapseEnd end)
 }
 
 const char *
-collapse_end_words(CollapseEnd end)
+collapse_result_words(const CollapseResult *result)
 {
-    return ends[end].words;
+    return result->end == COLLAPSE_END_NO_MEMORY && result->compacted
+               ? "this host has had no free huge page for a while, even after "
+                 "it was asked to compact its memory"
+               : ends[result->end].words;
+}
+
+void
+collapse_result_merge(CollapseResult *into, const CollapseResult *from)
+{
+    into->end = from->end;
+    into->calls += from->calls;
+    into->refused_calls += from->refused_calls;
+    into->call_ns += from->call_ns;
+    into->longest_call_ns = MAX(into->longest_call_ns, from->longest_call_ns);
+    into->prefault_ns += from->prefault_ns;
+    into->compacted |= from->compacted;
+    collapse_errors_merge(&into->errors, &from->errors);
 }
 
 static CollapseExtent *
@@ -90,12 +111,36 @@ end(Job *job, CollapseEnd how)
     return false;
 }
 
+/* False ends the sweep. */
+static bool
+rest(Job *job, uint64_t ns)
+{
+    switch (job->seam->rest(job->seam->data, ns)) {
+    case COLLAPSE_REST_STOP: return end(job, COLLAPSE_END_STOPPED);
+    case COLLAPSE_REST_GONE: return end(job, COLLAPSE_END_GONE);
+    default: return true;
+    }
+}
+
+static uint64_t
+now(const Job *job)
+{
+    return job->seam->now_ns(job->seam->data);
+}
+
+static bool
+is_time_up(const Job *job)
+{
+    return job->options->max_ns &&
+           now(job) - job->started_ns >= job->options->max_ns;
+}
+
 static int
 call(Job *job, uint64_t hva, uint64_t extents, uint64_t *took_ns)
 {
-    uint64_t before = job->seam->now_ns(job->seam->data);
+    uint64_t before = now(job);
     int errnum = job->seam->collapse(job->seam->data, hva, extents);
-    *took_ns = job->seam->now_ns(job->seam->data) - before;
+    *took_ns = now(job) - before;
     CollapseResult *result = job->result;
     result->calls++;
     result->call_ns += *took_ns;
@@ -113,37 +158,83 @@ prefault(Job *job)
     if (!job->options->prefault) {
         return 0;
     }
-    uint64_t before = job->seam->now_ns(job->seam->data);
+    uint64_t before = now(job);
     job->seam->prefault(job->seam->data);
-    uint64_t took_ns = job->seam->now_ns(job->seam->data) - before;
+    uint64_t took_ns = now(job) - before;
     job->result->prefault_ns += took_ns;
     return took_ns;
 }
 
-/* Compaction of a whole host is not for free, so it is asked for once a run.
- * False: enough. */
+/* It takes minutes on a large host, and to try the guest's extents meanwhile
+ * would use up their tries. False ends the sweep. */
 static bool
-suffer_no_memory(Job *job, uint64_t now_ns)
+await_compaction(Job *job)
 {
-    if (job->short_since_ns == 0) {
-        job->short_since_ns = now_ns;
+    uint64_t since_ns = now(job);
+    bool going = true;
+    if (job->progress) {
+        job->progress->compacting = true;
     }
-    if (!job->result->compacted) {
-        job->result->compacted = job->seam->compact(job->seam->data);
+    while (going && !is_time_up(job) &&
+           now(job) - since_ns < job->options->compaction_ns &&
+           job->seam->is_compacting(job->seam->data)) {
+        going = rest(job, COMPACTION_LOOK_NS);
     }
-    return now_ns - job->short_since_ns < job->options->no_memory_ns;
+    if (job->progress) {
+        job->progress->compacting = false;
+    }
+    return going;
+}
+
+/* Compaction of a whole host is not for free, so it is asked for once a run.
+ * The time for "no memory" begins when it is over. False ends the sweep. */
+static bool
+suffer_no_memory(Job *job)
+{
+    bool going = true;
+    if (!job->result->compacted && !job->options->entries_only &&
+        job->seam->compact(job->seam->data)) {
+        job->result->compacted = true;
+        going = await_compaction(job);
+        job->short_since_ns = now(job);
+    } else if (job->short_since_ns == 0) {
+        job->short_since_ns = now(job);
+    }
+    return going;
+}
+
+static bool
+has_patience(const Job *job, int errnum)
+{
+    return errnum != ENOMEM ||
+           now(job) - job->short_since_ns < job->options->no_memory_ns;
+}
+
+/* ENOMEM is also what the kernel says of an address where nothing is mapped:
+ * a DIMM was unplugged, and no memory of the host comes into it. */
+static bool
+is_unmapped(const Job *job, uint64_t hva, int errnum)
+{
+    return errnum == ENOMEM && job->seam->is_mapped &&
+           !job->seam->is_mapped(job->seam->data, hva);
 }
 
 /* False ends the sweep. */
 static bool
 take_refusal(Job *job, guint index, int errnum)
 {
-    uint64_t now_ns = job->seam->now_ns(job->seam->data);
     uint64_t hva = extent_at(job, index)->hva;
     extent_at(job, index)->errnum = (uint8_t)errnum;
-    bool patience = errnum != ENOMEM || suffer_no_memory(job, now_ns);
-    if (patience &&
-        collapse_plan_again(job->plan, &job->options->retry, errnum, now_ns)) {
+    if (is_unmapped(job, hva, errnum)) {
+        settle(job, index, COLLAPSE_OUTCOME_UNMAPPED);
+        return true;
+    }
+    if (errnum == ENOMEM && !suffer_no_memory(job)) {
+        return false;
+    }
+    bool patience = has_patience(job, errnum);
+    if (patience && collapse_plan_again(job->plan, &job->options->retry,
+                                        errnum, now(job))) {
         return true;
     }
     CollapseOutcome why =
@@ -179,11 +270,30 @@ neighbours(Job *job, guint index)
     return n;
 }
 
+/* The kernel fills up what is not full (MADV_COLLAPSE does not heed
+ * max_ptes_none): a guest with a balloon, or one that never touched all of its
+ * memory, grows. If that takes what QEMU's next page fault needs, the kernel
+ * kills QEMU; so it stops short of it. */
+static bool
+leaves_too_little(const Job *job, guint index)
+{
+    uint64_t bytes = collapse_job_growth_bytes(
+        &g_array_index(job->extents, CollapseExtent, index));
+    return bytes > 0 && !job->options->entries_only &&
+           job->seam->margin_bytes &&
+           job->seam->margin_bytes(job->seam->data) <
+               bytes + job->options->keep_bytes;
+}
+
 static bool
 try_extent(Job *job, guint index)
 {
     if (extent_at(job, index)->outcome != COLLAPSE_OUTCOME_WAITING) {
         return true; /* went with a neighbour */
+    }
+    if (leaves_too_little(job, index)) {
+        settle(job, index, COLLAPSE_OUTCOME_NO_ROOM);
+        return rest(job, 0);
     }
     uint64_t took_ns;
     uint64_t prefault_ns = prefault(job);
@@ -203,11 +313,8 @@ try_extent(Job *job, guint index)
     } else if (!take_refusal(job, index, errnum)) {
         return false;
     }
-    return job->seam->rest(
-               job->seam->data,
-               collapse_pace_rest_ns(&job->options->pace, prefault_ns,
-                                     took_ns)) ||
-           end(job, COLLAPSE_END_STOPPED);
+    return rest(job, collapse_pace_rest_ns(&job->options->pace, prefault_ns,
+                                           took_ns));
 }
 
 /* False when there is nothing more to do, or no more time to do it in. */
@@ -216,9 +323,9 @@ step(Job *job)
 {
     guint index;
     uint64_t wait_ns;
-    uint64_t now_ns = job->seam->now_ns(job->seam->data);
+    uint64_t now_ns = now(job);
     uint64_t elapsed_ns = now_ns - job->started_ns;
-    if (job->options->max_ns && elapsed_ns >= job->options->max_ns) {
+    if (is_time_up(job)) {
         return end(job, COLLAPSE_END_MAX_TIME);
     }
     if (collapse_plan_next(job->plan, now_ns, &index, &wait_ns)) {
@@ -233,25 +340,36 @@ step(Job *job)
     if (job->options->max_ns) {
         wait_ns = MIN(wait_ns, job->options->max_ns - elapsed_ns);
     }
-    return job->seam->rest(job->seam->data, wait_ns) ||
-           end(job, COLLAPSE_END_STOPPED);
+    return rest(job, wait_ns);
 }
 
-/* What was refused and would have been tried again: say why, not "waiting". */
+/* What was refused and would have been tried again: say why. What was never
+ * tried stays as it is, unless it went with the process. */
 static void
 settle_rest(Job *job)
 {
-    CollapseOutcome why;
-    switch (job->result->end) {
-    case COLLAPSE_END_NO_MEMORY: why = COLLAPSE_OUTCOME_NO_MEMORY; break;
-    case COLLAPSE_END_CGROUP: why = COLLAPSE_OUTCOME_CGROUP; break;
-    case COLLAPSE_END_GONE: why = COLLAPSE_OUTCOME_GONE; break;
-    default: return;
-    }
+    bool gone = job->result->end == COLLAPSE_END_GONE;
     for (guint i = 0; i < job->extents->len; i++) {
-        if (extent_at(job, i)->outcome == COLLAPSE_OUTCOME_WAITING) {
-            extent_at(job, i)->outcome = (uint8_t)why;
+        CollapseExtent *e = extent_at(job, i);
+        if (e->outcome == COLLAPSE_OUTCOME_WAITING && (gone || e->errnum)) {
+            e->outcome = (uint8_t)(gone ? COLLAPSE_OUTCOME_GONE
+                                        : collapse_outcome_of(e->errnum));
         }
+    }
+}
+
+uint64_t
+collapse_job_growth_bytes(const CollapseExtent *extent)
+{
+    return EXTENT_BYTES - extent->pages * PAGE_BYTES;
+}
+
+void
+collapse_job_count(GArray *extents, uint64_t by_outcome[COLLAPSE_OUTCOMES])
+{
+    memset(by_outcome, 0, COLLAPSE_OUTCOMES * sizeof by_outcome[0]);
+    for (guint i = 0; i < extents->len; i++) {
+        by_outcome[g_array_index(extents, CollapseExtent, i).outcome]++;
     }
 }
 
@@ -272,9 +390,9 @@ collapse_job_run(GArray *extents, const CollapseJobOptions *options,
     if (progress) {
         progress->total += collapse_plan_left(plan);
     }
-    bool going = seam->rest(seam->data, 0) || end(&job, COLLAPSE_END_STOPPED);
+    bool going = rest(&job, 0);
     while (going && step(&job)) {
     }
     settle_rest(&job);
-    result->elapsed_ns = seam->now_ns(seam->data) - job.started_ns;
+    result->elapsed_ns = now(&job) - job.started_ns;
 }

@@ -14,7 +14,9 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/proc-maps.h"
+#include "collapse/collapse-compact.h"
 #include "collapse/collapse-compat.h"
+#include "collapse/collapse-margin.h"
 #include "collapse/collapse-prefault.h"
 
 /* smaps walks all of the guest's page tables: not for every extent. */
@@ -24,10 +26,12 @@ struct CollapseKernel {
     pid_t pid;
     CollapseTarget *target;
     CollapsePrefault *prefault; /* or NULL */
+    CollapseCompact *compact;   /* or NULL */
+    CollapseMargin *margin;     /* NULL until it is asked for */
     CollapseSeam seam;
     int pidfd;
-    int stop;                  /* borrowed */
-    GArray *areas;             /* as of LOOKED_NS, or NULL */
+    int stop;                   /* borrowed */
+    GArray *mappings;           /* of smaps, as of LOOKED_NS, or NULL */
     uint64_t looked_ns;
 };
 
@@ -48,32 +52,45 @@ static bool
 look(CollapseKernel *kernel)
 {
     uint64_t now = fd_now_ns();
-    if (kernel->areas && now - kernel->looked_ns < LOOK_AGAIN_NS) {
+    if (kernel->mappings && now - kernel->looked_ns < LOOK_AGAIN_NS) {
         return true;
     }
-    g_clear_pointer(&kernel->areas, g_array_unref);
+    g_clear_pointer(&kernel->mappings, g_array_unref);
     g_autoptr(GArray) mappings = proc_maps_read(kernel->pid, true, NULL);
     if (!mappings || mappings->len == 0) {
         return false;
     }
-    CollapseFacts facts;
-    collapse_area_facts(kernel->pid, &facts);
-    g_autoptr(GArray) ranges = collapse_area_all(mappings);
-    kernel->areas = collapse_area_list(mappings, ranges, &facts);
+    kernel->mappings = g_steal_pointer(&mappings);
     kernel->looked_ns = now;
     return true;
 }
 
-static const CollapseArea *
-area_at(const CollapseKernel *kernel, uint64_t hva)
+static bool
+holds(GArray *mappings, uint64_t hva)
 {
-    for (guint i = 0; i < kernel->areas->len; i++) {
-        const CollapseArea *a = &g_array_index(kernel->areas, CollapseArea, i);
-        if (hva >= a->hva && hva - a->hva < a->extents * EXTENT_BYTES) {
-            return a;
+    for (guint i = 0; i < mappings->len; i++) {
+        const ProcMapping *m = &g_array_index(mappings, ProcMapping, i);
+        if (hva >= m->start && hva < m->end) {
+            return true;
         }
     }
-    return NULL;
+    return false;
+}
+
+/* In whatever mapping it is: a process that only reads the guest's RAM has
+ * none that could be written to. */
+static CollapseOutcome
+hindrance_at(const CollapseKernel *kernel, uint64_t hva)
+{
+    CollapseFacts facts;
+    const Range extent = {.start = hva, .bytes = EXTENT_BYTES};
+    g_autoptr(GArray) ranges = g_array_new(false, false, sizeof extent);
+    g_array_append_val(ranges, extent);
+    collapse_area_facts(kernel->pid, &facts);
+    g_autoptr(GArray) areas =
+        collapse_area_list(kernel->mappings, ranges, &facts);
+    return areas->len ? g_array_index(areas, CollapseArea, 0).hindrance
+                      : COLLAPSE_OUTCOME_WAITING;
 }
 
 /* The guest has given it back (balloon) since we looked. */
@@ -98,30 +115,51 @@ do_classify(gpointer data, uint64_t hva, int errnum)
     if (errnum == ESRCH || poll(&gone, 1, 0) > 0 || !look(kernel)) {
         return COLLAPSE_OUTCOME_GONE;
     }
-    const CollapseArea *area = area_at(kernel, hva);
-    if (!area) {
+    if (!holds(kernel->mappings, hva)) {
         return COLLAPSE_OUTCOME_UNMAPPED;
     }
-    if (area->hindrance != COLLAPSE_OUTCOME_WAITING) {
-        return area->hindrance;
+    CollapseOutcome why = hindrance_at(kernel, hva);
+    if (why == COLLAPSE_OUTCOME_WAITING) {
+        why = collapse_outcome_of(errnum);
     }
-    switch (errnum) {
-    case EAGAIN: return COLLAPSE_OUTCOME_PINNED;
-    case ENOMEM: return COLLAPSE_OUTCOME_NO_MEMORY;
-    case EBUSY: return COLLAPSE_OUTCOME_CGROUP;
-    default:
-        return is_empty(kernel, hva) ? COLLAPSE_OUTCOME_EMPTY
-                                     : COLLAPSE_OUTCOME_REFUSED;
-    }
+    return why == COLLAPSE_OUTCOME_REFUSED && is_empty(kernel, hva)
+               ? COLLAPSE_OUTCOME_EMPTY
+               : why;
 }
 
-/* Documentation/admin-guide/sysctl/vm.rst, compact_memory. Not there in a
- * container whose /proc/sys is read-only: then we do without. */
+/* maps walks no page tables, as smaps does. What cannot be read is taken for
+ * mapped: then the tries go on, and the next call knows better. */
+static bool
+do_is_mapped(gpointer data, uint64_t hva)
+{
+    const CollapseKernel *kernel = data;
+    g_autoptr(GArray) mappings = proc_maps_read(kernel->pid, false, NULL);
+    return !mappings || mappings->len == 0 || holds(mappings, hva);
+}
+
 static bool
 do_compact(gpointer data)
 {
-    autofd file = open("/proc/sys/vm/compact_memory", O_WRONLY | O_CLOEXEC);
-    return file >= 0 && write(file, "1", 1) == 1;
+    CollapseKernel *kernel = data;
+    g_clear_pointer(&kernel->compact, collapse_compact_free);
+    kernel->compact = collapse_compact_start();
+    return kernel->compact != NULL;
+}
+
+static bool
+do_is_compacting(gpointer data)
+{
+    return collapse_compact_is_running(((CollapseKernel *)data)->compact);
+}
+
+static uint64_t
+do_margin_bytes(gpointer data)
+{
+    CollapseKernel *kernel = data;
+    if (!kernel->margin) {
+        kernel->margin = collapse_margin_open(kernel->pid);
+    }
+    return collapse_margin_bytes(kernel->margin);
 }
 
 static uint64_t
@@ -130,8 +168,7 @@ do_now_ns(gpointer data)
     return fd_now_ns();
 }
 
-/* The end of QEMU ends a rest as well: the next call will say ESRCH. */
-static bool
+static CollapseRest
 do_rest(gpointer data, uint64_t ns)
 {
     CollapseKernel *kernel = data;
@@ -140,7 +177,10 @@ do_rest(gpointer data, uint64_t ns)
     struct timespec pause = {.tv_sec = (time_t)(ns / 1000000000),
                              .tv_nsec = (long)(ns % 1000000000)};
     ppoll(fds, G_N_ELEMENTS(fds), &pause, NULL);
-    return !(fds[0].revents & POLLIN);
+    if (fds[0].revents & POLLIN) {
+        return COLLAPSE_REST_STOP;
+    }
+    return fds[1].revents & POLLIN ? COLLAPSE_REST_GONE : COLLAPSE_REST_OVER;
 }
 
 CollapseKernel *
@@ -163,8 +203,11 @@ collapse_kernel_open(pid_t pid, int stop, GError **error)
                                   .prefault = do_prefault,
                                   .classify = do_classify,
                                   .compact = do_compact,
+                                  .is_compacting = do_is_compacting,
                                   .now_ns = do_now_ns,
                                   .rest = do_rest,
+                                  .is_mapped = do_is_mapped,
+                                  .margin_bytes = do_margin_bytes,
                                   .data = kernel};
     return g_steal_pointer(&kernel);
 }
@@ -175,8 +218,10 @@ collapse_kernel_close(CollapseKernel *kernel)
     if (kernel) {
         collapse_target_close(kernel->target);
         collapse_prefault_free(kernel->prefault);
+        collapse_compact_free(kernel->compact);
+        g_clear_pointer(&kernel->margin, collapse_margin_free);
         fd_clear(&kernel->pidfd);
-        g_clear_pointer(&kernel->areas, g_array_unref);
+        g_clear_pointer(&kernel->mappings, g_array_unref);
         g_free(kernel);
     }
 }

@@ -4,6 +4,7 @@
  */
 #include "collapse/collapse-outcome.h"
 
+#include <errno.h>
 #include <glib.h>
 
 typedef struct {
@@ -29,6 +30,12 @@ static const Entry table[] = {
          "raise memory.max of QEMU's cgroup (cgroup v1: memory.limit_in_bytes; "
          "virsh memtune --hard-limit) by a few MiB: a copy needs 2 MiB beside "
          "what it replaces"},
+    [COLLAPSE_OUTCOME_NO_ROOM] =
+        {"no-room",
+         "hold little, would take 2 MiB each, and less than 64 MiB would be "
+         "left of this host's memory or of QEMU's cgroup",
+         "free memory on this host, or raise the limit of QEMU's cgroup, and "
+         "run it again"},
     [COLLAPSE_OUTCOME_USERFAULTFD] =
         {"userfaultfd", "guarded by a userfaultfd: a postcopy is under way",
          "wait for its end: --after-migration does"},
@@ -65,6 +72,17 @@ static const Entry table[] = {
     [COLLAPSE_OUTCOME_GONE] = {"gone", "the guest had ended", NULL},
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(table) == COLLAPSE_OUTCOMES);
+
+CollapseOutcome
+collapse_outcome_of(int errnum)
+{
+    switch (errnum) {
+    case EAGAIN: return COLLAPSE_OUTCOME_PINNED;
+    case ENOMEM: return COLLAPSE_OUTCOME_NO_MEMORY;
+    case EBUSY: return COLLAPSE_OUTCOME_CGROUP;
+    default: return COLLAPSE_OUTCOME_REFUSED;
+    }
+}
 
 const char *
 collapse_outcome_name(CollapseOutcome outcome)

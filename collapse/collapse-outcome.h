@@ -15,6 +15,7 @@ typedef enum {
     COLLAPSE_OUTCOME_PINNED,       /* EAGAIN to the end */
     COLLAPSE_OUTCOME_NO_MEMORY,    /* ENOMEM to the end */
     COLLAPSE_OUTCOME_CGROUP,       /* EBUSY: the memory cgroup is full */
+    COLLAPSE_OUTCOME_NO_ROOM,      /* would grow, and there is no room for it */
     COLLAPSE_OUTCOME_USERFAULTFD,  /* a postcopy is not over */
     COLLAPSE_OUTCOME_NOHUGEPAGE,   /* MADV_NOHUGEPAGE is set */
     COLLAPSE_OUTCOME_DISABLED,     /* prctl(PR_SET_THP_DISABLE) */
@@ -27,6 +28,10 @@ typedef enum {
     COLLAPSE_OUTCOME_GONE,         /* the process ended */
     COLLAPSE_OUTCOMES
 } CollapseOutcome;
+
+/* What an extent is that ERRNUM has kept small to the end, if nothing at its
+ * address says otherwise. */
+CollapseOutcome collapse_outcome_of(int errnum);
 
 /* A short stable name for the JSON report ("no-memory"). */
 const char *collapse_outcome_name(CollapseOutcome outcome);

@@ -20,6 +20,8 @@
 #define COMMAND_MS 2000
 #define LOOK_MS 250
 #define GUARD_MS 1000
+/* Between the end of a process's monitor and its own. */
+#define GONE_MS 2000
 
 void
 migrate_guest_close(MigrateGuest *guest)
@@ -150,15 +152,15 @@ ranges_of_blocks(MigrateGuest *guest, GArray *mappings)
     return ranges->len ? g_steal_pointer(&ranges) : NULL;
 }
 
-bool
-migrate_guest_find(MigrateGuest *guest, GError **error)
+static GArray *
+find_areas(MigrateGuest *guest, bool all, GError **error)
 {
     g_autoptr(GArray) mappings = proc_maps_read(guest->pid, true, error);
     if (!mappings) {
-        return false;
+        return NULL;
     }
     g_autoptr(GArray) ranges = NULL;
-    if (guest->all) {
+    if (all) {
         ranges = collapse_area_all(mappings);
     } else if (guest->qmp) {
         ranges = ranges_of_blocks(guest, mappings);
@@ -168,25 +170,62 @@ migrate_guest_find(MigrateGuest *guest, GError **error)
     }
     CollapseFacts facts;
     collapse_area_facts(guest->pid, &facts);
-    g_clear_pointer(&guest->areas, g_array_unref);
-    guest->areas = collapse_area_list(mappings, ranges, &facts);
-    return guest->areas->len > 0 ||
-           error_set(error, ERROR_STATE,
-                     "process %d has no memory that could be huge: is it a "
-                     "QEMU, and is it still up?",
-                     (int)guest->pid);
+    g_autoptr(GArray) areas = collapse_area_list(mappings, ranges, &facts);
+    if (areas->len == 0) {
+        error_set(error, ERROR_STATE,
+                  "process %d has no memory that could be huge: is it a QEMU, "
+                  "and is it still up?",
+                  (int)guest->pid);
+        return NULL;
+    }
+    return g_steal_pointer(&areas);
 }
 
 bool
 migrate_guest_look(MigrateGuest *guest, GError **error)
 {
-    if (!migrate_guest_find(guest, error)) {
+    g_autoptr(GArray) areas = find_areas(guest, guest->all, error);
+    if (!areas) {
         return false;
     }
+    g_clear_pointer(&guest->areas, g_array_unref);
     g_clear_pointer(&guest->extents, g_array_unref);
+    guest->areas = g_steal_pointer(&areas);
     guest->extents =
         collapse_extents_look(guest->pid, guest->areas, error);
     return guest->extents != NULL;
+}
+
+bool
+migrate_guest_lives(const MigrateGuest *guest, GError **error)
+{
+    struct pollfd p = {.fd = guest->pidfd, .events = POLLIN};
+    return poll(&p, 1, 0) == 0 ||
+           error_set(error, ERROR_VM_GONE,
+                     "the guest, process %d, has ended; nothing was swept",
+                     (int)guest->pid);
+}
+
+static bool
+refuse_ended(GError **error)
+{
+    return error_set(error, ERROR_VM_GONE,
+                     "QEMU ended before the migration was complete: it failed, "
+                     "or was given up");
+}
+
+/* The monitor closes before the process has ended, and says less. */
+static bool
+explain_silence(const MigrateGuest *guest, GError *why, GError **error)
+{
+    struct pollfd gone = {.fd = guest->pidfd, .events = POLLIN};
+    if (error_is(why, ERROR_VM_GONE) && poll(&gone, 1, GONE_MS) > 0) {
+        g_error_free(why);
+        return refuse_ended(error);
+    }
+    g_propagate_prefixed_error(error, why,
+                               "while waiting for the end of the migration: ");
+    return false;
 }
 
 /* False with CANCELLED or VM_GONE; an event of QEMU ends the wait early. */
@@ -205,11 +244,11 @@ wait_a_moment(MigrateGuest *guest, int stop, int ms, GError **error)
                          "was swept");
     }
     if (fds[1].revents & POLLIN) {
-        return error_set(error, ERROR_VM_GONE,
-                         "QEMU ended before the migration was complete: it "
-                         "failed, or was given up");
+        return refuse_ended(error);
     }
-    return !fds[2].revents || qmp_client_pump(guest->qmp, error);
+    g_autoptr(GError) why = NULL;
+    return !fds[2].revents || qmp_client_pump(guest->qmp, &why) ||
+           explain_silence(guest, g_steal_pointer(&why), error);
 }
 
 static bool
@@ -242,10 +281,7 @@ await_arrival(MigrateGuest *guest, int stop, GError **error)
         if (!migrate_watch_look(guest->qmp, guest->domain, state, &state,
                                 &detail, &why)) {
             if (!error_is(why, ERROR_RETRY)) {
-                g_propagate_prefixed_error(
-                    error, g_steal_pointer(&why),
-                    "while waiting for the end of the migration: ");
-                return false;
+                return explain_silence(guest, g_steal_pointer(&why), error);
             }
         } else if (state == MIGRATE_WATCH_ARRIVED) {
             return true;
@@ -253,6 +289,47 @@ await_arrival(MigrateGuest *guest, int stop, GError **error)
             return refuse_state(state, detail, error);
         }
         if (!wait_a_moment(guest, stop, LOOK_MS, error)) {
+            return false;
+        }
+    }
+}
+
+static bool
+is_guarded(GArray *areas)
+{
+    for (guint i = 0; i < areas->len; i++) {
+        if (g_array_index(areas, CollapseArea, i).hindrance ==
+            COLLAPSE_OUTCOME_USERFAULTFD) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* QEMU says "completed" when the guest runs and its part is done. A move by
+ * postlude itself goes on after that, until the last page is here and the
+ * userfaultfd is closed; if its receiver is dead, until somebody helps. Only
+ * guest RAM counts: other memory of QEMU may have a userfaultfd for good. Nor
+ * is MADV_NOHUGEPAGE waited for: QEMU has lifted its own by then, and who else
+ * has set it does not take it back. */
+static bool
+await_last_page(MigrateGuest *guest, int stop, GError **error)
+{
+    bool told = false;
+    for (;;) {
+        g_autoptr(GArray) areas = find_areas(guest, false, error);
+        if (!areas || !is_guarded(areas)) {
+            return areas != NULL;
+        }
+        if (!told) {
+            g_message("QEMU says that the migration is complete, but its RAM "
+                      "is still guarded by a userfaultfd: waiting for the "
+                      "last page. If postlude moves the guest, 'postlude "
+                      "status' tells how far it is; if its receiver has died, "
+                      "run 'postlude receive --resume'");
+            told = true;
+        }
+        if (!wait_a_moment(guest, stop, GUARD_MS, error)) {
             return false;
         }
     }
@@ -270,21 +347,8 @@ migrate_guest_await(MigrateGuest *guest, int stop, bool quiet, GError **error)
     if (!quiet) {
         g_message("waiting for the end of the migration");
     }
-    if (!await_arrival(guest, stop, error)) {
-        return false;
-    }
-    /* QEMU says "completed" when the guest runs and its part is done. A move
-     * by postlude itself goes on after that, until the last page is here and
-     * the userfaultfd is closed. */
-    while (migrate_guest_find(guest, error)) {
-        if (!collapse_area_is_guarded(guest->areas)) {
-            return true;
-        }
-        if (!wait_a_moment(guest, stop, GUARD_MS, error)) {
-            return false;
-        }
-    }
-    return false;
+    return await_arrival(guest, stop, error) &&
+           await_last_page(guest, stop, error);
 }
 
 bool

@@ -23,14 +23,16 @@ MigrateGuest *migrate_guest_open(const MigrateSweepOptions *options,
 void migrate_guest_close(MigrateGuest *guest);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MigrateGuest, migrate_guest_close)
 
-/* Reads the areas (cheap enough to ask now and then) or both areas and
- * extents anew. */
-bool migrate_guest_find(MigrateGuest *guest, GError **error);
+/* Reads areas and extents anew. */
 bool migrate_guest_look(MigrateGuest *guest, GError **error);
 
-/* Waits until a migration to this host is over and QEMU has let go of its
- * memory. False: it failed, went the other way, or there is none; CANCELLED if
- * STOP became readable. */
+/* VM_GONE if it has ended. What was opened by its number before that was asked
+ * is the guest's own, and not of another process that has the number now. */
+bool migrate_guest_lives(const MigrateGuest *guest, GError **error);
+
+/* Waits until a migration to this host is over and nobody guards the guest's
+ * RAM by a userfaultfd any more. False: it failed, went the other way, or there
+ * is none; CANCELLED if STOP became readable. */
 bool migrate_guest_await(MigrateGuest *guest, int stop, bool quiet,
                          GError **error);
 

@@ -90,6 +90,13 @@ do_classify(gpointer data, uint64_t hva, int errnum)
     return kernel->classify(kernel->data, hva, errnum);
 }
 
+static bool
+do_is_mapped(gpointer data, uint64_t hva)
+{
+    const CollapseSeam *kernel = ((Sweep *)data)->kernel;
+    return kernel->is_mapped(kernel->data, hva);
+}
+
 /* To compact the memory of a whole host is felt by all of its guests:
  * something to be asked for, not to happen because one has arrived. */
 static bool
@@ -107,13 +114,15 @@ do_now_ns(gpointer data)
 
 /* Signals come through the main context. One turn of it, not until it is
  * quiet: a connection that the peer has closed stays readable for ever. */
-static bool
+static CollapseRest
 do_rest(gpointer data, uint64_t ns)
 {
     Sweep *sweep = data;
-    bool going = sweep->kernel->rest(sweep->kernel->data, ns);
+    CollapseRest rest = sweep->kernel->rest(sweep->kernel->data, ns);
     g_main_context_iteration(NULL, false);
-    return going && !sweep->session->interrupted;
+    return rest == COLLAPSE_REST_OVER && sweep->session->interrupted
+               ? COLLAPSE_REST_STOP
+               : rest;
 }
 
 static void
@@ -133,8 +142,15 @@ sweep_extents(MigrateSession *session, GArray *extents,
 {
     Sweep sweep = {.session = session,
                    .kernel = kernel,
-                   .seam = {do_collapse, do_prefault, do_classify,
-                            do_not_compact, do_now_ns, do_rest, &sweep}};
+                   .seam = {.collapse = do_collapse,
+                            .prefault = do_prefault,
+                            .classify = do_classify,
+                            .compact = do_not_compact,
+                            .now_ns = do_now_ns,
+                            .rest = do_rest,
+                            .is_mapped = kernel->is_mapped ? do_is_mapped
+                                                           : NULL,
+                            .data = &sweep}};
     CollapseJobOptions options;
     CollapseResult result;
     collapse_job_options_init(&options, false);
@@ -144,10 +160,12 @@ sweep_extents(MigrateSession *session, GArray *extents,
     collapse_job_run(extents, &options, &sweep.seam, NULL, &result);
     session->report.huge.sweep_ns += result.call_ns;
     count_failures(session, extents);
-    if (result.end != COLLAPSE_END_COMPLETED) {
+    if (result.end == COLLAPSE_END_GONE) {
+        g_warning("the guest has ended; all of its memory had arrived");
+    } else if (result.end != COLLAPSE_END_COMPLETED) {
         g_warning("the guest is here, but not all of it in huge pages: %s; "
                   "postlude collapse goes on with it later",
-                  collapse_end_words(result.end));
+                  collapse_result_words(&result));
     }
 }
 
@@ -185,7 +203,7 @@ confined_now_ns(gpointer data)
     return fd_now_ns();
 }
 
-static bool
+static CollapseRest
 confined_rest(gpointer data, uint64_t ns)
 {
     Confined *c = data;
@@ -193,7 +211,7 @@ confined_rest(gpointer data, uint64_t ns)
     struct timespec pause = {.tv_sec = (time_t)(ns / 1000000000),
                              .tv_nsec = (long)(ns % 1000000000)};
     ppoll(&gone, 1, &pause, NULL);
-    return true; /* the next call says that it is gone */
+    return gone.revents & POLLIN ? COLLAPSE_REST_GONE : COLLAPSE_REST_OVER;
 }
 
 static void

@@ -11,6 +11,7 @@
 #include "migrate/migrate-json.h"
 
 #define SCHEMA 1
+#define MIB 1048576.0
 /* What a copy takes on today's hosts; only for the guess of a dry run. */
 #define GUESS_S_PER_EXTENT 0.0012
 
@@ -70,6 +71,12 @@ add_sweep(GString *text, const MigrateSweepReport *report)
         report->by_outcome[COLLAPSE_OUTCOME_EMPTY],
         (double)result->elapsed_ns / 1e9, (double)result->call_ns / 1e9,
         result->calls, (double)result->longest_call_ns / 1e6);
+    if (report->growth_bytes) {
+        g_string_append_printf(text,
+                               "  growth      the guest takes %.1f MiB more: "
+                               "what was filled in part is whole now\n",
+                               (double)report->growth_bytes / MIB);
+    }
     if (result->compacted) {
         g_string_append(text, "  memory      the kernel was asked to compact "
                               "this host's memory\n");
@@ -88,6 +95,12 @@ add_guess(GString *text, const MigrateSweepReport *report)
         extents, extents * 2,
         (double)extents * GUESS_S_PER_EXTENT / report->duty,
         report->duty * 100);
+    if (report->growth_bytes) {
+        g_string_append_printf(text,
+                               "  growth      the guest would take %.1f MiB "
+                               "more: what is filled in part becomes whole\n",
+                               (double)report->growth_bytes / MIB);
+    }
 }
 
 static void
@@ -96,6 +109,12 @@ add_mappers(GString *text, const GArray *mappers)
     for (guint i = 0; mappers && i < mappers->len; i++) {
         const MigrateSweepMapper *m =
             &g_array_index(mappers, MigrateSweepMapper, i);
+        if (m->error) {
+            g_string_append_printf(
+                text, "  mapper      process %d (%s) was not swept: %s\n",
+                (int)m->pid, m->comm, m->error);
+            continue;
+        }
         g_string_append_printf(text,
                                "  mapper      process %d (%s): %" PRIu64
                                " of %" PRIu64 " MiB huge\n",
@@ -173,6 +192,7 @@ put_mappers(JsonBuilder *json, const GArray *mappers)
         json_builder_begin_object(json);
         migrate_json_int(json, "pid", (uint64_t)m->pid);
         migrate_json_text(json, "comm", m->comm);
+        migrate_json_text(json, "error", m->error);
         migrate_json_int(json, "mapped_bytes", m->extents * EXTENT_BYTES);
         migrate_json_int(json, "huge_bytes", m->huge * EXTENT_BYTES);
         put_outcomes(json, m->by_outcome);
@@ -196,6 +216,7 @@ put_all(JsonBuilder *json, const MigrateSweepReport *report)
     put_count(json, "before", &report->before);
     put_count(json, "after", &report->after);
     put_outcomes(json, report->by_outcome);
+    migrate_json_int(json, "growth_bytes", report->growth_bytes);
     migrate_json_errors(json, "errors", &result->errors);
     migrate_json_number(json, "waited_ms", (double)report->waited_ns / 1e6);
     migrate_json_number(json, "sweep_ms", (double)result->elapsed_ns / 1e6);

@@ -6,8 +6,8 @@
 
 #include <inttypes.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -16,15 +16,12 @@
 #include "base/log.h"
 #include "collapse/collapse-account.h"
 #include "collapse/collapse-kernel.h"
-#include "migrate/migrate-guest.h"
+#include "migrate/migrate-mappers.h"
 #include "migrate/migrate-priority.h"
 
 #define WATCH_MS 500
 #define TERMINAL_MS 200
 #define LOG_MS 5000
-/* A process that only installs entries does it for sixteen at a time: what a
- * call costs is the draining of all CPUs (collapse-sweep.h), not the entry. */
-#define TOGETHER 16
 
 typedef struct {
     const MigrateSweepOptions *options;
@@ -67,11 +64,21 @@ sweep_thread(gpointer data)
     collapse_job_run(sweep->guest->extents, &sweep->pace,
                      collapse_kernel_seam(sweep->kernel), &sweep->progress,
                      &sweep->report->result);
+    if (sweep->options->all_mappers &&
+        sweep->report->result.end == COLLAPSE_END_COMPLETED) {
+        const MigrateMappers mappers = {.guest = sweep->guest,
+                                        .pace = &sweep->pace,
+                                        .stop = sweep->options->stop,
+                                        .progress = &sweep->progress};
+        sweep->report->mappers =
+            migrate_mappers_sweep(&mappers, &sweep->report->result);
+    }
     raise_flag(sweep->over);
     return NULL;
 }
 
-static bool line_is_shown;
+/* Either thread may have something to say. */
+static atomic_bool line_is_shown;
 
 static void
 hide_line(void)
@@ -96,8 +103,9 @@ show(Sweep *sweep)
     uint64_t huge = sweep->progress.huge;
     sweep->shown_ns = now;
     g_autofree char *text = g_strdup_printf(
-        "%" PRIu64 " of %" PRIu64 " MiB looked at, %" PRIu64 " MiB made huge",
-        done * 2, total * 2, huge * 2);
+        "%" PRIu64 " of %" PRIu64 " MiB looked at, %" PRIu64 " MiB made huge%s",
+        done * 2, total * 2, huge * 2,
+        sweep->progress.compacting ? "; compacting memory" : "");
     if (terminal) {
         fprintf(stderr, "\r\033[Kcollapse  %s", text);
         fflush(stderr);
@@ -133,174 +141,34 @@ wait_for_thread(Sweep *sweep)
     }
 }
 
-static void
-count_outcomes(GArray *extents, uint64_t by_outcome[COLLAPSE_OUTCOMES])
-{
-    memset(by_outcome, 0, COLLAPSE_OUTCOMES * sizeof by_outcome[0]);
-    for (guint i = 0; i < extents->len; i++) {
-        by_outcome[g_array_index(extents, CollapseExtent, i).outcome]++;
-    }
-}
-
-static bool
-is_private(const MigrateGuest *guest)
-{
-    for (guint i = 0; i < guest->areas->len; i++) {
-        if (g_array_index(guest->areas, CollapseArea, i).inode) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* The guest's extent behind OFFSET of the file that AREA maps, or NULL. */
-static const CollapseExtent *
-guest_extent(const MigrateGuest *guest, const CollapseArea *area,
-             uint64_t offset)
-{
-    uint64_t first = 0;
-    for (guint i = 0; i < guest->areas->len; i++) {
-        const CollapseArea *a = &g_array_index(guest->areas, CollapseArea, i);
-        if (a->inode == area->inode && a->dev_major == area->dev_major &&
-            a->dev_minor == area->dev_minor && offset >= a->offset &&
-            offset - a->offset < a->extents * EXTENT_BYTES) {
-            return &g_array_index(guest->extents, CollapseExtent,
-                                  first + (offset - a->offset) / EXTENT_BYTES);
-        }
-        first += a->extents;
-    }
-    return NULL;
-}
-
-/* Where the guest's extents are huge only entries are missing, the folio is
- * there; and making it took the small entries of all other processes away, so
- * that what they have mapped now says nothing. */
-static void
-want_mapped(GArray *extents, GArray *areas, const MigrateGuest *guest)
-{
-    for (guint i = 0; i < extents->len; i++) {
-        CollapseExtent *e = &g_array_index(extents, CollapseExtent, i);
-        const CollapseArea *a = &g_array_index(areas, CollapseArea, e->area);
-        const CollapseExtent *of_guest =
-            guest_extent(guest, a, a->offset + (e->hva - a->hva));
-        bool huge = of_guest && (of_guest->outcome == COLLAPSE_OUTCOME_DONE ||
-                                 of_guest->outcome == COLLAPSE_OUTCOME_ALREADY);
-        if (!huge) {
-            e->outcome = COLLAPSE_OUTCOME_EMPTY;
-        } else if (e->outcome == COLLAPSE_OUTCOME_EMPTY) {
-            e->outcome = (uint8_t)a->hindrance;
-        }
-    }
-}
-
-/* The areas of PID that map a file of the guest's RAM. */
-static GArray *
-mapper_areas(pid_t pid, const MigrateGuest *guest)
-{
-    g_autoptr(GArray) mappings = proc_maps_read(pid, true, NULL);
-    g_autoptr(GArray) ranges = g_array_new(false, false, sizeof(Range));
-    for (guint i = 0; mappings && i < mappings->len; i++) {
-        const ProcMapping *m = &g_array_index(mappings, ProcMapping, i);
-        for (guint j = 0; j < guest->areas->len; j++) {
-            const CollapseArea *a =
-                &g_array_index(guest->areas, CollapseArea, j);
-            if (a->inode && a->inode == m->inode &&
-                a->dev_major == m->dev_major && a->dev_minor == m->dev_minor) {
-                Range range = {.start = m->start, .bytes = m->end - m->start};
-                g_array_append_val(ranges, range);
-                break;
-            }
-        }
-    }
-    if (ranges->len == 0) {
-        return NULL;
-    }
-    CollapseFacts facts;
-    collapse_area_facts(pid, &facts);
-    return collapse_area_list(mappings, ranges, &facts);
-}
-
-static void
-sweep_mapper(Sweep *sweep, pid_t pid)
-{
-    MigrateSweepMapper mapper = {.pid = pid};
-    g_autofree char *path = g_strdup_printf("/proc/%d/comm", (int)pid);
-    g_autofree char *comm = NULL;
-    g_autoptr(GArray) areas = mapper_areas(pid, sweep->guest);
-    g_autoptr(GError) why = NULL;
-    if (!areas) {
-        return;
-    }
-    g_autoptr(GArray) extents = collapse_extents_look(pid, areas, &why);
-    g_autoptr(CollapseKernel) kernel =
-        extents ? collapse_kernel_open(pid, sweep->options->stop, &why) : NULL;
-    if (!kernel) {
-        g_warning("process %d maps the guest's RAM and could not be swept: %s",
-                  (int)pid, why->message);
-        return;
-    }
-    if (g_file_get_contents(path, &comm, NULL, NULL)) {
-        g_strlcpy(mapper.comm, g_strchomp(comm), sizeof mapper.comm);
-    }
-    want_mapped(extents, areas, sweep->guest);
-    CollapseJobOptions options = sweep->pace;
-    CollapseResult result;
-    options.together = TOGETHER;
-    options.prefault = false; /* nothing is copied */
-    collapse_job_run(extents, &options, collapse_kernel_seam(kernel), NULL,
-                     &result);
-    count_outcomes(extents, mapper.by_outcome);
-    mapper.extents =
-        extents->len - mapper.by_outcome[COLLAPSE_OUTCOME_EMPTY];
-    mapper.huge = mapper.by_outcome[COLLAPSE_OUTCOME_DONE] +
-                  mapper.by_outcome[COLLAPSE_OUTCOME_ALREADY];
-    g_array_append_val(sweep->report->mappers, mapper);
-}
-
-static void
-sweep_mappers(Sweep *sweep)
-{
-    g_autoptr(GArray) pids = g_array_new(false, false, sizeof(pid_t));
-    for (guint i = 0; i < sweep->guest->areas->len; i++) {
-        const CollapseArea *a =
-            &g_array_index(sweep->guest->areas, CollapseArea, i);
-        if (!a->inode) {
-            continue;
-        }
-        g_autoptr(GArray) found = proc_maps_find_mappers(
-            a->dev_major, a->dev_minor, a->inode, sweep->guest->pid);
-        g_array_append_vals(pids, found->data, found->len);
-    }
-    sweep->report->mappers =
-        g_array_new(false, true, sizeof(MigrateSweepMapper));
-    for (guint i = 0; i < pids->len; i++) {
-        pid_t pid = g_array_index(pids, pid_t, i);
-        bool again = false;
-        for (guint j = 0; j < i; j++) {
-            again = again || g_array_index(pids, pid_t, j) == pid;
-        }
-        if (!again) {
-            sweep_mapper(sweep, pid);
-        }
-    }
-}
-
 static bool
 run_thread(Sweep *sweep, GError **error)
 {
-    sweep->kernel =
+    g_autoptr(CollapseKernel) kernel =
         collapse_kernel_open(sweep->guest->pid, sweep->options->stop, error);
-    if (!sweep->kernel) {
+    /* That was by number. */
+    if (!kernel || !migrate_guest_lives(sweep->guest, error)) {
         return false;
     }
+    sweep->kernel = kernel;
     log_set_before_line(hide_line);
     GThread *thread = g_thread_new("sweep", sweep_thread, sweep);
     wait_for_thread(sweep);
     g_thread_join(thread);
     hide_line();
     log_set_before_line(NULL);
-    collapse_kernel_close(sweep->kernel);
     return true;
+}
+
+static uint64_t
+growth_bytes(GArray *extents, CollapseOutcome outcome)
+{
+    uint64_t bytes = 0;
+    for (guint i = 0; i < extents->len; i++) {
+        const CollapseExtent *e = &g_array_index(extents, CollapseExtent, i);
+        bytes += e->outcome == outcome ? collapse_job_growth_bytes(e) : 0;
+    }
+    return bytes;
 }
 
 /* Coverage as it is now, or, if there is nothing left to look at, as it was
@@ -309,7 +177,9 @@ static void
 count_after(Sweep *sweep)
 {
     MigrateSweepReport *report = sweep->report;
-    count_outcomes(sweep->guest->extents, report->by_outcome);
+    collapse_job_count(sweep->guest->extents, report->by_outcome);
+    report->growth_bytes =
+        growth_bytes(sweep->guest->extents, COLLAPSE_OUTCOME_DONE);
     collapse_extents_count(sweep->guest->extents, sweep->guest->areas,
                            &report->after);
     if (report->result.end != COLLAPSE_END_GONE) {
@@ -322,7 +192,8 @@ count_after(Sweep *sweep)
             collapse_extents_count(now, sweep->guest->areas, &report->after);
         }
     }
-    if (report->by_outcome[COLLAPSE_OUTCOME_CGROUP]) {
+    if (report->by_outcome[COLLAPSE_OUTCOME_CGROUP] ||
+        report->by_outcome[COLLAPSE_OUTCOME_NO_ROOM]) {
         report->cgroup = proc_cgroup_read(sweep->guest->pid, "memory");
         if (!report->cgroup) {
             report->cgroup = proc_cgroup_read(sweep->guest->pid, "");
@@ -330,17 +201,35 @@ count_after(Sweep *sweep)
     }
 }
 
+static bool
+has_failed_mapper(const MigrateSweepReport *report)
+{
+    for (guint i = 0; report->mappers && i < report->mappers->len; i++) {
+        if (g_array_index(report->mappers, MigrateSweepMapper, i).error) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
 conclude(Sweep *sweep)
 {
     MigrateSweepReport *report = sweep->report;
     CollapseEnd end = report->result.end;
+    const char *words = collapse_result_words(&report->result);
     report->how = collapse_end_name(end);
-    report->words = g_strdup(collapse_end_words(end));
     if (sweep->moving && end == COLLAPSE_END_STOPPED) {
         report->how = "migrating";
-        g_free(report->words);
-        report->words = g_steal_pointer(&sweep->moving);
+        report->words = g_strdup(sweep->moving);
+    } else if (has_failed_mapper(report) &&
+               (end == COLLAPSE_END_COMPLETED ||
+                end == COLLAPSE_END_MAX_TIME)) {
+        report->how = "mapper-failed";
+        report->words = g_strdup_printf(
+            "%s, but not in every process that maps the guest's RAM", words);
+    } else {
+        report->words = g_strdup(words);
     }
     g_free(sweep->moving);
 }
@@ -354,7 +243,9 @@ sweep_guest(Sweep *sweep, GError **error)
     collapse_extents_count(sweep->guest->extents, sweep->guest->areas,
                            &sweep->report->before);
     if (sweep->options->dry_run) {
-        count_outcomes(sweep->guest->extents, sweep->report->by_outcome);
+        collapse_job_count(sweep->guest->extents, sweep->report->by_outcome);
+        sweep->report->growth_bytes =
+            growth_bytes(sweep->guest->extents, COLLAPSE_OUTCOME_WAITING);
         sweep->report->after = sweep->report->before;
         sweep->report->how = "dry-run";
         sweep->report->words = g_strdup("nothing was changed");
@@ -362,10 +253,6 @@ sweep_guest(Sweep *sweep, GError **error)
     }
     if (!run_thread(sweep, error)) {
         return false;
-    }
-    if (sweep->options->all_mappers && !is_private(sweep->guest) &&
-        sweep->report->result.end == COLLAPSE_END_COMPLETED) {
-        sweep_mappers(sweep);
     }
     count_after(sweep);
     conclude(sweep);
@@ -441,7 +328,7 @@ migrate_sweep_check(QmpClient *client, pid_t pid, GPtrArray *findings)
                              "huge pages cannot be counted: %s", why->message);
     } else {
         collapse_extents_count(guest.extents, guest.areas, &count);
-        count_outcomes(guest.extents, by_outcome);
+        collapse_job_count(guest.extents, by_outcome);
         migrate_findings_add(
             findings, MIGRATE_CHECK_OK, NULL,
             "of %" PRIu64 " MiB of RAM %" PRIu64 " MiB hold data, and %" PRIu64

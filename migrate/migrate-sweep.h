@@ -3,7 +3,8 @@
  * 'postlude collapse': find a running guest's RAM, wait for the end of its
  * migration if that is wanted, sweep it, watch meanwhile that it does not
  * leave, and say what came of it. The calls are made by one thread of their
- * own; everything else is on the main thread.
+ * own, to the guest and then to other mappers (migrate-mappers.h); everything
+ * else is on the main thread.
  */
 #pragma once
 
@@ -34,6 +35,7 @@ typedef struct {
 typedef struct {
     pid_t pid;
     char comm[17];
+    char *error;      /* why it could not be swept, or NULL */
     uint64_t extents; /* huge in the guest's own page tables, and here mapped */
     uint64_t huge;    /* of these, huge here at the end */
     uint64_t by_outcome[COLLAPSE_OUTCOMES];
@@ -42,14 +44,17 @@ typedef struct {
 typedef struct {
     pid_t pid;
     char *vm_name;     /* or NULL */
-    const char *how;   /* a CollapseEnd's name, "migrating" or "dry-run" */
+    const char *how;   /* a CollapseEnd's name, "migrating", "mapper-failed"
+                          or "dry-run" */
     char *words;       /* why it ended, for a person */
     bool fast;
     double duty;
     uint64_t waited_ns; /* for the migration */
     CollapseCount before, after;
     uint64_t by_outcome[COLLAPSE_OUTCOMES]; /* extents that hold data */
-    CollapseResult result;
+    uint64_t growth_bytes; /* by filling up what was filled in part; of a dry
+                              run: what that would be */
+    CollapseResult result; /* of the guest and of all mappers */
     GArray *mappers; /* MigrateSweepMapper, or NULL */
     char *cgroup;    /* of QEMU, if it was in the way */
 } MigrateSweepReport;

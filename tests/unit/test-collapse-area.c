@@ -168,9 +168,6 @@ each_hindrance(void)
         g_autoptr(GArray) areas =
             cut(cases[i].mapping, collapse_area_largest, &cases[i].facts);
         g_assert_cmpint(at(areas, 0)->hindrance, ==, cases[i].why);
-        bool guarded = cases[i].why == COLLAPSE_OUTCOME_USERFAULTFD ||
-                       cases[i].why == COLLAPSE_OUTCOME_NOHUGEPAGE;
-        g_assert_true(collapse_area_is_guarded(areas) == guarded);
     }
 }
 

@@ -19,8 +19,14 @@ typedef struct {
     unsigned asked[EXTENTS], together_max, compactions;
     bool may_compact;
     uint64_t now_ns, call_ns, rested_ns, prefault_ns;
-    unsigned prefaults;
+    unsigned prefaults, rests;
+    uint64_t taken_bytes; /* by extents that were not full */
     guint stop_after; /* calls; 0: never */
+    guint gone_after; /* the same: the process ends */
+    uint64_t compaction_ns, compacted_ns; /* how long it takes; its end */
+    guint unmapped_from;                  /* 0: all is mapped */
+    guint sparse_from;                    /* half filled; 0: all are full */
+    uint64_t margin_bytes;                /* 0: no limit */
     guint calls;
     CollapseOutcome meaning;
 } Script;
@@ -40,6 +46,9 @@ scripted_collapse(gpointer data, uint64_t hva, uint64_t n)
             result = s->errnum;
         }
     }
+    s->taken_bytes += s->sparse_from && hva / EXTENT_BYTES >= s->sparse_from
+                          ? EXTENT_BYTES / 2
+                          : 0;
     return result;
 }
 
@@ -64,7 +73,16 @@ scripted_compact(gpointer data)
 {
     Script *s = data;
     s->compactions++;
+    s->compacted_ns = s->now_ns + s->compaction_ns;
     return s->may_compact;
+}
+
+static bool
+scripted_is_compacting(gpointer data)
+{
+    const Script *s = data;
+    g_assert_true(s->may_compact);
+    return s->now_ns < s->compacted_ns;
 }
 
 static uint64_t
@@ -73,21 +91,45 @@ scripted_now(gpointer data)
     return ((Script *)data)->now_ns;
 }
 
-static bool
+/* The end of the process ends a rest; time goes on between two of them. */
+static CollapseRest
 scripted_rest(gpointer data, uint64_t ns)
 {
     Script *s = data;
-    s->now_ns += ns;
+    bool gone = s->gone_after && s->calls >= s->gone_after;
+    s->now_ns += gone ? 1 : ns;
     s->rested_ns += ns;
-    return s->stop_after == 0 || s->calls < s->stop_after;
+    s->rests++;
+    if (s->stop_after && s->calls >= s->stop_after) {
+        return COLLAPSE_REST_STOP;
+    }
+    return gone ? COLLAPSE_REST_GONE : COLLAPSE_REST_OVER;
+}
+
+static bool
+scripted_is_mapped(gpointer data, uint64_t hva)
+{
+    const Script *s = data;
+    return s->unmapped_from == 0 || hva / EXTENT_BYTES < s->unmapped_from;
+}
+
+/* Each extent that is made huge takes its part. */
+static uint64_t
+scripted_margin_bytes(gpointer data)
+{
+    const Script *s = data;
+    return s->margin_bytes ? s->margin_bytes - s->taken_bytes : UINT64_MAX;
 }
 
 static GArray *
-full_extents(void)
+some_extents(const Script *s)
 {
     GArray *extents = g_array_new(false, true, sizeof(CollapseExtent));
     for (guint i = 0; i < EXTENTS; i++) {
         CollapseExtent e = {.hva = i * EXTENT_BYTES, .pages = 512};
+        if (s->sparse_from && i >= s->sparse_from) {
+            e.pages = 256;
+        }
         g_array_append_val(extents, e);
     }
     return extents;
@@ -111,9 +153,12 @@ run_with(Script *s, const CollapseJobOptions *options, CollapseResult *result)
                                .classify = scripted_classify,
                                .compact = scripted_compact,
                                .now_ns = scripted_now,
+                               .is_compacting = scripted_is_compacting,
                                .rest = scripted_rest,
+                               .is_mapped = scripted_is_mapped,
+                               .margin_bytes = scripted_margin_bytes,
                                .data = s};
-    GArray *extents = full_extents();
+    GArray *extents = some_extents(s);
     CollapseProgress progress = {0};
     s->now_ns = 1;
     s->call_ns = s->call_ns ? s->call_ns : MS;
@@ -204,8 +249,20 @@ enomem_compacts_once_and_goes_on(void)
     g_assert_true(result.compacted);
 }
 
-/* A machine without one free huge page: it ends, in bounded time, and says so
- * of every extent that it could not help. */
+/* Every extent that was tried says so, and the others that they were not. */
+static void
+expect_said(const Script *s, GArray *extents, CollapseOutcome outcome)
+{
+    for (guint i = s->from; i < s->to; i++) {
+        const CollapseExtent *e = &g_array_index(extents, CollapseExtent, i);
+        g_assert_cmpuint(e->errnum, ==, s->asked[i] ? s->errnum : 0);
+        g_assert_cmpuint(e->outcome, ==,
+                         s->asked[i] ? outcome : COLLAPSE_OUTCOME_WAITING);
+    }
+    g_assert_cmpuint(count(extents, outcome), >, 0);
+}
+
+/* A machine without one free huge page: it ends in bounded time. */
 static void
 enomem_gives_up(void)
 {
@@ -216,10 +273,61 @@ enomem_gives_up(void)
     g_autoptr(GArray) extents = run(&s, &result);
     g_assert_cmpint(result.end, ==, COLLAPSE_END_NO_MEMORY);
     g_assert_cmpuint(count(extents, COLLAPSE_OUTCOME_DONE), ==, 5);
-    g_assert_cmpuint(count(extents, COLLAPSE_OUTCOME_NO_MEMORY), ==,
-                     EXTENTS - 5);
+    expect_said(&s, extents, COLLAPSE_OUTCOME_NO_MEMORY);
     g_assert_cmpuint(result.elapsed_ns, <, 40000 * MS);
-    g_assert_nonnull(strstr(collapse_end_words(result.end), "compact"));
+    g_assert_nonnull(strstr(collapse_result_words(&result), "compact"));
+}
+
+/* On a large host it takes minutes, in which nothing is tried and no time for
+ * "no memory" runs out; but it can be stopped, and there is an end to it. */
+static void
+compaction_that_takes_its_time(void)
+{
+    Script s = {.errnum = ENOMEM, .to = 10, .times = 1, .may_compact = true,
+                .compaction_ns = 100000 * MS};
+    CollapseJobOptions options;
+    CollapseResult result;
+    g_autoptr(GArray) all = run(&s, &result);
+    g_assert_cmpint(result.end, ==, COLLAPSE_END_COMPLETED);
+    g_assert_cmpuint(count(all, COLLAPSE_OUTCOME_DONE), ==, EXTENTS);
+    g_assert_cmpuint(result.elapsed_ns, >, 100000 * MS);
+
+    Script stopped = {.errnum = ENOMEM, .to = 10, .times = 1, .stop_after = 1,
+                      .may_compact = true, .compaction_ns = 100000 * MS};
+    g_autoptr(GArray) some = run(&stopped, &result);
+    g_assert_cmpint(result.end, ==, COLLAPSE_END_STOPPED);
+    g_assert_cmpuint(result.elapsed_ns, <, 1000 * MS);
+
+    Script limited = {.errnum = ENOMEM, .to = 10, .times = 1,
+                      .may_compact = true, .compaction_ns = 100000 * MS};
+    collapse_job_options_init(&options, false);
+    options.max_ns = 3000 * MS;
+    g_autoptr(GArray) few = run_with(&limited, &options, &result);
+    g_assert_cmpint(result.end, ==, COLLAPSE_END_MAX_TIME);
+    g_assert_cmpuint(result.elapsed_ns, <, 3200 * MS);
+
+    Script endless = {.errnum = ENOMEM, .to = EXTENTS, .times = 1000000,
+                      .may_compact = true, .compaction_ns = UINT64_MAX / 2,
+                      .meaning = COLLAPSE_OUTCOME_NO_MEMORY};
+    g_autoptr(GArray) none = run(&endless, &result);
+    g_assert_cmpint(result.end, ==, COLLAPSE_END_NO_MEMORY);
+    g_assert_cmpuint(endless.compactions, ==, 1);
+}
+
+/* Memory that was unplugged is no lack of memory. */
+static void
+enomem_of_what_is_not_mapped(void)
+{
+    Script s = {.errnum = ENOMEM, .from = 30, .to = EXTENTS, .times = 1000000,
+                .may_compact = true, .unmapped_from = 30};
+    CollapseResult result;
+    g_autoptr(GArray) extents = run(&s, &result);
+    g_assert_cmpint(result.end, ==, COLLAPSE_END_COMPLETED);
+    g_assert_cmpuint(count(extents, COLLAPSE_OUTCOME_DONE), ==, 30);
+    g_assert_cmpuint(count(extents, COLLAPSE_OUTCOME_UNMAPPED), ==,
+                     EXTENTS - 30);
+    g_assert_cmpuint(s.asked[30], ==, 1);
+    g_assert_cmpuint(s.compactions, ==, 0);
 }
 
 /* Calls that fail at once: all tries are over before the time is. It makes no
@@ -232,6 +340,7 @@ enomem_of_a_small_guest(void)
     CollapseResult result;
     g_autoptr(GArray) all = run(&s, &result);
     g_assert_cmpint(result.end, ==, COLLAPSE_END_NO_MEMORY);
+    g_assert_null(strstr(collapse_result_words(&result), "compact"));
     g_assert_cmpuint(result.elapsed_ns, <, 10000 * MS);
     g_assert_cmpuint(count(all, COLLAPSE_OUTCOME_NO_MEMORY), ==, EXTENTS);
 }
@@ -272,8 +381,34 @@ a_full_cgroup_is_not_squeezed(void)
     g_assert_cmpint(result.end, ==, COLLAPSE_END_CGROUP);
     g_assert_cmpuint(collapse_errors_total(&result.errors), ==, 4);
     g_assert_cmpuint(count(extents, COLLAPSE_OUTCOME_DONE), ==, 10);
-    g_assert_cmpuint(count(extents, COLLAPSE_OUTCOME_CGROUP), ==,
-                     EXTENTS - 10);
+    g_assert_cmpuint(count(extents, COLLAPSE_OUTCOME_CGROUP), ==, 4);
+    expect_said(&s, extents, COLLAPSE_OUTCOME_CGROUP);
+}
+
+/* There is room for five more, each half filled; what is full needs none. */
+static void
+growth_leaves_something(void)
+{
+    Script s = {.sparse_from = 20};
+    CollapseJobOptions options;
+    CollapseResult result;
+    collapse_job_options_init(&options, false);
+    s.margin_bytes = options.keep_bytes + 5 * EXTENT_BYTES / 2;
+    g_autoptr(GArray) extents = run_with(&s, &options, &result);
+    g_assert_cmpint(result.end, ==, COLLAPSE_END_COMPLETED);
+    g_assert_cmpuint(result.calls, ==, 25);
+    g_assert_cmpuint(count(extents, COLLAPSE_OUTCOME_DONE), ==, 25);
+    g_assert_cmpuint(count(extents, COLLAPSE_OUTCOME_NO_ROOM), ==, 15);
+    g_assert_cmpuint(collapse_job_growth_bytes(
+                         &g_array_index(extents, CollapseExtent, 20)), ==,
+                     EXTENT_BYTES / 2);
+    g_assert_cmpuint(collapse_job_growth_bytes(
+                         &g_array_index(extents, CollapseExtent, 0)), ==, 0);
+    /* Another process's page tables take nothing. */
+    Script mapper = {.sparse_from = 20, .margin_bytes = 1};
+    options.entries_only = true;
+    g_autoptr(GArray) all = run_with(&mapper, &options, &result);
+    g_assert_cmpuint(count(all, COLLAPSE_OUTCOME_DONE), ==, EXTENTS);
 }
 
 static void
@@ -299,6 +434,21 @@ a_guest_that_ends(void)
     g_assert_cmpuint(count(extents, COLLAPSE_OUTCOME_DONE), ==, 7);
     g_assert_cmpuint(count(extents, COLLAPSE_OUTCOME_GONE), ==, EXTENTS - 7);
     g_assert_cmpuint(result.calls, ==, 8);
+}
+
+/* It ends while an extent waits for its second try: nobody waits on. */
+static void
+a_guest_that_ends_between_two_tries(void)
+{
+    Script s = {.errnum = EAGAIN, .from = 0, .to = EXTENTS, .times = 1000,
+                .gone_after = EXTENTS};
+    CollapseJobOptions options;
+    CollapseResult result;
+    collapse_job_options_init(&options, true);
+    g_autoptr(GArray) extents = run_with(&s, &options, &result);
+    g_assert_cmpint(result.end, ==, COLLAPSE_END_GONE);
+    g_assert_cmpuint(count(extents, COLLAPSE_OUTCOME_GONE), ==, EXTENTS);
+    g_assert_cmpuint(s.rests, ==, EXTENTS + 1); /* one before the first */
 }
 
 static void
@@ -330,6 +480,7 @@ time_is_up(void)
     options.pace.duty = 1;
     g_autoptr(GArray) more = run_with(&pinned, &options, &result);
     g_assert_cmpint(result.end, ==, COLLAPSE_END_MAX_TIME);
+    expect_said(&pinned, more, COLLAPSE_OUTCOME_PINNED);
     g_assert_cmpuint(result.elapsed_ns, <, 3010 * MS);
 }
 
@@ -393,9 +544,15 @@ main(int argc, char **argv)
                     enomem_of_one_that_is_left_behind);
     g_test_add_func("/collapse-job/enomem/not-allowed",
                     compaction_that_is_not_allowed);
+    g_test_add_func("/collapse-job/enomem/unmapped",
+                    enomem_of_what_is_not_mapped);
+    g_test_add_func("/collapse-job/compaction", compaction_that_takes_its_time);
+    g_test_add_func("/collapse-job/growth", growth_leaves_something);
     g_test_add_func("/collapse-job/ebusy", a_full_cgroup_is_not_squeezed);
     g_test_add_func("/collapse-job/einval", einval_is_no_reason_to_stop);
     g_test_add_func("/collapse-job/esrch", a_guest_that_ends);
+    g_test_add_func("/collapse-job/esrch/between-tries",
+                    a_guest_that_ends_between_two_tries);
     g_test_add_func("/collapse-job/stop", a_stop_is_heard_at_once);
     g_test_add_func("/collapse-job/max-time", time_is_up);
     g_test_add_func("/collapse-job/together", together);

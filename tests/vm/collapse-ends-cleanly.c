@@ -200,7 +200,9 @@ test_dry_run(void)
 {
     static const char *const dry[] = {"--dry-run", NULL};
     static const char *const words[] = {"nothing was changed", "to do ",
-                                        "at a duty of 10%", NULL};
+                                        "at a duty of 10%",
+                                        "growth      the guest would take ",
+                                        NULL};
     g_autoptr(VmQemu) vm = start_small();
     if (!vm) {
         return;

@@ -3,7 +3,8 @@
  * A guest whose memory cgroup is full: a huge page has to be charged before the
  * small ones it replaces are given back. The sweep tries often enough to be
  * sure, ends with the cgroup's name and the remedy, and the guest goes on; with
- * more room the next sweep makes all of it huge.
+ * a little room the next one leaves alone what would make the guest larger, and
+ * with more it makes all of it huge.
  */
 #include <string.h>
 
@@ -20,7 +21,9 @@
 #define MOVE_MS 60000
 /* QEMU itself needs a page now and then. */
 #define LEEWAY_BYTES (EXTENT_BYTES / 2)
-#define ROOM_BYTES (UINT64_C(64) << 20)
+/* Enough for copies, not for what makes the guest larger; and for both. */
+#define COPIES_BYTES (UINT64_C(32) << 20)
+#define ROOM_BYTES (UINT64_C(128) << 20)
 /* What is given up after (collapse-job.c); and what the page cache of the
  * cgroup can yield to the first few. */
 #define REFUSALS 4
@@ -94,6 +97,20 @@ expect_few_calls(VmQemu *vm)
     g_assert_cmpfloat(calls, <=, REFUSALS + LUCKY);
 }
 
+/* The guest's first MiB, among others, are filled in part. */
+static void
+expect_no_growth(VmQemu *vm)
+{
+    static const char *const json[] = {"--fast", "--json", NULL};
+    g_autoptr(VmTool) tool = vm_sweep_start(vm, json);
+    vm_sweep_expect(tool, 0, (const char *const[]){"\"completed\"", NULL});
+    g_autoptr(JsonNode) report = vm_sweep_report(tool);
+    g_assert_cmpfloat(vm_expect_number(report, "$.extents.collapsed"), >=, 1);
+    g_assert_cmpfloat(vm_expect_number(report, "$.extents['no-room']"), >=, 1);
+    g_assert_cmpfloat(vm_expect_number(report, "$.growth_bytes"), ==, 0);
+    vm_expect_beats(vm);
+}
+
 static void
 expect_all(VmQemu *vm)
 {
@@ -131,6 +148,8 @@ test_shared(void)
     limit_to(&cgroup, LEEWAY_BYTES);
     expect_refusal(vm);
     expect_few_calls(vm);
+    limit_to(&cgroup, COPIES_BYTES);
+    expect_no_growth(vm);
     limit_to(&cgroup, ROOM_BYTES);
     expect_all(vm);
     vm_expect_beats(vm);

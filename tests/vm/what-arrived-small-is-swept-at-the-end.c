@@ -138,6 +138,23 @@ test_stopped(void)
     g_error("the sweep could never be stopped in time");
 }
 
+/* Within the first rest: the helper knows without another try. */
+static void
+test_guest_ends(void)
+{
+    g_autoptr(VmTool) send = NULL;
+    g_autoptr(VmTool) receive = NULL;
+    g_autoptr(VmPair) pair = start(&send, &receive);
+    if (!pair) {
+        return;
+    }
+    vm_expect_says(receive, "sweeping");
+    vm_child_kill(vm_qemu_child(pair->destination), SIGKILL);
+    vm_expect_says(receive,
+                   "the guest has ended; all of its memory had arrived");
+    vm_expect_end(send, GO_MS, 0, "");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -145,5 +162,6 @@ main(int argc, char **argv)
     g_setenv("POSTLUDE_DEBUG", "1", true);
     g_test_add_func("/arrived-small/swept", test_swept);
     g_test_add_func("/arrived-small/a-signal-ends-it", test_stopped);
+    g_test_add_func("/arrived-small/the-guest-ends", test_guest_ends);
     return g_test_run();
 }
