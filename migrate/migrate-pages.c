@@ -111,8 +111,8 @@ migrate_pages_new_in(const MigrateRam *ram, uint8_t **laid, int uffd,
     int failed = posix_fallocate(memory, 0, (off_t)room_for(ram));
     if (failed) {
         error_set_errno(error, failed,
-                        "%" G_GUINT64_FORMAT " KiB for the page states, in the "
-                        "run-time directory if there is one",
+                        "no %" G_GUINT64_FORMAT " KiB for the state of each "
+                        "page; make room in the run-time directory (/run)",
                         room_for(ram) / 1024 + 1);
         return NULL;
     }
