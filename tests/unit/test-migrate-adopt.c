@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -175,6 +176,31 @@ of_another_guest(void)
     left_clear(&l);
 }
 
+/* All of it before the guest depends on it, or nothing: see map_states(). */
+static void
+room_is_taken_at_once(void)
+{
+    Left l;
+    struct stat st;
+    g_autoptr(GError) error = NULL;
+    left_init(&l);
+    autofd roomy = memfd_create("roomy", MFD_CLOEXEC);
+    autofd full = memfd_create("full", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    uint8_t *laid[] = {g_malloc0(3)};
+    g_autoptr(MigratePages) pages =
+        migrate_pages_new_in(l.ram, laid, -1, roomy, &l.alarm, &error);
+    g_assert_no_error(error);
+    g_assert_no_errno(fstat(roomy, &st));
+    g_assert_cmpint(st.st_blocks * 512, >=, PAGES + 3);
+
+    g_assert_no_errno(fcntl(full, F_ADD_SEALS, F_SEAL_GROW));
+    g_assert_null(
+        migrate_pages_new_in(l.ram, laid, -1, full, &l.alarm, &error));
+    g_assert_nonnull(strstr(error->message, "make room"));
+    g_clear_pointer(&pages, migrate_pages_free);
+    left_clear(&l);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -183,5 +209,6 @@ main(int argc, char **argv)
     g_test_add_func("/adopt/wishes", wishes);
     g_test_add_func("/adopt/complete-extents", complete_extents);
     g_test_add_func("/adopt/of-another-guest", of_another_guest);
+    g_test_add_func("/adopt/room", room_is_taken_at_once);
     return g_test_run();
 }
