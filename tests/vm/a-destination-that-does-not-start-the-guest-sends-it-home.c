@@ -13,7 +13,7 @@
 
 #include "base/fd.h"
 #include "tests/support/vm-expect.h"
-#include "tests/support/vm-proxy.h"
+#include "tests/support/vm-passage.h"
 
 #define DISK_BYTES (1 << 20)
 /* QEMU says by read locks on these bytes of an image what it does with it and
@@ -27,14 +27,6 @@ typedef struct {
     VmTool *send, *receive;
 } Scene;
 
-static void
-delay(Scene *s, const char *order)
-{
-    g_autoptr(GError) error = NULL;
-    vm_proxy_order(s->proxy, order, NULL, &error);
-    g_assert_no_error(error);
-}
-
 /* RUN arrives seconds after the source has said it; what comes before the
  * switchover need not take so long. */
 static Scene
@@ -43,13 +35,13 @@ begin(VmPair *pair)
     g_autoptr(GError) error = NULL;
     Scene s = {.proxy = vm_proxy_start_before(pair->port, 1, &error)};
     g_assert_no_error(error);
-    delay(&s, "delay control to-destination 500");
+    vm_passage_order(s.proxy, "delay control to-destination 500");
     s.send = vm_expect_send(pair, NULL);
     s.receive = vm_pair_receive_from(pair, vm_proxy_address(s.proxy), NULL,
                                      &error);
     g_assert_no_error(error);
     vm_expect_says(s.send, "stage switchover");
-    delay(&s, "delay control to-destination 4000");
+    vm_passage_order(s.proxy, "delay control to-destination 4000");
     vm_expect_says(s.send, "QEMU: MIGRATION completed");
     vm_expect_says(s.receive, "QEMU: MIGRATION completed");
     return s;

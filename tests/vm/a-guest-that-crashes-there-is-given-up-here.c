@@ -11,7 +11,7 @@
 
 #include "qmp/qmp-qemu.h"
 #include "tests/support/vm-expect.h"
-#include "tests/support/vm-proxy.h"
+#include "tests/support/vm-passage.h"
 
 static VmTool *
 give_up(VmQemu *source)
@@ -40,34 +40,22 @@ expect_let_go(VmPair *pair)
 static void
 test_crash(void)
 {
-    g_autoptr(GError) error = NULL;
-    g_autoptr(VmPair) pair = vm_expect_pair(64);
-    if (!pair) {
+    g_auto(VmPassage) p = {0};
+    if (!vm_passage_start(&p, "throttle all to-destination 200000")) {
         return;
     }
-    g_autoptr(VmProxy) proxy = vm_proxy_start_before(pair->port, 1, &error);
-    g_assert_no_error(error);
-    vm_proxy_order(proxy, "throttle all to-destination 200000", NULL, &error);
-    g_assert_no_error(error);
-    g_autoptr(VmTool) send = vm_expect_send(pair, NULL);
-    g_autoptr(VmTool) receive = vm_pair_receive_from(
-        pair, vm_proxy_address(proxy), NULL, &error);
-    g_assert_no_error(error);
-    vm_expect_says(receive, "stage postcopy");
-    vm_expect_says(send, "peer: RUNNING");
-    vm_child_kill(vm_qemu_child(pair->destination), SIGKILL);
-    vm_expect_end(receive, 60000, 3,
+    vm_child_kill(vm_qemu_child(p.pair->destination), SIGKILL);
+    vm_expect_end(p.receive, 60000, 3,
                   "the guest ended here before all of its memory had arrived");
 
-    vm_child_kill(vm_tool_child(send), SIGTERM);
-    vm_expect_says(send, "not stopping");
-    g_autoptr(VmTool) too_early = give_up(pair->source);
-    vm_expect_end(too_early, 20000, 1, "end it first (kill -9)");
-    vm_child_kill(vm_tool_child(send), SIGKILL);
-    vm_child_wait(vm_tool_child(send), 10000, NULL);
-    g_autoptr(VmTool) gives_up = give_up(pair->source);
-    vm_expect_end(gives_up, 20000, 0, "");
-    expect_let_go(pair);
+    vm_child_kill(vm_tool_child(p.send), SIGTERM);
+    vm_expect_says(p.send, "not stopping");
+    g_autoptr(VmTool) too_early = give_up(p.pair->source);
+    vm_expect_end(too_early, 60000, 1, "end it first (kill -9)");
+    vm_passage_kill(p.send);
+    g_autoptr(VmTool) gives_up = give_up(p.pair->source);
+    vm_expect_end(gives_up, 60000, 0, "");
+    expect_let_go(p.pair);
 }
 
 int

@@ -10,15 +10,7 @@
 #include <string.h>
 
 #include "tests/support/vm-expect.h"
-#include "tests/support/vm-proxy.h"
-
-static void
-give(VmProxy *proxy, const char *order)
-{
-    g_autoptr(GError) error = NULL;
-    vm_proxy_order(proxy, order, NULL, &error);
-    g_assert_no_error(error);
-}
+#include "tests/support/vm-passage.h"
 
 /* To meet the moment itself is luck; the record of that moment is the one that
  * is left with one word changed. */
@@ -54,34 +46,23 @@ resume(VmQemu *vm)
 static void
 test_killed(void)
 {
-    g_autoptr(GError) error = NULL;
-    g_autoptr(VmPair) pair = vm_expect_pair(64);
-    if (!pair) {
+    g_auto(VmPassage) p = {0};
+    if (!vm_passage_start(&p, "throttle all to-destination 200000")) {
         return;
     }
-    g_autoptr(VmProxy) proxy = vm_proxy_start_before(pair->port, 1, &error);
-    g_assert_no_error(error);
-    give(proxy, "throttle all to-destination 200000");
-    g_autoptr(VmTool) send = vm_expect_send(pair, NULL);
-    g_autoptr(VmTool) first = vm_pair_receive_from(
-        pair, vm_proxy_address(proxy), NULL, &error);
-    g_assert_no_error(error);
-    vm_expect_says(first, "stage postcopy");
-    vm_expect_says(send, "peer: RUNNING");
-    give(proxy, "refuse 600000");
-    give(proxy, "cut rst all");
-    vm_child_kill(vm_tool_child(first), SIGKILL);
-    vm_child_wait(vm_tool_child(first), 10000, NULL);
-    forget_commit(pair->destination);
+    vm_passage_order(p.proxy, "refuse 600000");
+    vm_passage_order(p.proxy, "cut rst all");
+    vm_passage_kill(p.receive);
+    forget_commit(p.pair->destination);
 
-    g_autoptr(VmTool) second = resume(pair->destination);
+    g_autoptr(VmTool) second = resume(p.pair->destination);
     vm_expect_says(second, "dialling the source");
     vm_child_kill(vm_tool_child(second), SIGTERM);
     vm_expect_says(second, "not stopping");
-    give(proxy, "heal");
+    vm_passage_order(p.proxy, "heal");
     vm_expect_end(second, 60000, 0, "");
-    vm_expect_end(send, 60000, 0, "");
-    vm_expect_arrived(pair);
+    vm_expect_end(p.send, 60000, 0, "");
+    vm_expect_arrived(p.pair);
 }
 
 int

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "tests/support/vm-expect.h"
-#include "tests/support/vm-proxy.h"
+#include "tests/support/vm-passage.h"
 
 static uint64_t
 lines_of(VmQemu *vm)
@@ -40,56 +40,47 @@ assert_waits(VmQemu *vm)
 
 /* Much of the memory has not arrived. */
 static void
-lose_source(VmPair *pair, VmProxy *proxy, VmTool *send)
+lose_source(const VmPassage *p)
+{
+    vm_passage_kill(p->send);
+    vm_child_kill(vm_qemu_child(p->pair->source), SIGKILL);
+    vm_child_wait(vm_qemu_child(p->pair->source), 60000, NULL);
+    g_assert_cmpuint(vm_child_kill_orphans("keep"), ==, 1);
+    vm_passage_order(p->proxy, "cut rst all");
+}
+
+static void
+give_up(VmQemu *vm)
 {
     g_autoptr(GError) error = NULL;
-    vm_child_kill(vm_tool_child(send), SIGKILL);
-    vm_child_wait(vm_tool_child(send), 60000, NULL);
-    vm_child_kill(vm_qemu_child(pair->source), SIGKILL);
-    vm_child_wait(vm_qemu_child(pair->source), 60000, NULL);
-    g_assert_cmpuint(vm_child_kill_orphans("keep"), ==, 1);
-    vm_proxy_order(proxy, "cut rst all", NULL, &error);
+    const char *args[] = {"--give-up", "--qmp", vm_qemu_tool_socket(vm), NULL};
+    g_autoptr(VmTool) tool = vm_tool_start("receive", args, false, &error);
     g_assert_no_error(error);
+    vm_expect_end(tool, 60000, 0, "");
+    g_assert_true(vm_child_wait(vm_qemu_child(vm), 60000, NULL));
 }
 
 static void
 test_gone(gconstpointer kill_receiver)
 {
-    g_autoptr(GError) error = NULL;
-    g_autoptr(VmPair) pair = vm_expect_pair(64);
-    if (!pair) {
+    g_auto(VmPassage) p = {0};
+    if (!vm_passage_start(&p, "throttle all to-destination 200000")) {
         return;
     }
-    g_autoptr(VmProxy) proxy = vm_proxy_start_before(pair->port, 1, &error);
-    g_assert_no_error(error);
-    vm_proxy_order(proxy, "throttle all to-destination 200000", NULL, &error);
-    g_assert_no_error(error);
-    g_autoptr(VmTool) send = vm_expect_send(pair, NULL);
-    g_autoptr(VmTool) receive = vm_pair_receive_from(
-        pair, vm_proxy_address(proxy), NULL, &error);
-    g_assert_no_error(error);
-    vm_expect_says(receive, "stage postcopy");
-    vm_expect_says(send, "peer: RUNNING");
-    lose_source(pair, proxy, send);
-    assert_waits(pair->destination);
-    g_assert_false(vm_child_has_ended(vm_tool_child(receive), NULL));
-    vm_expect_status(receive, "CONNECTION LOST");
+    lose_source(&p);
+    assert_waits(p.pair->destination);
+    g_assert_false(vm_child_has_ended(vm_tool_child(p.receive), NULL));
+    vm_expect_status(p.receive, "CONNECTION LOST");
     if (kill_receiver) {
-        vm_child_kill(vm_tool_child(receive), SIGKILL);
-        vm_child_wait(vm_tool_child(receive), 60000, NULL);
-        assert_waits(pair->destination);
+        vm_passage_kill(p.receive);
+        assert_waits(p.pair->destination);
     }
-    const char *args[] = {"--give-up", "--qmp",
-                          vm_qemu_tool_socket(pair->destination), NULL};
-    g_autoptr(VmTool) give_up = vm_tool_start("receive", args, false, &error);
-    g_assert_no_error(error);
-    vm_expect_end(give_up, 60000, 0, "");
-    g_assert_true(vm_child_wait(vm_qemu_child(pair->destination), 60000,
-                                NULL));
+    give_up(p.pair->destination);
     if (!kill_receiver) {
-        vm_expect_end(receive, 60000, 3, "");
+        vm_expect_end(p.receive, 60000, 3, "");
     }
-    g_autofree char *journal = vm_expect_journal(pair->destination, "receive");
+    g_autofree char *journal =
+        vm_expect_journal(p.pair->destination, "receive");
     g_assert_null(journal);
 }
 

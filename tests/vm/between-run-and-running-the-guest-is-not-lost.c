@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 
 #include "tests/support/vm-expect.h"
-#include "tests/support/vm-proxy.h"
+#include "tests/support/vm-passage.h"
 
 typedef struct {
     const char *name;
@@ -64,14 +64,6 @@ take_over(const char *verb, VmQemu *vm, VmTool *dead)
 }
 
 static void
-give(VmProxy *proxy, const char *order)
-{
-    g_autoptr(GError) error = NULL;
-    vm_proxy_order(proxy, order, NULL, &error);
-    g_assert_no_error(error);
-}
-
-static void
 test_case(gconstpointer data)
 {
     const Case *c = data;
@@ -83,10 +75,10 @@ test_case(gconstpointer data)
     }
     g_autoptr(VmProxy) proxy = vm_proxy_start_before(pair->port, 1, &error);
     g_assert_no_error(error);
-    give(proxy, c->slow);
+    vm_passage_order(proxy, c->slow);
     /* Nobody has all of the memory before he is killed. */
-    give(proxy, "throttle bulk to-destination 1000000");
-    give(proxy, "throttle urgent to-destination 1000000");
+    vm_passage_order(proxy, "throttle bulk to-destination 1000000");
+    vm_passage_order(proxy, "throttle urgent to-destination 1000000");
     VmTool *send = vm_expect_send(pair, extra);
     VmTool *receive = vm_pair_receive_from(pair, vm_proxy_address(proxy),
                                            extra, &error);
@@ -95,7 +87,7 @@ test_case(gconstpointer data)
     /* RUN follows "completed" at once. */
     g_usleep(100000);
     if (c->order) {
-        give(proxy, c->order);
+        vm_passage_order(proxy, c->order);
     }
     if (c->kill_receiver) {
         receive = take_over("receive", pair->destination, receive);
@@ -103,7 +95,7 @@ test_case(gconstpointer data)
     if (c->kill_sender) {
         send = take_over("send", pair->source, send);
     }
-    give(proxy, "heal");
+    vm_passage_order(proxy, "heal");
     vm_expect_end(receive, 60000, 0, "");
     vm_expect_end(send, 60000, 0, "");
     vm_expect_arrived(pair);

@@ -9,7 +9,7 @@
 
 #include "tests/support/vm-expect.h"
 #include "tests/support/vm-native.h"
-#include "tests/support/vm-proxy.h"
+#include "tests/support/vm-passage.h"
 #include "tests/support/vm-sweep.h"
 
 #define END_MS 60000
@@ -126,10 +126,8 @@ expect_word(VmPair *pair, const char *monitor)
     g_autoptr(GError) error = NULL;
     g_autoptr(VmProxy) proxy = vm_proxy_start_before(pair->port, 1, &error);
     g_assert_no_error(error);
-    vm_proxy_order(proxy, "throttle bulk to-destination 65536", NULL, &error);
-    g_assert_no_error(error);
-    vm_proxy_order(proxy, "throttle urgent to-destination 65536", NULL, &error);
-    g_assert_no_error(error);
+    vm_passage_order(proxy, "throttle bulk to-destination 65536");
+    vm_passage_order(proxy, "throttle urgent to-destination 65536");
     g_autoptr(VmTool) send = vm_expect_send(pair, patient);
     g_autoptr(VmTool) receive = vm_pair_receive_from(
         pair, vm_proxy_address(proxy), patient, &error);
@@ -146,8 +144,7 @@ expect_word(VmPair *pair, const char *monitor)
 
     g_autoptr(VmTool) other = sweep_by(monitor);
     vm_expect_says(other, "still guarded by a userfaultfd");
-    vm_proxy_order(proxy, "heal", NULL, &error);
-    g_assert_no_error(error);
+    vm_passage_order(proxy, "heal");
     g_autoptr(VmTool) heir = vm_expect_take_over(receive, "receive",
                                                  pair->destination, patient);
     vm_expect_arrives(pair, send, heir);

@@ -7,41 +7,24 @@
 #include <string.h>
 
 #include "tests/support/vm-expect.h"
-#include "tests/support/vm-proxy.h"
-
-static void
-order(VmProxy *proxy, const char *text)
-{
-    g_autoptr(GError) error = NULL;
-    vm_proxy_order(proxy, text, NULL, &error);
-    g_assert_no_error(error);
-}
+#include "tests/support/vm-passage.h"
 
 /* The connections live for 10 s without a word, so what is swallowed is the end
  * of the migration. */
 static void
 test_lost(gconstpointer data)
 {
-    g_autoptr(GError) error = NULL;
-    g_autoptr(VmPair) pair = vm_expect_pair(64);
-    if (!pair) {
+    g_auto(VmPassage) p = {0};
+    if (!vm_passage_start(&p, "throttle bulk to-destination 8000000")) {
         return;
     }
-    g_autoptr(VmProxy) proxy = vm_proxy_start_before(pair->port, 1, &error);
-    g_assert_no_error(error);
-    order(proxy, "throttle bulk to-destination 8000000");
-    g_autoptr(VmTool) send = vm_expect_send(pair, NULL);
-    g_autoptr(VmTool) receive = vm_pair_receive_from(
-        pair, vm_proxy_address(proxy), NULL, &error);
-    g_assert_no_error(error);
-    vm_expect_says(send, "peer: RUNNING");
-    order(proxy, data);
-    vm_expect_end(receive, 25000, 0, "");
-    vm_expect_end(send, 25000, 0, "");
-    g_autofree char *said = vm_tool_stderr(receive);
+    vm_passage_order(p.proxy, data);
+    vm_expect_end(p.receive, 25000, 0, "");
+    vm_expect_end(p.send, 25000, 0, "");
+    g_autofree char *said = vm_tool_stderr(p.receive);
     g_assert_null(strstr(said, "could not be told"));
     g_assert_nonnull(strstr(said, "peer: BYE"));
-    vm_expect_arrived(pair);
+    vm_expect_arrived(p.pair);
 }
 
 int

@@ -13,7 +13,7 @@
 #include "base/range.h"
 #include "tests/support/vm-expect.h"
 #include "tests/support/vm-linux.h"
-#include "tests/support/vm-proxy.h"
+#include "tests/support/vm-passage.h"
 
 #define MIB 256
 #define LEAST_MIB 192 /* what the balloon leaves to the guest */
@@ -42,14 +42,6 @@ start(VmQemuVersion version)
     vm_qemu_wait_serial(pair->source, "linux guest ready", PATIENCE_MS, &error);
     g_assert_no_error(error);
     return pair;
-}
-
-static void
-order(VmProxy *proxy, const char *what)
-{
-    g_autoptr(GError) error = NULL;
-    vm_proxy_order(proxy, what, NULL, &error);
-    g_assert_no_error(error);
 }
 
 static int64_t
@@ -179,7 +171,7 @@ test_discards(gconstpointer data)
     g_autoptr(VmProxy) proxy = vm_proxy_start_before(pair->port, 1, &error);
     g_assert_no_error(error);
     /* Next to nothing arrives but what the guest touches. */
-    order(proxy, "throttle bulk to-destination 100000");
+    vm_passage_order(proxy, "throttle bulk to-destination 100000");
     g_autoptr(VmTool) send = vm_expect_send(pair, NULL);
     g_autoptr(VmTool) receive = vm_pair_receive_from(
         pair, vm_proxy_address(proxy), NULL, &error);
@@ -187,7 +179,7 @@ test_discards(gconstpointer data)
     vm_expect_says(send, "peer: RUNNING");
     give_and_take(pair->destination);
     g_assert_false(vm_child_has_ended(vm_tool_child(receive), NULL));
-    order(proxy, "heal");
+    vm_passage_order(proxy, "heal");
     vm_expect_end(send, PATIENCE_MS, 0, "");
     vm_expect_end(receive, PATIENCE_MS, 0, "");
     expect_discards(pair, receive);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A guest on its way over a bad line: it runs on the destination, and most of
+ * its memory is still at the source. Whatever is not so ends the test. Needs
+ * POSTLUDE_DEBUG. Main thread only.
+ */
+#pragma once
+
+#include "tests/support/vm-pair.h"
+#include "tests/support/vm-proxy.h"
+
+typedef struct {
+    VmPair *pair;
+    VmProxy *proxy;
+    VmTool *send, *receive;
+} VmPassage;
+
+/* A guest of 64 MiB over a line that was given ORDER (fault-order.h), up to
+ * postcopy on both sides. False, and nothing to clear, on a host that cannot. */
+bool vm_passage_start(VmPassage *passage, const char *order);
+void vm_passage_clear(VmPassage *passage);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VmPassage, vm_passage_clear)
+
+/* Gives the line ORDER. */
+void vm_passage_order(VmProxy *proxy, const char *order);
+
+/* Ends TOOL with -9 and waits for that. */
+void vm_passage_kill(VmTool *tool);
