@@ -73,8 +73,9 @@ campaign_judge_free(CampaignJudge *judge)
 static bool
 bears(const char *path, pid_t pid)
 {
-    g_autofree char *mark = g_strdup_printf("-%d.", (int)pid);
-    return strstr(path, mark) != NULL;
+    g_autofree char *socket = g_strdup_printf("-%d.", (int)pid);
+    g_autofree char *archive = g_strdup_printf("-%d-", (int)pid);
+    return strstr(path, socket) || strstr(path, archive);
 }
 
 /* A helper's files carry the number of its QEMU or its own: those of others

@@ -20,19 +20,30 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/proc-life.h"
 
 #define MAX_CHILDREN 64
+#define MAX_LIVES 512
 #define MAX_PATHS 64
 #define MAX_PATH 256
+
+/* A process whose helpers keep files by its number and start: for longer than
+ * it lives. */
+typedef struct {
+    volatile pid_t pid; /* 0: free */
+    uint64_t started;
+} Life;
 
 struct VmChild {
     pid_t pid;
     int slot;
+    Life *life; /* or NULL */
     bool ended;
     int status;
 };
 
 static volatile pid_t children[MAX_CHILDREN];
+static Life lives[MAX_LIVES];
 static char paths[MAX_PATHS][MAX_PATH];
 static pid_t owner; /* a fork of the test must not clean up after it */
 static bool keep;
@@ -111,17 +122,23 @@ find_orphans(pid_t *orphans, unsigned most)
  * was a child of the test and is gone, nobody will ever take over. Names are
  * those of migrate/migrate-archive.h. */
 static void
-remove_run_files(pid_t pid)
+remove_run_files(Life *life)
 {
     static const char *const roles[] = {"send", "receive"};
-    static const char *const files[] = {"journal", "lock", "pages", "keeper",
-                                        "sock"};
-    char path[64];
-    for (size_t i = 0; i < G_N_ELEMENTS(roles) * G_N_ELEMENTS(files); i++) {
-        snprintf(path, sizeof path, "/run/postlude/%s-%d.%s", roles[i % 2],
-                 (int)pid, files[i / 2]);
+    static const char *const files[] = {"journal", "lock", "pages", "keeper"};
+    char path[96];
+    for (size_t r = 0; life->pid > 0 && r < G_N_ELEMENTS(roles); r++) {
+        for (size_t f = 0; f < G_N_ELEMENTS(files); f++) {
+            snprintf(path, sizeof path, "/run/postlude/%s-%d-%llu.%s",
+                     roles[r], (int)life->pid,
+                     (unsigned long long)life->started, files[f]);
+            unlink(path);
+        }
+        snprintf(path, sizeof path, "/run/postlude/%s-%d.sock", roles[r],
+                 (int)life->pid);
         unlink(path);
     }
+    life->pid = 0;
 }
 
 /* Async-signal-safe. "postlude VERB ..."; any process for NULL. */
@@ -156,7 +173,7 @@ vm_child_kill_orphans(const char *verb)
 }
 
 /* Async-signal-safe: kill, waitpid, access, rmdir, nanosleep, fork, execv; and
- * snprintf() of one number is, in glibc. */
+ * snprintf() of numbers is, in glibc. */
 static void
 clean_up(void)
 {
@@ -167,12 +184,14 @@ clean_up(void)
         if (children[i] > 0) {
             kill(children[i], SIGKILL);
             waitpid(children[i], NULL, 0);
-            remove_run_files(children[i]);
             children[i] = 0;
         }
     }
     if (adopting) {
         vm_child_kill_orphans(NULL);
+    }
+    for (int i = 0; i < MAX_LIVES; i++) {
+        remove_run_files(&lives[i]);
     }
     for (int i = 0; i < MAX_PATHS && !keep; i++) {
         if (paths[i][0] && !remove_as_cgroup(paths[i])) {
@@ -200,6 +219,9 @@ prepare(void)
     /* In a fork of a test: what its parent has started is not its own. */
     for (int i = 0; i < MAX_CHILDREN; i++) {
         children[i] = 0;
+    }
+    for (int i = 0; i < MAX_LIVES; i++) {
+        lives[i].pid = 0;
     }
     memset(paths, 0, sizeof(paths));
     owner = getpid();
@@ -291,6 +313,20 @@ free_slot(void)
     return -1;
 }
 
+/* Whoever is one too many leaves its files to tests/support/left-behind.sh. */
+static Life *
+note_life(pid_t pid)
+{
+    for (int i = 0; i < MAX_LIVES; i++) {
+        if (lives[i].pid == 0 &&
+            proc_life_started(pid, &lives[i].started, NULL)) {
+            lives[i].pid = pid;
+            return &lives[i];
+        }
+    }
+    return NULL;
+}
+
 VmChild *
 vm_child_start(const VmChildOptions *options, GError **error)
 {
@@ -317,6 +353,7 @@ vm_child_start(const VmChildOptions *options, GError **error)
     VmChild *child = g_new0(VmChild, 1);
     child->pid = pid;
     child->slot = slot;
+    child->life = note_life(pid);
     return child;
 }
 
@@ -369,7 +406,9 @@ vm_child_free(VmChild *child)
     }
     vm_child_kill(child, SIGKILL);
     vm_child_wait(child, -1, NULL);
-    remove_run_files(child->pid);
+    if (child->life) {
+        remove_run_files(child->life);
+    }
     g_free(child);
 }
 
