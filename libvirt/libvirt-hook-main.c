@@ -25,6 +25,7 @@
 #include "base/fd.h"
 #include "libvirt/libvirt-hook.h"
 #include "libvirt/libvirt-leftover.h"
+#include "libvirt/libvirt-scope.h"
 #include "libvirt/libvirt-xml.h"
 
 static const char *
@@ -122,17 +123,10 @@ write_token(const char *token, GError **error)
     return g_steal_pointer(&path);
 }
 
-/* Without systemd nobody gives the background process a place of its own, and
- * whoever ends all that is in libvirtd's would end it too. It may fail. */
 static void
 leave_cgroup(gpointer unused)
 {
-    int fd = open("/sys/fs/cgroup/cgroup.procs", O_WRONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        ssize_t ignored = write(fd, "0", 1);
-        (void)ignored;
-        close(fd);
-    }
+    libvirt_scope_leave();
 }
 
 static const char *

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "libvirt/libvirt-prepare.h"
+#include "libvirt/libvirt-scope.h"
 
 /* The sender listens before the destination's QEMU is started: it is there, or
  * it will not come. libvirt blocks meanwhile. */
@@ -167,17 +168,15 @@ static void
 add_systemd(GPtrArray *command, const LibvirtHookPlan *plan, pid_t qemu)
 {
     bool receive = plan->action == LIBVIRT_HOOK_RECEIVE;
-    add(command, "systemd-run");
-    add(command, "--quiet");
-    add(command, "--collect");
-    add(command, receive ? "--scope" : "--no-block");
-    g_ptr_array_add(command,
-                    g_strdup_printf("--unit=postlude-%s-%d",
-                                    receive ? "receive" : "collapse",
-                                    (int)qemu));
-    g_ptr_array_add(command, g_strdup_printf("--description=Postlude: memory "
-                                             "of domain %s", plan->name));
-    add(command, "--");
+    g_autofree char *unit = g_strdup_printf(
+        "postlude-%s-%d", receive ? "receive" : "collapse", (int)qemu);
+    g_autofree char *what =
+        g_strdup_printf("Postlude: memory of domain %s", plan->name);
+    if (receive) {
+        libvirt_scope_add(command, unit, what);
+    } else {
+        libvirt_scope_add_service(command, unit, what);
+    }
 }
 
 static void

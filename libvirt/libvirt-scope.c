@@ -14,18 +14,31 @@ libvirt_scope_is_possible(void)
     return g_file_test("/run/systemd/system", G_FILE_TEST_IS_DIR);
 }
 
-void
-libvirt_scope_add(GPtrArray *command, const char *unit,
-                  const char *description)
+static void
+add(GPtrArray *command, const char *kind, const char *unit,
+    const char *description)
 {
-    static const char *const words[] = {"systemd-run", "--quiet", "--collect",
-                                        "--scope"};
+    const char *const words[] = {"systemd-run", "--quiet", "--collect", kind};
     for (unsigned i = 0; i < G_N_ELEMENTS(words); i++) {
         g_ptr_array_add(command, g_strdup(words[i]));
     }
     g_ptr_array_add(command, g_strdup_printf("--unit=%s", unit));
     g_ptr_array_add(command, g_strdup_printf("--description=%s", description));
     g_ptr_array_add(command, g_strdup("--"));
+}
+
+void
+libvirt_scope_add(GPtrArray *command, const char *unit,
+                  const char *description)
+{
+    add(command, "--scope", unit, description);
+}
+
+void
+libvirt_scope_add_service(GPtrArray *command, const char *unit,
+                          const char *description)
+{
+    add(command, "--no-block", unit, description);
 }
 
 /* Nothing here but system calls: between fork() and exec() of a process with

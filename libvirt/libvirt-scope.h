@@ -18,6 +18,11 @@ bool libvirt_scope_is_possible(void);
 void libvirt_scope_add(GPtrArray *command, const char *unit,
                        const char *description);
 
+/* The same with a service of its own, which systemd starts and nobody waits
+ * for. */
+void libvirt_scope_add_service(GPtrArray *command, const char *unit,
+                               const char *description);
+
 /* Without systemd, between fork() and exec(): this process leaves its cgroup,
  * if it may. */
 void libvirt_scope_leave(void);
