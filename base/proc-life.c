@@ -48,6 +48,14 @@ proc_life_started(pid_t pid, uint64_t *started, GError **error)
     return proc_life_parse(text, started, error);
 }
 
+/* That of a zombie is readable too: pidfd_open(2). */
+bool
+proc_life_has_ended(int pidfd, int wait_ms)
+{
+    struct pollfd p = {.fd = pidfd, .events = POLLIN};
+    return poll(&p, 1, wait_ms) > 0;
+}
+
 int
 proc_life_open(pid_t pid, uint64_t started, GError **error)
 {
@@ -55,8 +63,7 @@ proc_life_open(pid_t pid, uint64_t started, GError **error)
      * exchanged for another any more. */
     autofd pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     uint64_t now = 0;
-    struct pollfd p = {.fd = pidfd, .events = POLLIN}; /* a zombie's is */
-    if (pidfd < 0 || poll(&p, 1, 0) != 0 ||
+    if (pidfd < 0 || proc_life_has_ended(pidfd, 0) ||
         !proc_life_started(pid, &now, NULL) || now != started) {
         error_set(error, ERROR_VM_GONE, "process %d has ended", (int)pid);
         return -1;

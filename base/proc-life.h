@@ -17,6 +17,10 @@ bool proc_life_parse(const char *text, uint64_t *started, GError **error);
 /* When PID was started; VM_GONE if there is no such process. */
 bool proc_life_started(pid_t pid, uint64_t *started, GError **error);
 
+/* The process of PIDFD has ended, or does so within WAIT_MS; a signal to us may
+ * end the wait early. PIDFD -1 is no process, which does not end. */
+bool proc_life_has_ended(int pidfd, int wait_ms);
+
 /* A pidfd (close-on-exec) of PID if it is still the process that was started
  * at STARTED, else -1 with VM_GONE. */
 int proc_life_open(pid_t pid, uint64_t started, GError **error);

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/proc-life.h"
 #include "base/proc-maps.h"
 #include "collapse/collapse-compact.h"
 #include "collapse/collapse-compat.h"
@@ -111,8 +112,8 @@ static CollapseOutcome
 do_classify(gpointer data, uint64_t hva, int errnum)
 {
     CollapseKernel *kernel = data;
-    struct pollfd gone = {.fd = kernel->pidfd, .events = POLLIN};
-    if (errnum == ESRCH || poll(&gone, 1, 0) > 0 || !look(kernel)) {
+    if (errnum == ESRCH || proc_life_has_ended(kernel->pidfd, 0) ||
+        !look(kernel)) {
         return COLLAPSE_OUTCOME_GONE;
     }
     if (!holds(kernel->mappings, hva)) {

@@ -359,12 +359,12 @@ migrate_archive_orphans(void)
 static bool
 is_meant(const MigrateJournal *journal, const char *qmp_path)
 {
-    bool named = qmp_path &&
-                 g_strcmp0(qmp_path, journal->options.qmp_path) == 0;
-    bool of_use =
-        journal->options.role == MIGRATE_SEND || qemu_lives(journal);
-    return qmp_path ? named && (of_use || is_orphan(journal))
-                    : is_orphan(journal);
+    if (!qmp_path) {
+        return is_orphan(journal);
+    }
+    return g_strcmp0(qmp_path, journal->options.qmp_path) == 0 &&
+           (journal->options.role == MIGRATE_SEND || qemu_lives(journal) ||
+            is_orphan(journal));
 }
 
 bool
@@ -379,8 +379,7 @@ migrate_archive_find(MigrateRole role, const char *qmp_path,
     unsigned n = 0;
     for (guint i = 0; i < all->len; i++) {
         MigrateJournal *one = g_ptr_array_index(all, i);
-        if (one->options.role == role &&
-            is_meant(one, wanted)) {
+        if (one->options.role == role && is_meant(one, wanted)) {
             found = one;
             n++;
         }

@@ -17,6 +17,7 @@
 #include "attach/attach.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/proc-life.h"
 #include "collapse/collapse-kernel.h"
 
 #define SOCKET 3
@@ -174,8 +175,7 @@ classify(Outside *self, const Question *question, Answer *answer,
 static bool
 check_alive(const Outside *self, GError **error)
 {
-    struct pollfd p = {.fd = self->pidfd, .events = POLLIN};
-    return poll(&p, 1, 0) == 0 ||
+    return !proc_life_has_ended(self->pidfd, 0) ||
            error_set(error, ERROR_VM_GONE, "QEMU %d has ended",
                      (int)self->pid);
 }

@@ -4,11 +4,11 @@
  */
 #include "migrate/migrate-destination.h"
 
-#include <poll.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/proc-life.h"
 #include "migrate/migrate-arm.h"
 #include "migrate/migrate-final.h"
 #include "migrate/migrate-inspect.h"
@@ -255,10 +255,9 @@ runs_now(MigrateSession *session)
 static bool
 may_still_start(const MigrateSession *session, const GError *why)
 {
-    struct pollfd p = {.fd = session->pidfd, .events = POLLIN};
     bool refused = error_is(why, ERROR_FAILED) ||
                    error_is(why, ERROR_UNSUPPORTED);
-    return !refused && poll(&p, 1, END_MS) <= 0;
+    return !refused && !proc_life_has_ended(session->pidfd, END_MS);
 }
 
 /* From the first byte of "cont" to its answer, which a QEMU that waits for a
@@ -329,14 +328,10 @@ migrate_destination_wait(MigrateSession *session, GError **error)
 bool
 migrate_destination_switchover(MigrateSession *session, GError **error)
 {
-    g_autoptr(GError) why = NULL;
     if (!open_qemu(session, error)) {
         return false;
     }
-    if (!migrate_session_record(session, &why)) {
-        g_warning("nobody could take over from this process: %s",
-                  why->message);
-    }
+    migrate_session_record_or_warn(session);
     if (!migrate_session_tell(session, WIRE_FRAME_READY, NULL, error)) {
         return false;
     }

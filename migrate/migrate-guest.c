@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/proc-life.h"
 #include "migrate/migrate-watch.h"
 
 #define OPEN_MS 3000
@@ -199,8 +200,7 @@ migrate_guest_look(MigrateGuest *guest, GError **error)
 bool
 migrate_guest_lives(const MigrateGuest *guest, GError **error)
 {
-    struct pollfd p = {.fd = guest->pidfd, .events = POLLIN};
-    return poll(&p, 1, 0) == 0 ||
+    return !proc_life_has_ended(guest->pidfd, 0) ||
            error_set(error, ERROR_VM_GONE,
                      "the guest, process %d, has ended; nothing was swept",
                      (int)guest->pid);
@@ -218,8 +218,8 @@ refuse_ended(GError **error)
 static bool
 explain_silence(const MigrateGuest *guest, GError *why, GError **error)
 {
-    struct pollfd gone = {.fd = guest->pidfd, .events = POLLIN};
-    if (error_is(why, ERROR_VM_GONE) && poll(&gone, 1, GONE_MS) > 0) {
+    if (error_is(why, ERROR_VM_GONE) &&
+        proc_life_has_ended(guest->pidfd, GONE_MS)) {
         g_error_free(why);
         return refuse_ended(error);
     }

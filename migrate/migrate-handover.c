@@ -17,7 +17,6 @@
 #include "migrate/migrate-handover.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -25,6 +24,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/proc-life.h"
 #include "migrate/migrate-archive.h"
 #include "migrate/migrate-confine.h"
 #include "migrate/migrate-fdstore.h"
@@ -110,13 +110,9 @@ migrate_handover_choose_heirs(MigrateSession *session)
 void
 migrate_handover_prepare_heirs(MigrateSession *session)
 {
-    g_autoptr(GError) why = NULL;
     migrate_keeper_commit(&session->source.keeper);
     migrate_fdstore_put(session->ram);
-    if (!migrate_session_record(session, &why)) {
-        g_warning("nobody could take over from this process: %s",
-                  why->message);
-    }
+    migrate_session_record_or_warn(session);
 }
 
 static bool
@@ -303,8 +299,8 @@ tell_to_run(MigrateSession *session, GError **error)
 static bool
 qemu_is_ending(const MigrateSession *session, const GError *why)
 {
-    struct pollfd qemu = {.fd = session->pidfd, .events = POLLIN};
-    return error_is(why, ERROR_VM_GONE) && poll(&qemu, 1, ENDING_MS) == 1;
+    return error_is(why, ERROR_VM_GONE) &&
+           proc_life_has_ended(session->pidfd, ENDING_MS);
 }
 
 void

@@ -5,12 +5,12 @@
 #include "migrate/migrate-mappers.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/proc-life.h"
 #include "collapse/collapse-kernel.h"
 
 /* A process that only installs entries does it for sixteen at a time: what a
@@ -152,13 +152,6 @@ read_name(MigrateSweepMapper *mapper)
     }
 }
 
-static bool
-has_ended(int pidfd)
-{
-    struct pollfd p = {.fd = pidfd, .events = POLLIN};
-    return poll(&p, 1, 0) > 0;
-}
-
 /* The pidfd comes first: that its process lives on at the end says that the
  * number was its own all the time. */
 static void
@@ -177,7 +170,8 @@ sweep_one(const MigrateMappers *self, pid_t pid, GArray *mappers,
     if (swept && own.end != COLLAPSE_END_GONE) {
         collapse_result_merge(result, &own);
         g_array_append_val(mappers, mapper);
-    } else if (why && !error_is(why, ERROR_VM_GONE) && !has_ended(pidfd)) {
+    } else if (why && !error_is(why, ERROR_VM_GONE) &&
+               !proc_life_has_ended(pidfd, 0)) {
         mapper.error = g_strdup(why->message);
         g_array_append_val(mappers, mapper);
     }

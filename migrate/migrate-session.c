@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/proc-life.h"
 #include "migrate/migrate-archive.h"
 
 #define ENDING_MS 1000
@@ -155,6 +156,16 @@ migrate_session_record(MigrateSession *session, GError **error)
            migrate_archive_write(session->archive, session, error);
 }
 
+void
+migrate_session_record_or_warn(MigrateSession *session)
+{
+    g_autoptr(GError) why = NULL;
+    if (!migrate_session_record(session, &why)) {
+        g_warning("nobody could take over from this process: %s",
+                  why->message);
+    }
+}
+
 static void
 pass_no_return(MigrateSession *session)
 {
@@ -185,12 +196,8 @@ migrate_session_commit(MigrateSession *session, GError **error)
 void
 migrate_session_commit_anyway(MigrateSession *session)
 {
-    g_autoptr(GError) why = NULL;
     session->past_no_return = true;
-    if (!migrate_session_record(session, &why)) {
-        g_warning("nobody could take over from this process: %s",
-                  why->message);
-    }
+    migrate_session_record_or_warn(session);
     pass_no_return(session);
 }
 
@@ -303,8 +310,7 @@ has_begun(const MigrateSession *session)
 static bool
 look_at_process(MigrateSession *session, GError **error)
 {
-    struct pollfd p = {.fd = session->pidfd, .events = POLLIN};
-    if (poll(&p, 1, 0) <= 0) { /* no process is none to look at */
+    if (!proc_life_has_ended(session->pidfd, 0)) {
         return true;
     }
     session->qemu_gone = true;
@@ -319,10 +325,9 @@ look_at_process(MigrateSession *session, GError **error)
 static bool
 is_needed_without_monitor(const MigrateSession *session)
 {
-    struct pollfd p = {.fd = session->pidfd, .events = POLLIN};
     return session->options.role == MIGRATE_RECEIVE &&
            session->past_no_return && session->pidfd >= 0 &&
-           poll(&p, 1, ENDING_MS) == 0;
+           !proc_life_has_ended(session->pidfd, ENDING_MS);
 }
 
 static void

@@ -183,6 +183,9 @@ void migrate_session_step(MigrateSession *session, const char *word);
  * take over. FAILED with where and why. */
 bool migrate_session_record(MigrateSession *session, GError **error);
 
+/* The same where the migration goes on without. */
+void migrate_session_record_or_warn(MigrateSession *session);
+
 /* The point of no return: from here on this process holds what the guest needs
  * to live, so signals do not end it, nor does the OOM killer if we may ask.
  * False, and nothing has changed, if that cannot be recorded: a successor that

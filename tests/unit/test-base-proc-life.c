@@ -55,12 +55,15 @@ tells_lives_apart(void)
     autofd same = proc_life_open(child, started, &error);
     g_assert_no_error(error);
     g_assert_cmpint(same, >=, 0);
+    g_assert_false(proc_life_has_ended(same, 0));
+    g_assert_false(proc_life_has_ended(-1, 0));
     g_assert_cmpint(proc_life_open(child, started + 1, &error), ==, -1);
     g_assert_true(error_is(error, ERROR_VM_GONE));
     g_clear_error(&error);
     siginfo_t info;
     kill(child, SIGKILL);
     waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT);
+    g_assert_true(proc_life_has_ended(same, 0)); /* a zombie */
     g_assert_cmpint(proc_life_open(child, started, &error), ==, -1);
     g_assert_true(error_is(error, ERROR_VM_GONE));
     g_clear_error(&error);
