@@ -8,26 +8,23 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/proc-life.h"
+#include "migrate/migrate-claim.h"
 #include "migrate/migrate-confine.h"
 #include "migrate/migrate-rundir.h"
 
 struct MigrateArchive {
     char *stem; /* path without the ending */
-    int lock;
 };
 
-#define BUSY_TRIES 20
-#define BUSY_US 10000
 #define MOST_BYTES (1 << 20) /* 200 blocks are some 50 KiB */
 
-static const char *const endings[] = {".journal", ".pages", ".lock"};
+static const char *const endings[] = {".journal", ".pages"};
 
 static char *
 stem_of(MigrateRole role, pid_t qemu_pid, uint64_t qemu_started)
@@ -53,48 +50,6 @@ remove_files(const char *stem)
     }
 }
 
-/* Locked and still the file of that name: its last owner may have removed it
- * between our open() and our flock(). */
-static int
-take_lock(const char *stem, bool *busy, GError **error)
-{
-    g_autofree char *path = path_of(stem, ".lock");
-    *busy = false;
-    for (;;) {
-        struct stat ours, named;
-        autofd fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
-                         0600);
-        if (fd < 0) {
-            error_set_errno(error, errno, "open %s", path);
-            return -1;
-        }
-        if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-            *busy = errno == EWOULDBLOCK;
-            error_set(error, ERROR_STATE,
-                      "%s is locked: a helper is at work on this QEMU", path);
-            return -1;
-        }
-        if (fstat(fd, &ours) == 0 && lstat(path, &named) == 0 &&
-            ours.st_ino == named.st_ino && ours.st_dev == named.st_dev) {
-            return fd_steal(&fd);
-        }
-    }
-}
-
-/* Whoever only looks around holds it for a moment. */
-static int
-take_lock_with_patience(const char *stem, GError **error)
-{
-    bool busy;
-    for (int i = 0;; i++) {
-        int lock = take_lock(stem, &busy, i < BUSY_TRIES ? NULL : error);
-        if (lock >= 0 || i == BUSY_TRIES) {
-            return lock;
-        }
-        g_usleep(BUSY_US);
-    }
-}
-
 MigrateArchive *
 migrate_archive_open(MigrateRole role, pid_t qemu_pid, uint64_t qemu_started,
                      GError **error)
@@ -103,35 +58,14 @@ migrate_archive_open(MigrateRole role, pid_t qemu_pid, uint64_t qemu_started,
     if (!migrate_rundir_make(directory, error)) {
         return NULL;
     }
-    g_autofree char *stem = stem_of(role, qemu_pid, qemu_started);
-    int lock = take_lock_with_patience(stem, error);
-    if (lock < 0) {
-        return NULL;
-    }
     MigrateArchive *archive = g_new0(MigrateArchive, 1);
-    archive->stem = g_steal_pointer(&stem);
-    archive->lock = lock;
+    archive->stem = stem_of(role, qemu_pid, qemu_started);
     return archive;
-}
-
-bool
-migrate_archive_is_locked(MigrateRole role, pid_t qemu_pid)
-{
-    uint64_t started;
-    if (!proc_life_started(qemu_pid, &started, NULL)) {
-        return false;
-    }
-    g_autofree char *stem = stem_of(role, qemu_pid, started);
-    g_autofree char *path = path_of(stem, ".lock");
-    autofd fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 &&
-           errno == EWOULDBLOCK;
 }
 
 void
 migrate_archive_close(MigrateArchive *archive)
 {
-    fd_clear(&archive->lock);
     g_free(archive->stem);
     g_free(archive);
 }
@@ -251,8 +185,6 @@ qemu_lives(const MigrateJournal *journal)
     return pidfd >= 0;
 }
 
-/* True if nobody is at work on it. One of a destination whose QEMU is gone is
- * of no use to anybody, and removed. */
 static bool
 has_journal(const char *stem)
 {
@@ -260,17 +192,20 @@ has_journal(const char *stem)
     return access(path, F_OK) == 0;
 }
 
-/* Left by one that was killed while it removed its files, or made by who looked
- * for it just then: to take a lock is to make its file. */
+/* Page states without a journal, left by one that was killed while it made or
+ * removed its files. NAME is "receive-PID-START". */
 static void
-remove_remains(const char *stem)
+remove_remains(const char *stem, const char *name)
 {
-    bool busy;
-    if (has_journal(stem)) {
+    int pid;
+    uint64_t started;
+    if (has_journal(stem) ||
+        sscanf(name, "receive-%d-%" G_GUINT64_FORMAT, &pid, &started) != 2) {
         return;
     }
-    autofd lock = take_lock(stem, &busy, NULL);
-    if (lock >= 0 && !has_journal(stem)) {
+    g_autoptr(MigrateClaim) claim =
+        migrate_claim_take(pid, started, "look", NULL);
+    if (claim && !has_journal(stem)) {
         remove_files(stem);
     }
 }
@@ -282,25 +217,27 @@ migrate_archive_forget_dead(void)
     g_autoptr(GDir) dir = g_dir_open(directory, 0, NULL);
     const char *name;
     while (dir && (name = g_dir_read_name(dir))) {
-        const char *ending = strrchr(name, '.');
-        if (g_strcmp0(ending, ".lock") == 0 ||
-            g_strcmp0(ending, ".pages") == 0) {
-            g_autofree char *file = g_strndup(name, (gsize)(ending - name));
+        if (g_str_has_suffix(name, ".pages")) {
+            g_autofree char *file =
+                g_strndup(name, strlen(name) - strlen(".pages"));
             g_autofree char *stem = g_build_filename(directory, file, NULL);
-            remove_remains(stem);
+            remove_remains(stem, file);
         }
     }
+    migrate_claim_forget_dead();
 }
 
+/* True if nobody is at work on it. One of a destination whose QEMU is gone is
+ * of no use to anybody, and removed. */
 static bool
 is_orphan(const MigrateJournal *journal)
 {
-    bool busy;
     g_autofree char *stem =
         stem_of(journal->options.role, journal->qemu_pid,
                 journal->qemu_started);
-    autofd lock = take_lock(stem, &busy, NULL);
-    if (lock < 0) {
+    g_autoptr(MigrateClaim) claim = migrate_claim_take(
+        journal->qemu_pid, journal->qemu_started, "look", NULL);
+    if (!claim) {
         return false;
     }
     bool dead = journal->options.role == MIGRATE_RECEIVE &&
@@ -310,6 +247,15 @@ is_orphan(const MigrateJournal *journal)
         return false;
     }
     return true;
+}
+
+bool
+migrate_archive_read(MigrateRole role, pid_t qemu_pid, uint64_t qemu_started,
+                     MigrateJournal *journal, GError **error)
+{
+    g_autofree char *stem = stem_of(role, qemu_pid, qemu_started);
+    g_autofree char *path = path_of(stem, ".journal");
+    return has_journal(stem) && read_journal(path, journal, error);
 }
 
 static void

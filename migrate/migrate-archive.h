@@ -9,11 +9,10 @@
  *                     renaming, so that it is always whole
  *   ROLE-PID-START.pages    receive: the page states, mapped and changed in
  *                     place
- *   ROLE-PID-START.lock     locked as long as a helper is at work: the kernel
- *                     lets go of it when that helper dies, at whatever
- *                     instruction
  *
- * All 0600, opened without following links. Main thread only.
+ * All 0600, opened without following links. Who writes them holds QEMU's claim
+ * (migrate-claim.h), so a journal whose QEMU nobody claims is that of a helper
+ * that was killed. Main thread only.
  */
 #pragma once
 
@@ -21,17 +20,14 @@
 
 typedef struct MigrateArchive MigrateArchive;
 
-/* Takes the lock. STATE: a helper of this role is at work on this QEMU. */
+/* Makes no file yet. FAILED without a run-time directory. */
 MigrateArchive *migrate_archive_open(MigrateRole role, pid_t qemu_pid,
                                      uint64_t qemu_started, GError **error);
 
-/* A helper of this role is at work on this QEMU. Makes and changes nothing. */
-bool migrate_archive_is_locked(MigrateRole role, pid_t qemu_pid);
-
-/* Lets go of the lock and keeps the files; for who dies in an orderly way. */
+/* Keeps the files; for who dies in an orderly way. */
 void migrate_archive_close(MigrateArchive *archive);
 
-/* Removes the files, then lets go: nobody has to take over any more. */
+/* Removes the files: nobody has to take over any more. */
 void migrate_archive_remove(MigrateArchive *archive);
 
 /* The memory for the page states (owned by the caller): new and zero, or that
@@ -42,6 +38,12 @@ int migrate_archive_old_pages(MigrateArchive *archive, GError **error);
 /* Writes SESSION's journal as it stands now. */
 bool migrate_archive_write(MigrateArchive *archive,
                            const MigrateSession *session, GError **error);
+
+/* The journal of ROLE for this QEMU, by whomever. False without ERROR: there
+ * is none; with ERROR: there is one that cannot be read. */
+bool migrate_archive_read(MigrateRole role, pid_t qemu_pid,
+                          uint64_t qemu_started, MigrateJournal *journal,
+                          GError **error);
 
 /* The path of the keeper's socket (migrate-keeper.h); owned by the caller. */
 char *migrate_archive_keeper_path(pid_t qemu_pid, uint64_t qemu_started);

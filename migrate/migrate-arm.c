@@ -23,7 +23,10 @@
 #include "collapse/collapse-lay.h"
 #include "migrate/migrate-archive.h"
 #include "migrate/migrate-confine.h"
+#include "migrate/migrate-recheck.h"
 #include "uffd/uffd-fd.h"
+
+#define ASK_MS 500
 
 static bool
 empty_file(const MigrateBlock *block, GError **error)
@@ -36,9 +39,11 @@ empty_file(const MigrateBlock *block, GError **error)
     return true;
 }
 
+/* From now on what is in the files is ours: nobody but us may need it. */
 static bool
 empty_files(MigrateSession *session, GError **error)
 {
+    session->destination.emptied = true;
     for (unsigned i = 0; i < session->ram->n_blocks; i++) {
         if (!empty_file(&session->ram->blocks[i], error)) {
             return false;
@@ -290,16 +295,29 @@ start_fault_thread(MigrateSession *session, uint8_t **laid, GError **error)
     return true;
 }
 
+/* Directly before something is closed or emptied, and once more when all is
+ * done: somebody may have given this QEMU another guest since it was looked
+ * at. */
+static bool
+still_waits(MigrateSession *session, GError **error)
+{
+    return migrate_recheck_idle(session, error) &&
+           migrate_recheck_run_state(session, error) &&
+           migrate_recheck_blocks(session, error);
+}
+
 bool
 migrate_arm(MigrateSession *session, GError **error)
 {
     g_autofree uint8_t **laid = g_new0(uint8_t *, session->ram->n_blocks);
-    bool ok = close_leftovers(session, error) &&
+    bool ok = still_waits(session, error) &&
+              close_leftovers(session, error) &&
               empty_files(session, error) && lay(session, laid, error) &&
               create_userfaultfd(session, error) &&
               register_blocks(session, error) &&
               check_nothing_mapped(session, error) &&
-              start_fault_thread(session, laid, error);
+              start_fault_thread(session, laid, error) &&
+              still_waits(session, error);
     for (unsigned i = 0; i < session->ram->n_blocks; i++) {
         g_free(laid[i]); /* NULL where the page states took it over */
     }
@@ -353,14 +371,37 @@ migrate_arm_release(MigrateSession *session, GError **error)
     return ok;
 }
 
+/* A guest that somebody started here is not helped by zeros. QEMU's main loop
+ * may wait for a page that will not come now: then it does not answer, and its
+ * guest does not run. */
+static bool
+runs_here(MigrateSession *session)
+{
+    if (!session->qmp || session->qemu_gone) {
+        return false;
+    }
+    qmp_client_set_timeout(session->qmp, ASK_MS);
+    g_autofree char *state = qmp_qemu_run_state(session->qmp, NULL);
+    qmp_client_set_timeout(session->qmp, QMP_CLIENT_DEFAULT_TIMEOUT_MS);
+    return g_strcmp0(state, "running") == 0;
+}
+
 void
 migrate_disarm(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
+    if (session->destination.emptied && runs_here(session)) {
+        g_warning("somebody started the guest in QEMU %d, which was never "
+                  "given its memory; it is left as it is: end that QEMU",
+                  (int)session->pid);
+        return;
+    }
     if (session->destination.uffd >= 0 &&
         !migrate_arm_release(session, &why)) {
         g_warning("%s", why->message);
     }
     migrate_ram_unmap(session->ram);
-    empty_files(session, NULL);
+    if (session->destination.emptied) {
+        empty_files(session, NULL);
+    }
 }

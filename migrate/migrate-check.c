@@ -15,9 +15,10 @@
 
 #include "attach/attach.h"
 #include "base/error.h"
+#include "base/proc-life.h"
 #include "base/proc-maps.h"
 #include "base/range.h"
-#include "migrate/migrate-archive.h"
+#include "migrate/migrate-claim.h"
 #include "migrate/migrate-domain.h"
 #include "migrate/migrate-sweep.h"
 #include "uffd/uffd-fd.h"
@@ -243,9 +244,10 @@ void
 migrate_check_left_on(QmpClient *client, pid_t pid, GPtrArray *findings)
 {
     bool on = false;
+    uint64_t started;
     if (!qmp_qemu_get_capability(client, "x-ignore-shared", &on, NULL) ||
-        !on || migrate_archive_is_locked(MIGRATE_SEND, pid) ||
-        migrate_archive_is_locked(MIGRATE_RECEIVE, pid)) {
+        !on || (proc_life_started(pid, &started, NULL) &&
+                migrate_claim_is_held(pid, started, NULL))) {
         return;
     }
     migrate_findings_add(

@@ -12,6 +12,7 @@
 #include "migrate/migrate-arm.h"
 #include "migrate/migrate-final.h"
 #include "migrate/migrate-inspect.h"
+#include "migrate/migrate-recheck.h"
 #include "migrate/migrate-rejoin.h"
 #include "migrate/migrate-socket.h"
 #include "migrate/migrate-token.h"
@@ -208,6 +209,11 @@ migrate_destination_unprepare(MigrateSession *session)
 static bool
 open_qemu(MigrateSession *session, GError **error)
 {
+    if (!migrate_recheck_idle(session, error) ||
+        !migrate_recheck_run_state(session, error) ||
+        !migrate_recheck_guest(session, error)) {
+        return false;
+    }
     session->capability = migrate_capability_set(session->qmp, false, error);
     if (!session->capability || !qmp_qemu_stop(session->qmp, error)) {
         return false;
@@ -283,13 +289,34 @@ note_not_started(MigrateSession *session)
     migrate_session_record(session, NULL); /* who asks QEMU learns it, too */
 }
 
+/* One that panicked or was powered off between the source's last look and the
+ * stop brings that along, and is not to be started. QEMU "inmigrate" is about to
+ * be paused; one that does not answer is told to start, and may answer then. */
+static bool
+is_to_be_left(MigrateSession *session)
+{
+    static const char *const startable[] = {"paused", "inmigrate", "prelaunch",
+                                            "running", NULL};
+    g_autofree char *state = qmp_qemu_run_state(session->qmp, NULL);
+    if (!state || g_strv_contains(startable, state)) {
+        return false;
+    }
+    g_message("the guest is '%s', as it was at the source in the end, and is "
+              "left so", state);
+    return true;
+}
+
 /* The point of no return. Until "cont" was carried out the guest did not run
  * here, and saying so lets the source start it again. */
 bool
 migrate_destination_start_guest(MigrateSession *session, GError **error)
 {
     g_autoptr(GError) why = NULL;
-    if (!session->destination.start_guest || session->options.paused) {
+    if (!migrate_recheck_blocks(session, error)) {
+        return false;
+    }
+    if (!session->destination.start_guest || session->options.paused ||
+        is_to_be_left(session)) {
         return migrate_session_commit(session, error);
     }
     if (!note_starting(session, error)) {
@@ -351,6 +378,11 @@ migrate_destination_unswitch(MigrateSession *session)
                 g_steal_pointer(&session->destination.fill[i]),
                 &session->destination.tally);
         }
+    }
+    if (session->resumed && !session->options.follow && session->qmp) {
+        g_warning("somebody started the guest here; it is stopped again, "
+                  "because it stays on the source: end this QEMU");
+        qmp_qemu_stop(session->qmp, NULL);
     }
     /* First of all: QEMU's main loop may be waiting for a page that will not
      * come now, and would not hear what we tell its monitor. */

@@ -46,6 +46,11 @@ wait_for_word(MigrateSession *session, GError **error)
                                  "the source's last words", &why)) {
             return true;
         }
+        if (session->resumed) {
+            return error_set(error, ERROR_STATE,
+                             "somebody started the guest here before the "
+                             "source had handed it over");
+        }
         uint64_t now = fd_now_ns();
         if (!error_is(why, ERROR_RETRY) || now > deadline) {
             g_propagate_error(error, g_steal_pointer(&why));

@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "migrate/migrate-destination.h"
+#include "migrate/migrate-recheck.h"
 #include "migrate/migrate-rejoin.h"
 
 #define LOOK_MS 1000
@@ -29,7 +30,9 @@ static bool
 get_ready(MigrateSession *session, GError **error)
 {
     session->capability =
-        migrate_capability_set_following(session->qmp, false, error);
+        migrate_recheck_guest(session, error)
+            ? migrate_capability_set_following(session->qmp, false, error)
+            : NULL;
     if (!session->capability ||
         !migrate_session_tell(session, WIRE_FRAME_READY, NULL, error)) {
         return false;

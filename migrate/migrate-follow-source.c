@@ -22,6 +22,7 @@
 #include "migrate/migrate-handover.h"
 #include "migrate/migrate-outage.h"
 #include "migrate/migrate-readmit.h"
+#include "migrate/migrate-recheck.h"
 
 #define READY_MS 60000
 #define SAY_AGAIN_NS UINT64_C(10000000000)
@@ -68,7 +69,8 @@ static bool
 open_the_way(MigrateSession *session, GError **error)
 {
     migrate_handover_make_order(session);
-    if (!migrate_ram_map(session->ram, false, error)) {
+    if (!migrate_recheck_guest(session, error) ||
+        !migrate_ram_map(session->ram, false, error)) {
         return false;
     }
     migrate_handover_prepare_heirs(session);
@@ -104,8 +106,9 @@ check_capability(MigrateSession *session, const char *name, GError **error)
     return on || error_set(error, ERROR_STATE,
                            "QEMU's migration was started with %s switched "
                            "off, so nobody could say when the guest's memory "
-                           "is final, or that it arrived; libvirt does so "
-                           "with --tunnelled",
+                           "is final, or that it arrived, or QEMU would send "
+                           "it itself; libvirt switches some off with "
+                           "--tunnelled",
                            name);
 }
 
@@ -130,6 +133,8 @@ follow_to_the_stop(MigrateSession *session, GError **error)
                                 error) &&
            check_capability(session, "pause-before-switchover", error) &&
            check_capability(session, "return-path", error) &&
+           check_capability(session, "x-ignore-shared", error) &&
+           migrate_recheck_guest(session, error) &&
            migrate_session_wait(session, is_final, -1,
                                 "QEMU to reach the switchover", error) &&
            (!has_failed(session) || report_failure(session, error));
@@ -411,7 +416,7 @@ migrate_follow_source_unswitch(MigrateSession *session)
 void
 migrate_follow_source_forbid(MigrateSession *session)
 {
-    if (session->too_early && session->migration_status &&
+    if (session->was_idle && session->too_early && session->migration_status &&
         !has_ended(session) && !session->qemu_gone) {
         bool ours;
         retreat(session, &ours);

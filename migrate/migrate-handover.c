@@ -19,7 +19,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -30,13 +29,13 @@
 #include "migrate/migrate-fdstore.h"
 #include "migrate/migrate-keeper.h"
 #include "migrate/migrate-readmit.h"
+#include "migrate/migrate-recheck.h"
 #include "migrate/migrate-resume.h"
 #include "migrate/migrate-socket.h"
 
 #define READY_MS 60000
 #define PRECOPY_MS 120000 /* device state and ROMs; the guest runs meanwhile */
 #define DEVICE_MS 60000   /* the guest stands still */
-#define CANCEL_MS 30000
 #define ENDING_MS 1000
 
 bool
@@ -115,11 +114,22 @@ migrate_handover_prepare_heirs(MigrateSession *session)
     migrate_session_record_or_warn(session);
 }
 
+/* All that was looked at when this process began, and may have changed since:
+ * before the first thing that QEMU would feel. */
+static bool
+look_again(MigrateSession *session, GError **error)
+{
+    return migrate_recheck_idle(session, error) &&
+           migrate_recheck_run_state(session, error) &&
+           migrate_recheck_guest(session, error);
+}
+
 static bool
 prepare_both(MigrateSession *session, GError **error)
 {
     migrate_handover_make_order(session);
-    if (!migrate_ram_map(session->ram, false, error)) {
+    if (!look_again(session, error) ||
+        !migrate_ram_map(session->ram, false, error)) {
         return false;
     }
     migrate_handover_prepare_heirs(session);
@@ -133,6 +143,42 @@ prepare_both(MigrateSession *session, GError **error)
     return ready != NULL;
 }
 
+/* From the first byte of "migrate" on what QEMU migrates is ours, unless QEMU
+ * refused it. */
+static bool
+tell_to_migrate(MigrateSession *session, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+    session->source.begun = true;
+    if (qmp_qemu_migrate(session->qmp, MIGRATE_SOCKET_URI, &why)) {
+        return true;
+    }
+    session->source.begun =
+        !error_is(why, ERROR_FAILED) && !error_is(why, ERROR_UNSUPPORTED);
+    g_propagate_error(error, g_steal_pointer(&why));
+    return false;
+}
+
+/* From "migrate" on QEMU plugs and unplugs nothing and changes no capability
+ * (qdev_device_add() in softmmu/qdev-monitor.c, migrate_caps_check()), so what
+ * holds now holds for this migration. It is at work meanwhile, and waits for us
+ * at the switchover. A STOP or RESUME that came before the answer to "migrate"
+ * was not by it. */
+static bool
+look_at_what_goes(MigrateSession *session, GError **error)
+{
+    bool ignores = false;
+    if (!migrate_recheck_blocks(session, error) ||
+        !qmp_qemu_get_capability(session->qmp, "x-ignore-shared", &ignores,
+                                 error)) {
+        return false;
+    }
+    return ignores || error_set(error, ERROR_STATE,
+                                "somebody switched QEMU's capability "
+                                "x-ignore-shared off while the migration was "
+                                "being prepared; begin again");
+}
+
 static bool
 start_qemu_migration(MigrateSession *session, GError **error)
 {
@@ -141,8 +187,14 @@ start_qemu_migration(MigrateSession *session, GError **error)
         return false;
     }
     session->relay = migrate_relay_start(ours, session->device);
+    if (!look_again(session, error) ||
+        !migrate_session_take_in(session, error)) {
+        return false;
+    }
     g_clear_pointer(&session->migration_status, g_free);
-    return qmp_qemu_migrate(session->qmp, MIGRATE_SOCKET_URI, error);
+    migrate_session_record_or_warn(session);
+    return tell_to_migrate(session, error) &&
+           look_at_what_goes(session, error);
 }
 
 static bool
@@ -279,12 +331,32 @@ migrate_handover_wait_running(MigrateSession *session, GError **error)
     return true;
 }
 
+/* QEMU has handed the guest over and stands still. Somebody may have said
+ * "cont" since: then it runs here, and must not be started there as well. */
+static bool
+check_still_stopped(MigrateSession *session, GError **error)
+{
+    g_autofree char *state = qmp_qemu_run_state(session->qmp, error);
+    if (!state || !migrate_session_take_in(session, error)) {
+        return false;
+    }
+    bool stopped = g_str_equal(state, "postmigrate") ||
+                   g_str_equal(state, "finish-migrate");
+    return (stopped && !session->resumed) ||
+           error_set(error, ERROR_STATE,
+                     "somebody started the guest on the source again before "
+                     "it was started on the destination (it is '%s'), so it "
+                     "stays here",
+                     state);
+}
+
 static bool
 tell_to_run(MigrateSession *session, GError **error)
 {
     g_autoptr(GByteArray) payload = g_byte_array_new();
     wire_run_encode(session->guest_ran, payload);
-    if (!migrate_session_commit(session, error)) {
+    if (!check_still_stopped(session, error) ||
+        !migrate_session_commit(session, error)) {
         return false;
     }
     if (!migrate_session_tell(session, WIRE_FRAME_RUN, payload, NULL)) {
@@ -349,63 +421,26 @@ migrate_handover_stop_threads(MigrateSession *session)
     g_clear_pointer(&session->relay, migrate_relay_stop);
 }
 
-/* Undo waits by asking, not by events: a failed session may have no ears. */
-static void
-wait_until_qemu_settled(MigrateSession *session)
-{
-    uint64_t deadline = fd_deadline_ns(CANCEL_MS);
-    while (fd_now_ns() < deadline) {
-        g_autofree char *status =
-            qmp_qemu_migration_status(session->qmp, NULL, NULL);
-        if (!status || g_str_equal(status, "none") ||
-            g_str_equal(status, "completed") ||
-            g_str_equal(status, "failed") ||
-            g_str_equal(status, "cancelled")) {
-            return;
-        }
-        if (g_str_equal(status, "cancelling")) {
-            qmp_qemu_migrate_cancel_again(session->qmp, NULL);
-        } else {
-            qmp_qemu_migrate_cancel(session->qmp, NULL);
-        }
-        struct timespec pause = {.tv_nsec = 10000000};
-        nanosleep(&pause, NULL);
-    }
-    g_warning("QEMU did not end its migration within %d s",
-              CANCEL_MS / 1000);
-}
-
-static void
-revive_guest(MigrateSession *session)
+/* After RUN. The memory that is not there yet changes under the guest that
+ * runs on the destination, and both write to the same disks: so this one is
+ * stopped again, at once. */
+void
+migrate_handover_watch_guest(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
-    g_autofree char *state = qmp_qemu_run_state(session->qmp, &why);
-    if (session->guest_ran && state && !g_str_equal(state, "running") &&
-        !qmp_qemu_cont(session->qmp, &why)) {
-        g_warning("the guest is '%s' on the source and cannot be started "
-                  "again: %s; try 'cont' by hand",
-                  state, why->message);
+    if (!session->resumed || session->options.follow || session->qemu_gone ||
+        !session->qmp) {
         return;
     }
-    if (state) {
-        g_message("the guest %s on the source",
-                  session->guest_ran ? "runs" : "is paused, as it was,");
-    } else {
-        g_warning("cannot ask QEMU whether the guest runs: %s", why->message);
-    }
-}
-
-void
-migrate_handover_undo(MigrateSession *session)
-{
-    /* A broken tunnel ends QEMU's migration if the cancel does not. */
-    migrate_handover_stop_threads(session);
-    if (session->qemu_gone) {
-        g_warning("the source's QEMU has ended by itself");
-        return;
-    }
-    wait_until_qemu_settled(session);
-    migrate_socket_forget(session->qmp);
-    migrate_handover_restore(session);
-    revive_guest(session);
+    session->resumed = false;
+    session->source.twice = true;
+    bool stopped = qmp_qemu_stop(session->qmp, &why);
+    g_warning("the guest was started on the source as well, by somebody else, "
+               "after it had been handed over to the destination: it ran "
+               "twice, and its memory and its disks may be damaged; %s%s. "
+               "Restart the guest on the destination from its disks, and look "
+               "at them as after a crash",
+               stopped ? "it was stopped here again"
+                       : "it cannot be stopped here: ",
+               stopped ? "" : why->message);
 }

@@ -38,9 +38,9 @@ bool migrate_handover_wait_running(MigrateSession *session, GError **error);
 /* From capabilities on to RUNNING. */
 bool migrate_handover_run(MigrateSession *session, GError **error);
 
-/* Takes it back: QEMU's migration is cancelled and waited for, the guest runs
- * again if it ran before, capabilities are as they were. */
-void migrate_handover_undo(MigrateSession *session);
+/* After RUN, now and then: a guest that somebody starts here as well is stopped
+ * again, and both sides say so. */
+void migrate_handover_watch_guest(MigrateSession *session);
 
 /* Ends the threads that serve and push, and the tunnel. */
 void migrate_handover_stop_threads(MigrateSession *session);

@@ -11,28 +11,16 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/proc-life.h"
+#include "migrate/migrate-archive.h"
 #include "migrate/migrate-check.h"
+#include "migrate/migrate-monitor.h"
+#include "migrate/migrate-recheck.h"
 
 #define QMP_OPEN_MS 5000
 
-bool
-migrate_inspect_open_monitor(MigrateSession *session, GError **error)
+static bool
+open_process(MigrateSession *session, GError **error)
 {
-    session->qmp =
-        qmp_client_open(session->options.qmp_path, QMP_OPEN_MS, error);
-    if (!session->qmp) {
-        return false;
-    }
-    qmp_client_set_timeout(session->qmp, QMP_CLIENT_DEFAULT_TIMEOUT_MS);
-    session->watch_qmp =
-        migrate_session_watch(session, qmp_client_fd(session->qmp));
-    session->pid = session->options.pid ? session->options.pid
-                                        : qmp_client_peer_pid(session->qmp);
-    if (session->pid <= 0) {
-        return error_set(error, ERROR_STATE,
-                         "the socket does not tell QEMU's process; name it "
-                         "with --pid");
-    }
     if (session->pidfd >= 0) {
         return true;
     }
@@ -44,35 +32,78 @@ migrate_inspect_open_monitor(MigrateSession *session, GError **error)
     return proc_life_started(session->pid, &session->qemu_started, error);
 }
 
-static bool
-check_run_state(MigrateSession *session, GError **error)
+bool
+migrate_inspect_open_monitor(MigrateSession *session, GError **error)
 {
-    bool destination = session->options.role == MIGRATE_RECEIVE;
-    g_autofree char *state = qmp_qemu_run_state(session->qmp, error);
-    if (!state) {
+    g_autoptr(QmpClient) qmp =
+        qmp_client_open(session->options.qmp_path, QMP_OPEN_MS, error);
+    if (!qmp) {
         return false;
     }
-    bool incoming = g_str_equal(state, "inmigrate");
-    if (destination && !incoming) {
+    qmp_client_set_timeout(qmp, QMP_CLIENT_DEFAULT_TIMEOUT_MS);
+    pid_t pid = session->pid > 0         ? session->pid
+                : session->options.pid   ? session->options.pid
+                                         : qmp_client_peer_pid(qmp);
+    if (pid <= 0) {
         return error_set(error, ERROR_STATE,
-                         "this QEMU is '%s', not waiting for a guest; start "
-                         "it with -incoming defer",
-                         state);
+                         "the socket does not tell QEMU's process; name it "
+                         "with --pid");
     }
-    if (!destination && incoming) {
-        return error_set(error, ERROR_STATE,
-                         "this QEMU waits for a guest itself; give send the "
-                         "monitor of the QEMU that runs it");
+    if (!migrate_monitor_belongs_to(qmp, pid, error)) {
+        return false;
     }
-    session->guest_ran = g_str_equal(state, "running");
-    if (!destination && !session->guest_ran &&
-        !g_str_equal(state, "paused") && !g_str_equal(state, "prelaunch")) {
-        return error_set(error, ERROR_STATE,
-                         "the guest is '%s': only a running or paused one can "
-                         "be moved",
-                         state);
+    session->pid = pid;
+    session->qmp = g_steal_pointer(&qmp);
+    session->watch_qmp =
+        migrate_session_watch(session, qmp_client_fd(session->qmp));
+    return open_process(session, error);
+}
+
+/* A journal means that a helper was killed while it worked on this QEMU. One of
+ * a receiver that had not got as far as to say "cont" is replaced: QEMU waits
+ * for a guest, and what lies in its RAM is nobody's. */
+static bool
+check_not_interrupted(MigrateSession *session, MigrateRole role,
+                      GError **error)
+{
+    g_auto(MigrateJournal) journal = {0};
+    g_autoptr(GError) why = NULL;
+    if (!migrate_archive_read(role, session->pid, session->qemu_started,
+                              &journal, &why)) {
+        return !why || error_set(error, ERROR_STATE,
+                                 "a helper worked on QEMU %d before, and what "
+                                 "it left cannot be read: %s",
+                                 (int)session->pid, why->message);
     }
-    return true;
+    bool receive = role == MIGRATE_RECEIVE;
+    if (receive && session->options.role == MIGRATE_RECEIVE &&
+        !journal.committed && !journal.starting) {
+        return true;
+    }
+    const char *verb = receive ? "receive" : "send";
+    return error_set(
+        error, ERROR_STATE,
+        "a 'postlude %s' on QEMU %d was killed in the middle of a migration "
+        "with %s%s; run 'postlude %s --resume' first, which %s, or "
+        "'postlude %s --give-up' if you know that nobody needs it any more",
+        verb, (int)session->pid, journal.options.address,
+        receive ? ", and a part of the guest's memory may still be there" : "",
+        verb,
+        receive || journal.committed ? "goes on with it" : "takes it back",
+        verb);
+}
+
+/* From here to the end of this process no other one of ours looks at this QEMU
+ * in order to move its guest. */
+static bool
+claim(MigrateSession *session, GError **error)
+{
+    session->claim = migrate_claim_take(
+        session->pid, session->qemu_started,
+        session->options.role == MIGRATE_SEND ? "send" : "receive", error);
+    return session->claim &&
+           check_not_interrupted(session, MIGRATE_RECEIVE, error) &&
+           check_not_interrupted(session, MIGRATE_SEND, error);
 }
 
 static bool
@@ -80,7 +111,8 @@ refuse_what_is_unsafe(MigrateSession *session, GError **error)
 {
     bool destination = session->options.role == MIGRATE_RECEIVE;
     g_autoptr(GPtrArray) findings = migrate_findings_new();
-    g_autoptr(GArray) blocks = qmp_qemu_ram_blocks(session->qmp, error);
+    GArray *blocks = session->blocks =
+        qmp_qemu_ram_blocks(session->qmp, error);
     if (!blocks) {
         return false;
     }
@@ -104,13 +136,16 @@ bool
 migrate_inspect_guest(MigrateSession *session, GError **error)
 {
     if (!migrate_inspect_open_monitor(session, error) ||
+        !claim(session, error) ||
         !qmp_qemu_identity(session->qmp, &session->identity, error)) {
         return false;
     }
     if (session->identity.name && session->identity.name[0]) {
         log_set_vm(session->identity.name);
     }
-    if (!check_run_state(session, error) ||
+    if (!migrate_recheck_idle(session, error) ||
+        !migrate_recheck_run_state(session, error) ||
+        !migrate_recheck_whole(session, error) ||
         !refuse_what_is_unsafe(session, error)) {
         return false;
     }

@@ -210,6 +210,7 @@ migrate_readmit_wait(MigrateSession *session, bool (*done)(MigrateSession *),
     session->source.until = done;
     while (ok && !done(session) && !session->source.complete) {
         ok = look(session, what, error);
+        migrate_handover_watch_guest(session);
         check_silence(session);
         talk_if_called(session);
     }

@@ -77,9 +77,38 @@ migrate_resume_find(MigrateOptions *options, MigrateJournal *journal,
     return true;
 }
 
+/* Found without a lock; who else found it may have ended its work since. */
+static bool
+claim(MigrateSession *session, GError **error)
+{
+    g_auto(MigrateJournal) journal = {0};
+    g_autoptr(GError) why = NULL;
+    MigrateRole role = session->options.role;
+    session->claim = migrate_claim_take(
+        session->pid, session->qemu_started,
+        role == MIGRATE_SEND ? "send" : "receive", error);
+    if (!session->claim) {
+        return false;
+    }
+    bool same = migrate_archive_read(role, session->pid,
+                                     session->qemu_started, &journal, &why) &&
+                memcmp(journal.session, session->session,
+                       sizeof journal.session) == 0;
+    if (!same) {
+        g_clear_pointer(&session->claim, migrate_claim_drop);
+    }
+    return same || error_set(error, ERROR_STATE,
+                             "somebody else took over from it, and has ended "
+                             "meanwhile%s%s",
+                             why ? ": " : "", why ? why->message : "");
+}
+
 static bool
 open_archive(MigrateSession *session, GError **error)
 {
+    if (!claim(session, error)) {
+        return false;
+    }
     session->archive = migrate_archive_open(session->options.role,
                                             session->pid,
                                             session->qemu_started, error);
@@ -220,6 +249,9 @@ look_whether_it_runs(MigrateSession *session)
 void
 migrate_resume_undo_destination(MigrateSession *session)
 {
+    if (!session->claim) {
+        return; /* somebody else's work */
+    }
     migrate_destination_unswitch(session);
     migrate_resume_clean_qemu(session);
 }
@@ -241,6 +273,27 @@ settle_start(MigrateSession *session, bool known)
     }
 }
 
+/* The dead helper did not say "cont", so a guest that runs here was started by
+ * somebody else, while its source has taken it back or is about to. It cannot
+ * be helped, and it is not made worse. */
+static bool
+check_not_started(MigrateSession *session, bool known, GError **error)
+{
+    g_autofree char *state = NULL;
+    if (known || session->destination.starting || session->options.follow ||
+        (!session->qmp && !migrate_inspect_open_monitor(session, NULL)) ||
+        !(state = qmp_qemu_run_state(session->qmp, NULL)) ||
+        !g_str_equal(state, "running")) {
+        session->destination.emptied = true;
+        return true;
+    }
+    return error_set(error, ERROR_STATE,
+                     "somebody started the guest in QEMU %d before the source "
+                     "had handed it over; end that QEMU, and look for the "
+                     "guest at the source",
+                     (int)session->pid);
+}
+
 bool
 migrate_resume_destination(MigrateSession *session, GError **error)
 {
@@ -249,7 +302,8 @@ migrate_resume_destination(MigrateSession *session, GError **error)
     /* Whatever goes wrong before we could ask takes nothing back either. */
     session->past_no_return |= session->destination.starting;
     if (!migrate_trust_take_address(session, error) ||
-        !guard_again(session, error)) {
+        !guard_again(session, error) ||
+        !check_not_started(session, known, error)) {
         return false;
     }
     settle_start(session, known);
@@ -323,6 +377,21 @@ find_qemu(MigrateSession *session)
     }
 }
 
+/* Nobody changes a capability while QEMU migrates. So if x-ignore-shared, which
+ * the dead helper had switched on before "migrate", is off, then its migration
+ * is over and somebody has put things right by hand; and what QEMU did since,
+ * or does, is somebody else's. */
+static bool
+is_as_it_was_left(MigrateSession *session)
+{
+    bool on = false;
+    g_autoptr(GError) why = NULL;
+    if (!qmp_qemu_get_capability(session->qmp, "x-ignore-shared", &on, &why)) {
+        g_warning("%s", why->message);
+    }
+    return on;
+}
+
 /* The point of no return is said by us, but with --follow by QEMU: then it may
  * have been passed while nobody was here to note it. */
 static bool
@@ -333,7 +402,9 @@ was_passed_since(MigrateSession *session, GError **error)
         !migrate_inspect_open_monitor(session, error)) {
         return false;
     }
-    return (follow && migrate_follow_source_was_handed_over(session)) ||
+    bool ours = session->qemu_gone || is_as_it_was_left(session);
+    return (follow && ours &&
+            migrate_follow_source_was_handed_over(session)) ||
            error_set(error, ERROR_CANCELLED,
                      "the sender ended before the point of no return: what it "
                      "had begun is taken back");
@@ -342,6 +413,12 @@ was_passed_since(MigrateSession *session, GError **error)
 void
 migrate_resume_undo_source(MigrateSession *session)
 {
+    if (!session->claim) {
+        return; /* somebody else's work */
+    }
+    if (session->qmp) {
+        session->source.begun = is_as_it_was_left(session);
+    }
     if (!session->qmp) {
         g_warning("QEMU cannot be asked: what the sender had begun is still "
                   "to be taken back, see docs/failure.md");
@@ -401,9 +478,12 @@ end_qemu(const MigrateJournal *journal, GError **error)
 static bool
 let_go(const MigrateJournal *journal, GError **error)
 {
+    g_autoptr(MigrateClaim) claim = migrate_claim_take(
+        journal->qemu_pid, journal->qemu_started, "send", error);
     MigrateArchive *archive =
-        migrate_archive_open(MIGRATE_SEND, journal->qemu_pid,
-                             journal->qemu_started, error);
+        claim ? migrate_archive_open(MIGRATE_SEND, journal->qemu_pid,
+                                     journal->qemu_started, error)
+              : NULL;
     if (!archive) {
         g_prefix_error(error, "end it first (kill -9): ");
         return false;
@@ -430,9 +510,12 @@ migrate_resume_give_up(MigrateRole role, const char *qmp_path, GError **error)
         return false;
     }
     /* A receiver at work sees that and cleans up by itself. */
+    g_autoptr(MigrateClaim) claim = migrate_claim_take(
+        journal.qemu_pid, journal.qemu_started, "receive", NULL);
     MigrateArchive *archive =
-        migrate_archive_open(role, journal.qemu_pid, journal.qemu_started,
-                             NULL);
+        claim ? migrate_archive_open(role, journal.qemu_pid,
+                                     journal.qemu_started, NULL)
+              : NULL;
     if (archive) {
         migrate_archive_remove(archive);
     }

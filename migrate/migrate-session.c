@@ -279,7 +279,20 @@ migrate_session_free(MigrateSession *session)
     migrate_alarm_clear(&session->alarm);
     g_clear_pointer(&session->archive, migrate_archive_close);
     g_clear_pointer(&session->capability, migrate_capability_free);
+    g_clear_pointer(&session->blocks, g_array_unref);
+    g_clear_pointer(&session->claim, migrate_claim_drop);
     g_free(session);
+}
+
+/* Until QEMU's migration begins (its first MIGRATION event), whoever stops or
+ * starts the guest means it to be so. Afterwards it may be the migration. */
+static void
+note_run_state(MigrateSession *session, bool runs)
+{
+    session->resumed = runs;
+    if (session->options.role == MIGRATE_SEND && !session->migration_status) {
+        session->guest_ran = runs;
+    }
 }
 
 static void
@@ -291,9 +304,13 @@ note_event(MigrateSession *session, const QmpEvent *event)
         session->migration_status = g_strdup(event->status);
     } else if (g_str_equal(event->name, "STOP")) {
         session->stopped_us = event->time_us;
-        session->resumed = false;
+        note_run_state(session, false);
     } else if (g_str_equal(event->name, "RESUME")) {
-        session->resumed = true;
+        note_run_state(session, true);
+    } else if (g_str_equal(event->name, "GUEST_PANICKED")) {
+        session->crashed = true;
+    } else if (g_str_equal(event->name, "DEVICE_DELETED")) {
+        session->unplugged = true;
     }
 }
 

@@ -13,6 +13,7 @@
 #include "migrate/migrate-alarm.h"
 #include "migrate/migrate-attendant.h"
 #include "migrate/migrate-capability.h"
+#include "migrate/migrate-claim.h"
 #include "migrate/migrate-fault.h"
 #include "migrate/migrate-fill.h"
 #include "migrate/migrate-huge.h"
@@ -88,6 +89,9 @@ typedef struct MigrateSession {
     pid_t pid;
     uint64_t qemu_started; /* see base/proc-life.h */
     int pidfd;
+    MigrateClaim *claim; /* NULL: nothing was touched, so nothing is undone */
+    bool was_idle; /* QEMU said that it migrates nothing, so what comes is new */
+    GArray *blocks; /* of QmpRamBlock: all that QEMU had, see migrate-recheck.h */
     MigrateRam *ram;
     MigrateCapability *capability;
     bool qemu_gone;
@@ -96,6 +100,8 @@ typedef struct MigrateSession {
     gint64 stopped_us;      /* wall clock of the STOP event, 0: none */
     bool resumed;           /* a RESUME event came, and no STOP since */
     bool guest_ran;         /* it ran when the migration began */
+    bool crashed;           /* a GUEST_PANICKED event came */
+    bool unplugged;         /* a DEVICE_DELETED event came */
 
     /* the peer */
     WireAddress *address;
@@ -126,6 +132,8 @@ typedef struct MigrateSession {
         MigratePush *push[WIRE_MAX_STREAMS];
         uint64_t present_pages, demand_pages; /* PROGRESS of the destination */
         int keeper;    /* its life line until the switchover, or -1 */
+        bool begun; /* "migrate" is out: what QEMU migrates is ours */
+        bool twice; /* the guest was started here as well, after RUN */
         bool running;  /* RUNNING was heard */
         bool complete; /* RESUME said that every page is there */
         bool (*until)(struct MigrateSession *); /* of migrate_readmit_wait() */
@@ -147,6 +155,7 @@ typedef struct MigrateSession {
         MigrateFault *fault;
         MigrateFill *fill[WIRE_MAX_STREAMS];
         MigrateTally tally; /* of threads that have ended */
+        bool emptied; /* what is in the RAM files is ours to take away */
         bool at_limit; /* no room for huge pages: do not sweep either */
         bool start_guest;
         bool starting; /* "cont" may be on its way: see start_guest() */

@@ -18,6 +18,7 @@
 #include "migrate/migrate-lobby.h"
 #include "migrate/migrate-outage.h"
 #include "migrate/migrate-readmit.h"
+#include "migrate/migrate-undo.h"
 
 #define AGREE_MS 30000
 #define HANG_UP_MS 2000
@@ -144,7 +145,7 @@ migrate_source_switchover(MigrateSession *session, GError **error)
 void
 migrate_source_unswitch(MigrateSession *session)
 {
-    migrate_handover_undo(session);
+    migrate_undo_switchover(session);
 }
 
 /* From here on the guest's memory is half here, half there, and this process

@@ -83,6 +83,9 @@ void qmp_ram_block_clear(QmpRamBlock *block);
  * makes a "memory-backend-ram" called "pc.ram". */
 GArray *qmp_qemu_ram_blocks(QmpClient *client, GError **error);
 
+/* The same with names, bytes and HVAs only: one command, for who looks again. */
+GArray *qmp_qemu_list_ram_blocks(QmpClient *client, GError **error);
+
 /* The text of x-query-ramblock to blocks with name, bytes and hva; pure,
  * fuzzed. Unnamed blocks (a backend that nothing uses) are left out. NULL if
  * a line is not understood: a block overlooked would be memory lost. */

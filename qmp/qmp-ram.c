@@ -123,8 +123,8 @@ qmp_qemu_parse_ram_blocks(const char *text)
     return g_steal_pointer(&blocks);
 }
 
-static GArray *
-query_blocks(QmpClient *client, GError **error)
+GArray *
+qmp_qemu_list_ram_blocks(QmpClient *client, GError **error)
 {
     g_autoptr(JsonNode) reply =
         qmp_client_execute(client, "x-query-ramblock", NULL, error);
@@ -219,7 +219,7 @@ find_backend(const GArray *objects, const char *name)
 GArray *
 qmp_qemu_ram_blocks(QmpClient *client, GError **error)
 {
-    g_autoptr(GArray) blocks = query_blocks(client, error);
+    g_autoptr(GArray) blocks = qmp_qemu_list_ram_blocks(client, error);
     if (!blocks) {
         return NULL;
     }

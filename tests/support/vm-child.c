@@ -120,12 +120,12 @@ find_orphans(pid_t *orphans, unsigned most)
 
 /* What a helper keeps for its successor outlives it on purpose. When its QEMU
  * was a child of the test and is gone, nobody will ever take over. Names are
- * those of migrate/migrate-archive.h. */
+ * those of migrate/migrate-archive.h and migrate-claim.h. */
 static void
 remove_run_files(Life *life)
 {
     static const char *const roles[] = {"send", "receive"};
-    static const char *const files[] = {"journal", "lock", "pages", "keeper"};
+    static const char *const files[] = {"journal", "pages", "keeper"};
     char path[96];
     for (size_t r = 0; life->pid > 0 && r < G_N_ELEMENTS(roles); r++) {
         for (size_t f = 0; f < G_N_ELEMENTS(files); f++) {
@@ -138,6 +138,9 @@ remove_run_files(Life *life)
                  (int)life->pid);
         unlink(path);
     }
+    snprintf(path, sizeof path, "/run/postlude/qemu-%d-%llu.lock",
+             (int)life->pid, (unsigned long long)life->started);
+    unlink(path);
     life->pid = 0;
 }
 

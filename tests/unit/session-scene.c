@@ -60,6 +60,13 @@ session_scene_clear(SessionScene *scene)
     g_free(scene->qmp);
 }
 
+MigrateClaim *
+session_scene_claim(const SessionScene *scene, GError **error)
+{
+    return migrate_claim_take(scene->session->pid,
+                              scene->session->qemu_started, "test", error);
+}
+
 MigrateArchive *
 session_scene_archive(const SessionScene *scene, MigrateRole role,
                       GError **error)
@@ -72,8 +79,11 @@ char *
 session_scene_path(const SessionScene *scene, const char *ending)
 {
     g_autofree char *directory = migrate_rundir_path();
+    bool lock = g_str_equal(ending, ".lock");
     return g_strdup_printf(
         "%s/%s-%d-%" G_GUINT64_FORMAT "%s", directory,
-        scene->session->options.role == MIGRATE_SEND ? "send" : "receive",
+        lock ? "qemu"
+        : scene->session->options.role == MIGRATE_SEND ? "send"
+                                                       : "receive",
         (int)scene->session->pid, scene->session->qemu_started, ending);
 }

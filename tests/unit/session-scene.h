@@ -18,9 +18,13 @@ void session_scene_init(SessionScene *scene, MigrateRole role);
 void session_scene_end_qemu(SessionScene *scene);
 void session_scene_clear(SessionScene *scene);
 
+/* The claim on its QEMU. */
+MigrateClaim *session_scene_claim(const SessionScene *scene, GError **error);
+
 /* The archive of it in ROLE. */
 MigrateArchive *session_scene_archive(const SessionScene *scene,
                                       MigrateRole role, GError **error);
 
-/* Its file with ENDING in the run-time directory; owned by the caller. */
+/* Its file with ENDING in the run-time directory; owned by the caller. ".lock"
+ * is the claim's. */
 char *session_scene_path(const SessionScene *scene, const char *ending);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Who may take over: the lock while a helper lives and after it was killed,
- * journals of QEMUs that live and of those that do not, links in the way.
+ * Who may take over: while a helper lives and after it was killed, journals of
+ * QEMUs that live and of those that do not, links in the way.
  */
 #include "migrate/migrate-archive.h"
 
@@ -13,7 +13,6 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "migrate/migrate-rundir.h"
 #include "tests/unit/session-scene.h"
 
 static bool
@@ -36,12 +35,13 @@ exists(const SessionScene *s, const char *ending)
 }
 
 static void
-lock_and_journal(void)
+claim_and_journal(void)
 {
     SessionScene s;
     g_autoptr(GError) error = NULL;
     g_auto(MigrateJournal) journal = {0};
     session_scene_init(&s, MIGRATE_RECEIVE);
+    MigrateClaim *claim = session_scene_claim(&s, &error);
     MigrateArchive *a = session_scene_archive(&s, MIGRATE_RECEIVE, &error);
     g_assert_no_error(error);
     autofd pages = migrate_archive_new_pages(a, &error);
@@ -50,16 +50,14 @@ lock_and_journal(void)
     g_assert_true(migrate_archive_write(a, s.session, &error));
 
     /* At work: found, but nobody's to take over. */
-    g_assert_null(session_scene_archive(&s, MIGRATE_RECEIVE, &error));
-    g_assert_true(error_is(error, ERROR_STATE));
-    g_clear_error(&error);
     g_assert_false(is_orphan(&s));
     g_assert_true(migrate_archive_find(MIGRATE_RECEIVE, s.qmp, &journal,
                                        &error));
     g_assert_cmpint(journal.qemu_pid, ==, s.qemu);
 
-    /* The files outlive it, the lock does not. */
+    /* The files outlive it, the claim does not. */
     migrate_archive_close(a);
+    migrate_claim_drop(claim);
     g_assert_true(is_orphan(&s));
     a = session_scene_archive(&s, MIGRATE_RECEIVE, &error);
     g_assert_no_error(error);
@@ -69,8 +67,7 @@ lock_and_journal(void)
     g_assert_cmpstr(text, ==, "xyz");
     migrate_archive_remove(a);
     g_assert_false(is_orphan(&s));
-    g_autofree char *path = session_scene_path(&s, ".journal");
-    g_assert_cmpint(access(path, F_OK), <, 0);
+    g_assert_false(exists(&s, ".journal") || exists(&s, ".lock"));
     session_scene_clear(&s);
 }
 
@@ -112,6 +109,7 @@ remains(void)
     SessionScene s;
     g_autoptr(GError) error = NULL;
     session_scene_init(&s, MIGRATE_RECEIVE);
+    MigrateClaim *claim = session_scene_claim(&s, &error);
     MigrateArchive *a = session_scene_archive(&s, MIGRATE_RECEIVE, &error);
     g_assert_no_error(error);
     autofd pages = migrate_archive_new_pages(a, &error);
@@ -121,6 +119,7 @@ remains(void)
     migrate_archive_write(a, s.session, &error);
     g_assert_no_error(error);
     migrate_archive_close(a);
+    migrate_claim_drop(claim);
     migrate_archive_forget_dead();
     g_assert_true(exists(&s, ".pages") && exists(&s, ".journal"));
     g_autofree char *journal = session_scene_path(&s, ".journal");
@@ -169,6 +168,8 @@ one_at_work(void)
     session_scene_init(&interrupted, MIGRATE_RECEIVE);
     MigrateArchive *busy = session_scene_archive(&worked_on, MIGRATE_RECEIVE, &error);
     MigrateArchive *dead = session_scene_archive(&interrupted, MIGRATE_RECEIVE, &error);
+    MigrateClaim *at_work = session_scene_claim(&worked_on, &error);
+    MigrateClaim *killed = session_scene_claim(&interrupted, &error);
     g_assert_no_error(error);
     migrate_archive_write(busy, worked_on.session, &error);
     migrate_archive_write(dead, interrupted.session, &error);
@@ -178,11 +179,13 @@ one_at_work(void)
     g_assert_true(error_is(error, ERROR_STATE));
     g_clear_error(&error);
     migrate_archive_close(dead);
+    migrate_claim_drop(killed);
     g_assert_true(migrate_archive_find(MIGRATE_RECEIVE, NULL, &journal,
                                        &error));
     g_assert_cmpint(journal.qemu_pid, ==, interrupted.qemu);
     migrate_archive_remove(session_scene_archive(&interrupted, MIGRATE_RECEIVE, NULL));
     migrate_archive_remove(busy);
+    migrate_claim_drop(at_work);
     session_scene_clear(&worked_on);
     session_scene_clear(&interrupted);
 }
@@ -213,36 +216,17 @@ foreign_journal(void)
     session_scene_clear(&s);
 }
 
-static void
-links(void)
-{
-    SessionScene s;
-    g_autoptr(GError) error = NULL;
-    session_scene_init(&s, MIGRATE_RECEIVE);
-    g_autofree char *directory = migrate_rundir_path();
-    g_assert_true(migrate_rundir_make(directory, &error));
-    g_autofree char *lock = session_scene_path(&s, ".lock");
-    g_autofree char *target = session_scene_path(&s, ".stranger");
-    g_assert_no_errno(symlink(target, lock));
-    g_assert_null(session_scene_archive(&s, MIGRATE_RECEIVE, &error));
-    g_assert_nonnull(error);
-    g_assert_cmpint(access(target, F_OK), <, 0);
-    g_assert_no_errno(unlink(lock));
-    session_scene_clear(&s);
-}
-
 int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     /* A journal that somebody else left is none of our business. */
     g_log_set_always_fatal(G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL);
-    g_test_add_func("/archive/lock-and-journal", lock_and_journal);
+    g_test_add_func("/archive/claim-and-journal", claim_and_journal);
     g_test_add_func("/archive/after-qemu", after_qemu);
     g_test_add_func("/archive/remains", remains);
     g_test_add_func("/archive/numbers-anew", numbers_anew);
     g_test_add_func("/archive/one-at-work", one_at_work);
     g_test_add_func("/archive/foreign-journal", foreign_journal);
-    g_test_add_func("/archive/links", links);
     return g_test_run();
 }

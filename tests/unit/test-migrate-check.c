@@ -18,7 +18,7 @@
 #include "base/fd.h"
 #include "base/proc-life.h"
 #include "base/range.h"
-#include "migrate/migrate-archive.h"
+#include "migrate/migrate-claim.h"
 #include "tests/support/qmp-peer.h"
 
 static const MigrateFinding *
@@ -208,23 +208,19 @@ left_on(void)
         {QMP_PEER_GREET}, ASK, IS("true"), {QMP_PEER_END}};
     static const QmpPeerStep off[] = {
         {QMP_PEER_GREET}, ASK, IS("false"), {QMP_PEER_END}};
-    static const MigrateRole roles[] = {MIGRATE_SEND, MIGRATE_RECEIVE};
     g_autoptr(GPtrArray) fine = check_left_on(off);
     g_assert_cmpuint(fine->len, ==, 0);
     g_autoptr(GPtrArray) found = check_left_on(on);
     assert_finding(found, 0, MIGRATE_CHECK_WARNING, "x-ignore-shared is on",
                    "--resume");
-    for (unsigned i = 0; i < G_N_ELEMENTS(roles); i++) {
-        g_autoptr(GError) error = NULL;
-        uint64_t started;
-        g_assert_true(proc_life_started(getpid(), &started, NULL));
-        MigrateArchive *archive =
-            migrate_archive_open(roles[i], getpid(), started, &error);
-        g_assert_no_error(error);
-        g_autoptr(GPtrArray) at_work = check_left_on(on);
-        g_assert_cmpuint(at_work->len, ==, 0);
-        migrate_archive_remove(archive);
-    }
+    g_autoptr(GError) error = NULL;
+    uint64_t started;
+    g_assert_true(proc_life_started(getpid(), &started, NULL));
+    g_autoptr(MigrateClaim) claim =
+        migrate_claim_take(getpid(), started, "send", &error);
+    g_assert_no_error(error);
+    g_autoptr(GPtrArray) at_work = check_left_on(on);
+    g_assert_cmpuint(at_work->len, ==, 0);
 }
 
 static void
