@@ -133,6 +133,7 @@ put_head(JsonBuilder *json, const MigrateReport *report)
     migrate_json_text(json, "uuid", report->vm_uuid);
     migrate_json_int(json, "ram_bytes", report->ram_bytes);
     json_builder_end_object(json);
+    migrate_json_bool(json, "source_ran", report->source_ran);
     migrate_json_number(json, "downtime_ms", report->downtime_ms);
     migrate_json_number(json, "prepare_ms", prepare_ms(report));
     migrate_json_number(json, "postcopy_ms", postcopy_ms(report));
@@ -216,6 +217,10 @@ migrate_report_to_text(const MigrateReport *report)
                                : "(unnamed guest)",
                            report->outcome, report->reason ? ": " : "",
                            report->reason ? report->reason : "");
+    if (report->source_ran) {
+        g_string_append_printf(text, "  WARNING    %s\n",
+                               MIGRATE_REPORT_RAN_TWICE);
+    }
     if (strcmp(report->outcome, "completed") != 0) {
         return g_string_free(text, false);
     }

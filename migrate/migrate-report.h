@@ -14,6 +14,11 @@
 
 #define MIGRATE_REPORT_SCHEMA 1
 
+#define MIGRATE_REPORT_RAN_TWICE                                              \
+    "the guest was started on BOTH hosts; its memory and disks may be "       \
+    "damaged: end one of the two at once, look at its disks as after a "      \
+    "crash, and restart it from them if in doubt"
+
 typedef struct {
     const char *role;    /* "send", "receive" */
     const char *outcome; /* "completed", "failed", "cancelled", "given-up" */
@@ -29,6 +34,7 @@ typedef struct {
     } pages;
     Histogram fault_latency;
     uint64_t bytes_received, bytes_sent, device_bytes;
+    bool source_ran; /* after RUN somebody started it at the source as well */
     struct {
         uint64_t eligible_bytes, before_bytes, after_bytes;
         uint64_t laid_extents, small_extents;

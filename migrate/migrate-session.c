@@ -395,6 +395,36 @@ take_in_qemu(MigrateSession *session, GError **error)
                      "destination");
 }
 
+/* It may be heard as soon as RUN was: before that the source has every right
+ * to run the guest. */
+static bool
+note_source_runs(MigrateSession *session, GError **error)
+{
+    bool run_heard = session->options.follow
+                         ? session->destination.follow.run_heard
+                         : session->linked || session->past_no_return;
+    if (session->options.role != MIGRATE_RECEIVE || !run_heard) {
+        return error_set(error, ERROR_PROTOCOL,
+                         "the peer said %s before RUN",
+                         wire_frame_name(WIRE_FRAME_SOURCE_RUNS));
+    }
+    if (!session->report.source_ran) {
+        g_warning("%s", MIGRATE_REPORT_RAN_TWICE);
+    }
+    session->report.source_ran = true;
+    return true;
+}
+
+/* The guest is the source's until RUN: it cannot have ended over there. */
+static bool
+check_ended(const MigrateSession *session, GError **error)
+{
+    return (session->options.role == MIGRATE_SEND &&
+            session->past_no_return) ||
+           error_set(error, ERROR_PROTOCOL, "the peer said %s before RUN",
+                     wire_frame_name(WIRE_FRAME_ENDED));
+}
+
 static bool
 on_frame(MigrateSession *session, unsigned type, GByteArray *payload,
          GError **error)
@@ -412,10 +442,16 @@ on_frame(MigrateSession *session, unsigned type, GByteArray *payload,
     if (type == WIRE_FRAME_ALIVE) {
         return true;
     }
+    if (type == WIRE_FRAME_SOURCE_RUNS) {
+        return note_source_runs(session, error);
+    }
     if (type == WIRE_FRAME_PROGRESS) {
         return wire_progress_decode(payload, &session->source.present_pages,
                                     &session->source.demand_pages, error) &&
                migrate_session_tell(session, WIRE_FRAME_ALIVE, NULL, error);
+    }
+    if (type == WIRE_FRAME_ENDED && !check_ended(session, error)) {
+        return false;
     }
     MigrateFrame *frame = g_new0(MigrateFrame, 1);
     frame->type = type;

@@ -55,6 +55,7 @@ migrate_status_to_json(const MigrateSession *session)
     migrate_json_bool(json, "past_no_return", session->past_no_return);
     migrate_json_bool(json, "peer_lost", session->control_lost);
     migrate_json_bool(json, "lacks_memory", figures.lacks_memory);
+    migrate_json_bool(json, "source_ran", session->report.source_ran);
     migrate_json_int(json, "total_pages", figures.total_pages);
     migrate_json_int(json, "present_pages", figures.present_pages);
     migrate_json_int(json, "faults", figures.faults);
@@ -335,6 +336,9 @@ migrate_status_describe(const char *json)
     }
     if (true_member(o, "peer_lost")) {
         g_string_append(text, "; CONNECTION LOST");
+    }
+    if (true_member(o, "source_ran")) {
+        g_string_append(text, "; STARTED ON BOTH HOSTS");
     }
     if (true_member(o, "lacks_memory")) {
         g_string_append(text, "; NO MEMORY HERE");

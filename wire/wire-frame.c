@@ -35,8 +35,17 @@ static const char *const frame_names[] = {
     [WIRE_FRAME_DONE] = "DONE",         [WIRE_FRAME_BYE] = "BYE",
     [WIRE_FRAME_ABORT] = "ABORT",       [WIRE_FRAME_RESUME] = "RESUME",
     [WIRE_FRAME_PRESENT] = "PRESENT",   [WIRE_FRAME_ALIVE] = "ALIVE",
+    [WIRE_FRAME_ENDED] = "ENDED",
+    [WIRE_FRAME_SOURCE_RUNS] = "SOURCE_RUNS",
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(frame_names) == WIRE_FRAME_LAST + 1);
+
+static const char *const ended_names[] = {
+    [WIRE_ENDED_SHUT_DOWN] = "shut down",
+    [WIRE_ENDED_STOPPED] = "stopped",
+    [WIRE_ENDED_CRASHED] = "crashed",
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(ended_names) == WIRE_ENDED_LAST + 1);
 
 const char *
 wire_role_name(WireRole role)
@@ -54,6 +63,12 @@ const char *
 wire_frame_name(unsigned type)
 {
     return type >= 1 && type <= WIRE_FRAME_LAST ? frame_names[type] : "unknown";
+}
+
+const char *
+wire_ended_name(unsigned code)
+{
+    return code >= 1 && code <= WIRE_ENDED_LAST ? ended_names[code] : "unknown";
 }
 
 void
@@ -459,27 +474,24 @@ wire_bye_decode(const GByteArray *in, uint64_t *downtime_us, GError **error)
     return true;
 }
 
-void
-wire_abort_encode(const char *reason, GByteArray *out)
+static void
+append_reason(const char *reason, GByteArray *out)
 {
-    WireAbortBytes head = {0};
-    g_byte_array_append(out, (const uint8_t *)&head, sizeof head);
     size_t length = strnlen(reason, WIRE_MAX_REASON_BYTES);
     g_byte_array_append(out, (const uint8_t *)reason, (guint)length);
 }
 
 /* What a stranger sent ends up on an operator's terminal: no control
- * characters, no invalid UTF-8, bounded. */
-char *
-wire_abort_decode(const GByteArray *in)
+ * characters, no invalid UTF-8, bounded. It follows a head of HEAD bytes. */
+static char *
+take_reason(const GByteArray *in, size_t head)
 {
-    if (in->len <= sizeof(WireAbortBytes)) {
+    if (in->len <= head) {
         return g_strdup("(no reason given)");
     }
-    size_t length = MIN(in->len - sizeof(WireAbortBytes),
-                        (size_t)WIRE_MAX_REASON_BYTES);
-    char *text = g_utf8_make_valid(
-        (const char *)in->data + sizeof(WireAbortBytes), (gssize)length);
+    size_t length = MIN(in->len - head, (size_t)WIRE_MAX_REASON_BYTES);
+    char *text = g_utf8_make_valid((const char *)in->data + head,
+                                   (gssize)length);
     for (char *at = text; *at; at = g_utf8_next_char(at)) {
         if (g_unichar_iscntrl(g_utf8_get_char(at))) {
             /* U+0080 to U+009F take two bytes; some terminals obey them. */
@@ -487,6 +499,48 @@ wire_abort_decode(const GByteArray *in)
         }
     }
     return text;
+}
+
+void
+wire_abort_encode(const char *reason, GByteArray *out)
+{
+    WireAbortBytes head = {0};
+    g_byte_array_append(out, (const uint8_t *)&head, sizeof head);
+    append_reason(reason, out);
+}
+
+char *
+wire_abort_decode(const GByteArray *in)
+{
+    return take_reason(in, sizeof(WireAbortBytes));
+}
+
+void
+wire_ended_encode(WireEndedCode code, const char *words, GByteArray *out)
+{
+    WireEndedBytes head = {.code = GUINT16_TO_LE((uint16_t)code)};
+    g_byte_array_append(out, (const uint8_t *)&head, sizeof head);
+    append_reason(words, out);
+}
+
+bool
+wire_ended_decode(const GByteArray *in, WireEndedCode *code, char **words,
+                  GError **error)
+{
+    WireEndedBytes head;
+    if (in->len < sizeof head) {
+        return error_set(error, ERROR_PROTOCOL,
+                         "the peer's ENDED frame is only %u bytes", in->len);
+    }
+    memcpy(&head, in->data, sizeof head);
+    unsigned how = GUINT16_FROM_LE(head.code);
+    if (how < 1 || how > WIRE_ENDED_LAST) {
+        return error_set(error, ERROR_PROTOCOL,
+                         "the peer's guest ended in an unknown way (%u)", how);
+    }
+    *code = (WireEndedCode)how;
+    *words = take_reason(in, sizeof head);
+    return true;
 }
 
 void

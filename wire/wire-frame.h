@@ -77,6 +77,7 @@ typedef struct {
 const char *wire_role_name(WireRole role);
 const char *wire_status_name(WireStatus status);
 const char *wire_frame_name(unsigned type);
+const char *wire_ended_name(unsigned code);
 
 void wire_hello_encode(const WireHello *hello, WireHelloBytes *out);
 bool wire_hello_decode(const WireHelloBytes *in, WireHello *hello,
@@ -121,6 +122,10 @@ bool wire_bye_decode(const GByteArray *in, uint64_t *downtime_us,
 void wire_abort_encode(const char *reason, GByteArray *out);
 /* The reason as printable UTF-8, owned by the caller; never fails. */
 char *wire_abort_decode(const GByteArray *in);
+void wire_ended_encode(WireEndedCode code, const char *words, GByteArray *out);
+/* Rejects an unknown code. *WORDS as wire_abort_decode() returns them. */
+bool wire_ended_decode(const GByteArray *in, WireEndedCode *code, char **words,
+                       GError **error);
 
 void wire_page_encode(const WirePage *page, WirePageBytes *out);
 void wire_page_decode(const WirePageBytes *in, WirePage *page);

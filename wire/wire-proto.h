@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * THE protocol: what two postlude processes say to each other. Version 1.
+ * THE protocol: what two postlude processes say to each other. Version 2.
  * All integers are little-endian; every length is checked before use; nothing
  * here is an internal number of either side.
  *
@@ -39,6 +39,11 @@
  *      The source answers each PROGRESS with ALIVE, so that both notice a
  *      peer that is gone without a word.
  *
+ *      From RUN on the destination may say ENDED: its QEMU has ended, so nobody
+ *      needs the rest of the memory. It stands for DONE; BYE is the answer.
+ *      From RUN on the source may say SOURCE_RUNS: somebody started the guest
+ *      there as well. It is told to people and changes nothing else.
+ *
  *  When any of control, urgent and bulk is lost after RUN, both sides close
  *  all of them, and the destination dials anew: a control connection that
  *  shows the session. WELCOME then carries a fresh session, for the others of
@@ -52,7 +57,8 @@
  *      RUNNING ------------------------------------>   unless RESUME said so
  *      PROGRESS ...                                    as above
  *
- *      RESUME with COMPLETE stands for DONE; BYE is the answer.
+ *      RESUME with COMPLETE stands for DONE; BYE is the answer. ENDED may come
+ *      in the place of RESUME, with the same answer.
  *
  *  device    raw bytes of QEMU's migration stream, both ways (return path).
  *  urgent    WireFetch one way, WirePage (+ 4096 bytes if PAGE) the other.
@@ -65,8 +71,8 @@
 
 #define WIRE_MAGIC "POSTLUDE"
 #define WIRE_MAGIC_BYTES 8
-#define WIRE_VERSION 1
-#define WIRE_LOWEST_VERSION 1
+#define WIRE_VERSION 2
+#define WIRE_LOWEST_VERSION 2
 
 #define WIRE_SESSION_BYTES 16
 #define WIRE_MAX_BLOCKS 200
@@ -111,8 +117,10 @@ typedef enum {
     WIRE_FRAME_RESUME = 14,
     WIRE_FRAME_PRESENT = 15,
     WIRE_FRAME_ALIVE = 16,
+    WIRE_FRAME_ENDED = 17,
+    WIRE_FRAME_SOURCE_RUNS = 18,
 } WireFrameType;
-#define WIRE_FRAME_LAST WIRE_FRAME_ALIVE
+#define WIRE_FRAME_LAST WIRE_FRAME_SOURCE_RUNS
 
 typedef struct __attribute__((packed)) {
     uint8_t magic[WIRE_MAGIC_BYTES];
@@ -217,6 +225,21 @@ typedef struct __attribute__((packed)) {
     uint16_t code;
     uint16_t reserved;
 } WireAbortBytes;
+
+/* How the destination's QEMU ended. */
+typedef enum {
+    WIRE_ENDED_SHUT_DOWN = 1, /* by the guest: powered off, or reset for good */
+    WIRE_ENDED_STOPPED = 2,   /* by an operator: told to quit, or a signal */
+    WIRE_ENDED_CRASHED = 3,   /* panicked, was killed, or gone without a word */
+} WireEndedCode;
+#define WIRE_ENDED_LAST WIRE_ENDED_CRASHED
+
+/* ENDED: a WireEndedCode, then words for people, as ABORT's reason. */
+typedef struct __attribute__((packed)) {
+    uint16_t code;
+    uint16_t reserved;
+} WireEndedBytes;
+G_STATIC_ASSERT(sizeof(WireEndedBytes) == 4);
 
 /* urgent, destination to source: 16 bytes. */
 typedef struct __attribute__((packed)) {

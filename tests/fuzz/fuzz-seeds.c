@@ -58,6 +58,9 @@ payload_of(unsigned type)
     case WIRE_FRAME_PRESENT: wire_present_encode(&present, out); break;
     case WIRE_FRAME_BYE: wire_bye_encode(1234, out); break;
     case WIRE_FRAME_ABORT: wire_abort_encode("no room\033[m", out); break;
+    case WIRE_FRAME_ENDED:
+        wire_ended_encode(WIRE_ENDED_SHUT_DOWN, "powered\033[m off", out);
+        break;
     default: break;
     }
     return out;
@@ -96,9 +99,10 @@ save_frames(void)
 static void
 save_greetings(void)
 {
-    WireHello hello = {.version = 1, .lowest = 1, .role = WIRE_ROLE_BULK,
+    WireHello hello = {.version = WIRE_VERSION, .lowest = WIRE_LOWEST_VERSION,
+                       .role = WIRE_ROLE_BULK,
                        .index = 3, .session = {1, 2, 3}};
-    WireWelcome welcome = {.version = 1, .status = WIRE_STATUS_BUSY};
+    WireWelcome welcome = {.version = WIRE_VERSION, .status = WIRE_STATUS_BUSY};
     WireHelloBytes hello_bytes;
     WireWelcomeBytes welcome_bytes;
     wire_hello_encode(&hello, &hello_bytes);

@@ -141,6 +141,27 @@ take_abort(const GByteArray *in)
 }
 
 static void
+take_ended(const GByteArray *in)
+{
+    WireEndedCode code, again;
+    g_autofree char *words = NULL, *twice = NULL;
+    GError *error = NULL;
+    bool ok = wire_ended_decode(in, &code, &words, &error);
+    if (ok) {
+        g_assert_true(code >= 1 && code <= WIRE_ENDED_LAST);
+        g_assert_true(fuzz_is_printable(words));
+        g_assert_cmpuint(strlen(words), <=, 3 * WIRE_MAX_REASON_BYTES);
+        g_autoptr(GByteArray) bytes = g_byte_array_new();
+        wire_ended_encode(code, words, bytes);
+        g_assert_true(wire_ended_decode(bytes, &again, &twice, NULL));
+        g_assert_cmpint(again, ==, code);
+    } else {
+        g_assert_null(words);
+    }
+    fuzz_end(ok, error, PROTOCOL);
+}
+
+static void
 take(unsigned type, const GByteArray *in)
 {
     switch (type) {
@@ -153,6 +174,7 @@ take(unsigned type, const GByteArray *in)
     case WIRE_FRAME_PROGRESS:
     case WIRE_FRAME_BYE: take_numbers(type, in); break;
     case WIRE_FRAME_ABORT: take_abort(in); break;
+    case WIRE_FRAME_ENDED: take_ended(in); break;
     default: break; /* no payload is looked at */
     }
 }

@@ -166,8 +166,23 @@ of_a_failure(void)
     assert_number(json_object_get_object_member(o, "fault_latency_us"), "p99",
                   0);
     g_assert_cmpstr(text, ==, "send (unnamed guest): failed: no room\n");
+    g_assert_false(json_object_get_boolean_member(o, "source_ran"));
     migrate_report_clear(&r);
     migrate_report_clear(&r);
+}
+
+/* Whatever else is said, this must not be missed. */
+static void
+of_a_guest_that_ran_twice(void)
+{
+    MigrateReport r = {.role = "send", .outcome = "given-up",
+                       .source_ran = true};
+    g_autofree char *json = migrate_report_to_json(&r);
+    g_autofree char *text = migrate_report_to_text(&r);
+    g_autoptr(JsonParser) parser = parse(json);
+    g_assert_true(json_object_get_boolean_member(object(parser),
+                                                 "source_ran"));
+    g_assert_nonnull(strstr(text, "started on BOTH hosts"));
 }
 
 static void
@@ -199,6 +214,7 @@ main(int argc, char **argv)
     g_test_add_func("/report/json", as_json);
     g_test_add_func("/report/text", as_text);
     g_test_add_func("/report/failure", of_a_failure);
+    g_test_add_func("/report/ran-twice", of_a_guest_that_ran_twice);
     g_test_add_func("/report/disk", on_disk);
     return g_test_run();
 }

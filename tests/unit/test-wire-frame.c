@@ -296,6 +296,36 @@ reasons(void)
 }
 
 static void
+ends(void)
+{
+    GError *error = NULL;
+    WireEndedCode code;
+    char *words = NULL;
+    for (unsigned i = 0; i <= WIRE_ENDED_LAST + 1; i++) {
+        g_autoptr(GByteArray) bytes = g_byte_array_new();
+        bool known = i >= 1 && i <= WIRE_ENDED_LAST;
+        wire_ended_encode((WireEndedCode)i, "powered\033 off", bytes);
+        g_assert_cmpuint(bytes->data[0], ==, i);
+        g_assert_cmpint(!g_str_equal(wire_ended_name(i), "unknown"), ==,
+                        known);
+        if (!known) {
+            assert_refused(wire_ended_decode(bytes, &code, &words, &error),
+                           &error);
+            g_assert_null(words);
+            continue;
+        }
+        g_assert_true(wire_ended_decode(bytes, &code, &words, &error));
+        g_assert_cmpuint(code, ==, i);
+        g_assert_cmpstr(words, ==, "powered  off");
+        g_clear_pointer(&words, g_free);
+        g_byte_array_set_size(bytes, 3);
+        assert_refused(wire_ended_decode(bytes, &code, &words, &error),
+                       &error);
+    }
+    g_assert_cmpstr(wire_ended_name(WIRE_ENDED_SHUT_DOWN), ==, "shut down");
+}
+
+static void
 pages(void)
 {
     WirePage in = {.type = WIRE_ZERO, .block = 65535, .page = UINT64_MAX - 1};
@@ -354,6 +384,7 @@ main(int argc, char **argv)
     g_test_add_func("/frame/resume", resumes);
     g_test_add_func("/frame/small", small_frames);
     g_test_add_func("/frame/reasons", reasons);
+    g_test_add_func("/frame/ends", ends);
     g_test_add_func("/frame/pages", pages);
     g_test_add_func("/frame/bulk-extents", bulk_extents);
     return g_test_run();

@@ -32,10 +32,10 @@ versions(void)
     static const struct {
         uint16_t version, lowest, common;
     } cases[] = {
-        {1, 1, 1}, {2, 1, 1}, {65535, 1, 1}, {65535, 0, 1},
-        {2, 2, 0}, {0, 0, 0}, {1, 0, 1},
+        {1, 1, 0}, {2, 1, 2}, {65535, 1, 2}, {65535, 0, 2}, {65535, 2, 2},
+        {2, 2, 2}, {3, 3, 0}, {0, 0, 0}, {1, 0, 0}, {2, 0, 2},
     };
-    G_STATIC_ASSERT(WIRE_VERSION == 1 && WIRE_LOWEST_VERSION == 1);
+    G_STATIC_ASSERT(WIRE_VERSION == 2 && WIRE_LOWEST_VERSION == 2);
     for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
         WireHello hello = {.version = cases[i].version,
                            .lowest = cases[i].lowest};
@@ -71,7 +71,7 @@ welcome(void)
         in = (WireWelcome){.version = version, .status = WIRE_STATUS_OK};
         wire_welcome_encode(&in, &bytes);
         g_assert_cmpint(wire_welcome_decode(&bytes, &out, &error), ==,
-                        version == 1);
+                        version == WIRE_VERSION);
         if (error) {
             g_assert_true(error_is(error, ERROR_PROTOCOL));
             g_assert_nonnull(strstr(error->message, "same postlude on both"));
