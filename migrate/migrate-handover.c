@@ -433,14 +433,24 @@ migrate_handover_watch_guest(MigrateSession *session)
         return;
     }
     session->resumed = false;
-    session->source.twice = true;
-    bool stopped = qmp_qemu_stop(session->qmp, &why);
-    g_warning("the guest was started on the source as well, by somebody else, "
-               "after it had been handed over to the destination: it ran "
-               "twice, and its memory and its disks may be damaged; %s%s. "
-               "Restart the guest on the destination from its disks, and look "
-               "at them as after a crash",
-               stopped ? "it was stopped here again"
-                       : "it cannot be stopped here: ",
-               stopped ? "" : why->message);
+    session->report.source_ran = true;
+    if (qmp_qemu_stop(session->qmp, &why)) {
+        g_warning("somebody started the guest here after it had been handed "
+                  "over to the destination; it was stopped here again");
+    } else {
+        g_warning("somebody started the guest here after it had been handed "
+                  "over to the destination, and it cannot be stopped: %s",
+                  why->message);
+    }
+    g_warning("%s", MIGRATE_REPORT_RAN_TWICE);
+    migrate_handover_tell_source_ran(session);
+}
+
+/* Not heard, it is said again to a destination that comes back. */
+void
+migrate_handover_tell_source_ran(MigrateSession *session)
+{
+    if (session->report.source_ran) {
+        migrate_session_tell(session, WIRE_FRAME_SOURCE_RUNS, NULL, NULL);
+    }
 }

@@ -41,6 +41,7 @@ bool migrate_handover_run(MigrateSession *session, GError **error);
 /* After RUN, now and then: a guest that somebody starts here as well is stopped
  * again, and both sides say so. */
 void migrate_handover_watch_guest(MigrateSession *session);
+void migrate_handover_tell_source_ran(MigrateSession *session);
 
 /* Ends the threads that serve and push, and the tunnel. */
 void migrate_handover_stop_threads(MigrateSession *session);

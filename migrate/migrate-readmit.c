@@ -100,6 +100,7 @@ talk(MigrateSession *session, GError **error)
     migrate_handover_start_pushing(session);
     migrate_readmit_begin(session);
     session->control_lost = false;
+    migrate_handover_tell_source_ran(session);
     g_message("the destination is back");
     return true;
 }

@@ -16,8 +16,8 @@
 
 #define MIGRATE_REPORT_RAN_TWICE                                              \
     "the guest was started on BOTH hosts; its memory and disks may be "       \
-    "damaged: end one of the two at once, look at its disks as after a "      \
-    "crash, and restart it from them if in doubt"
+    "damaged: see to it that it runs on one of them only, look at its disks " \
+    "as after a crash, and restart it from them if in doubt"
 
 typedef struct {
     const char *role;    /* "send", "receive" */

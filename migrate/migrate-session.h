@@ -133,7 +133,6 @@ typedef struct MigrateSession {
         uint64_t present_pages, demand_pages; /* PROGRESS of the destination */
         int keeper;    /* its life line until the switchover, or -1 */
         bool begun; /* "migrate" is out: what QEMU migrates is ours */
-        bool twice; /* the guest was started here as well, after RUN */
         bool running;  /* RUNNING was heard */
         bool complete; /* RESUME said that every page is there */
         bool (*until)(struct MigrateSession *); /* of migrate_readmit_wait() */
