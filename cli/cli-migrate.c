@@ -186,8 +186,8 @@ run(const char *verb, MigrateOptions *options)
         cli_fail(verb, why->message, result);
         if (result != MIGRATE_EXIT_GIVEN_UP && !session->qemu_gone &&
             !options->resume) {
-            fprintf(stderr, "postlude %s: nothing has moved; the guest stays "
-                            "on the source\n", verb);
+            fprintf(stderr, "postlude %s: nothing has moved; the guest is "
+                            "where it was\n", verb);
         }
     } else {
         g_autofree char *text = migrate_report_to_text(&session->report);

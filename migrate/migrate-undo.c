@@ -101,7 +101,9 @@ migrate_undo_switchover(MigrateSession *session)
         g_warning("the source's QEMU has ended by itself");
         return;
     }
-    wait_until_qemu_settled(session);
+    if (session->source.begun || session->capability) {
+        wait_until_qemu_settled(session);
+    }
     migrate_socket_forget(session->qmp);
     migrate_handover_restore(session);
     revive_guest(session);

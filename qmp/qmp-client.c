@@ -27,6 +27,7 @@ struct QmpClient {
     int fd;
     pid_t peer_pid;
     int timeout_ms;
+    uint64_t greeting_ns; /* the deadline until it is greeted */
     bool greeted;
     int major, minor, micro;
     QmpFrame frame;
@@ -324,14 +325,34 @@ explain_silence(const char *path, int timeout_ms, GError **error)
               path, timeout_ms);
 }
 
-static bool
-greet(QmpClient *client, uint64_t deadline_ns, GError **error)
+QmpClient *
+qmp_client_connect(const char *path, int timeout_ms, GError **error)
+{
+    g_autoptr(QmpClient) client = g_new0(QmpClient, 1);
+    client->path = g_strdup(path);
+    client->fd = -1;
+    client->timeout_ms =
+        timeout_ms < 0 ? QMP_CLIENT_DEFAULT_TIMEOUT_MS : timeout_ms;
+    client->greeting_ns = fd_deadline_ns(client->timeout_ms);
+    g_queue_init(&client->events);
+    qmp_frame_init(&client->frame);
+    g_autoptr(GError) why = NULL;
+    if (!qmp_socket_connect(path, client->greeting_ns, &client->fd,
+                            &client->peer_pid, &why)) {
+        if (error_is(why, ERROR_RETRY)) {
+            explain_silence(path, client->timeout_ms, &why);
+        }
+        g_propagate_error(error, g_steal_pointer(&why));
+        return NULL;
+    }
+    return g_steal_pointer(&client);
+}
+
+bool
+qmp_client_greet(QmpClient *client, GError **error)
 {
     g_autoptr(GError) why = NULL;
-    bool ok = qmp_socket_connect(client->path, deadline_ns, &client->fd,
-                                 &client->peer_pid, &why) &&
-              receive_until(client, has_greeting, deadline_ns, &why);
-    if (!ok) {
+    if (!receive_until(client, has_greeting, client->greeting_ns, &why)) {
         if (error_is(why, ERROR_RETRY)) {
             explain_silence(client->path, client->timeout_ms, &why);
         }
@@ -339,24 +360,17 @@ greet(QmpClient *client, uint64_t deadline_ns, GError **error)
         return false;
     }
     g_autoptr(JsonNode) agreed = execute_until(
-        client, "qmp_capabilities", NULL, -1, deadline_ns, error);
+        client, "qmp_capabilities", NULL, -1, client->greeting_ns, error);
     return agreed != NULL;
 }
 
 QmpClient *
 qmp_client_open(const char *path, int timeout_ms, GError **error)
 {
-    g_autoptr(QmpClient) client = g_new0(QmpClient, 1);
-    client->path = g_strdup(path);
-    client->fd = -1;
-    client->timeout_ms =
-        timeout_ms < 0 ? QMP_CLIENT_DEFAULT_TIMEOUT_MS : timeout_ms;
-    g_queue_init(&client->events);
-    qmp_frame_init(&client->frame);
-    if (!greet(client, fd_deadline_ns(client->timeout_ms), error)) {
-        return NULL;
-    }
-    return g_steal_pointer(&client);
+    g_autoptr(QmpClient) client = qmp_client_connect(path, timeout_ms, error);
+    return client && qmp_client_greet(client, error)
+               ? g_steal_pointer(&client)
+               : NULL;
 }
 
 void

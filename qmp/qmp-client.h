@@ -24,6 +24,13 @@ typedef struct QmpClient QmpClient;
  * the monitor). TIMEOUT_MS limits all of this together, and then each command
  * until qmp_client_set_timeout(); negative is the default. */
 QmpClient *qmp_client_open(const char *path, int timeout_ms, GError **error);
+
+/* The same in two steps, for who wants to know the peer's process before it
+ * waits for a monitor that another client may hold. */
+QmpClient *qmp_client_connect(const char *path, int timeout_ms,
+                              GError **error);
+bool qmp_client_greet(QmpClient *client, GError **error);
+
 void qmp_client_close(QmpClient *client);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(QmpClient, qmp_client_close)
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/proc-life.h"
 #include "tests/support/vm-expect.h"
 #include "tests/support/vm-passage.h"
 
@@ -83,6 +84,22 @@ test_together(void)
     vm_expect_at_home(pair);
 }
 
+/* Moves VM's file with ENDING in the run-time directory out of the way, or
+ * back. */
+static void
+hide(VmQemu *vm, const char *ending, const char *from, const char *to)
+{
+    g_autoptr(GError) error = NULL;
+    uint64_t started;
+    g_assert_true(proc_life_started(vm_qemu_pid(vm), &started, &error));
+    g_autofree char *stem =
+        g_strdup_printf("/run/postlude/receive-%d-%" G_GUINT64_FORMAT "%s",
+                        (int)vm_qemu_pid(vm), started, ending);
+    g_autofree char *old = g_strconcat(stem, from, NULL);
+    g_autofree char *new = g_strconcat(stem, to, NULL);
+    g_assert_no_errno(rename(old, new));
+}
+
 /* Half of its memory is at the source yet, and nobody brings it. Without its
  * journal the memory itself tells. */
 static void
@@ -96,11 +113,11 @@ test_half_arrived(void)
     vm_passage_kill(passage.receive);
     expect_refused("send", half, "run 'postlude receive --resume' first");
     expect_refused("receive", half, "run 'postlude receive --resume' first");
-    g_autofree char *journal = vm_expect_journal(half, "receive");
-    g_autofree char *away = g_strconcat(journal, ".away", NULL);
-    g_assert_no_errno(rename(journal, away));
+    hide(half, ".journal", "", ".away");
+    hide(half, ".pages", "", ".away");
     expect_refused("send", half, "is registered with a userfaultfd");
-    g_assert_no_errno(rename(away, journal));
+    hide(half, ".pages", ".away", "");
+    hide(half, ".journal", ".away", "");
     vm_passage_order(passage.proxy, "heal");
     const char *resume[] = {"--resume", "--qmp", vm_qemu_tool_socket(half),
                             NULL};
