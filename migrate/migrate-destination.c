@@ -21,6 +21,7 @@
 #define AGREE_MS 30000
 #define START_MS 30000
 #define END_MS 1000
+#define ASK_MS 4000
 #define PROGRESS_MS 200
 
 static bool
@@ -306,17 +307,40 @@ is_to_be_left(MigrateSession *session)
     return true;
 }
 
+/* Whether it is to be started at all. A QEMU that does not answer is not waited
+ * for longer than the source waits for us: RUN was said, and it had the same RAM
+ * when it was asked before READY. */
+static bool
+look_before_start(MigrateSession *session, bool *start, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+    *start = session->destination.start_guest && !session->options.paused;
+    qmp_client_set_timeout(session->qmp, ASK_MS);
+    bool ok = migrate_recheck_blocks(session, &why);
+    *start = *start && !(ok && is_to_be_left(session));
+    qmp_client_set_timeout(session->qmp, QMP_CLIENT_DEFAULT_TIMEOUT_MS);
+    if (!ok && error_is(why, ERROR_RETRY)) {
+        g_warning("QEMU's RAM blocks could not be looked at again: %s",
+                  why->message);
+        return true;
+    }
+    if (!ok) {
+        g_propagate_error(error, g_steal_pointer(&why));
+    }
+    return ok;
+}
+
 /* The point of no return. Until "cont" was carried out the guest did not run
  * here, and saying so lets the source start it again. */
 bool
 migrate_destination_start_guest(MigrateSession *session, GError **error)
 {
+    bool start;
     g_autoptr(GError) why = NULL;
-    if (!migrate_recheck_blocks(session, error)) {
+    if (!look_before_start(session, &start, error)) {
         return false;
     }
-    if (!session->destination.start_guest || session->options.paused ||
-        is_to_be_left(session)) {
+    if (!start) {
         return migrate_session_commit(session, error);
     }
     if (!note_starting(session, error)) {
