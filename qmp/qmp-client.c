@@ -54,7 +54,7 @@ die_gone(QmpClient *client, const char *how, GError **error)
 {
     GError *why = NULL;
     error_set(&why, ERROR_VM_GONE,
-              "%s: the VM has ended, or its monitor was closed", how);
+              "%s: QEMU has ended, or its monitor was closed", how);
     return die(client, why, error);
 }
 
