@@ -288,11 +288,15 @@ start_fault_thread(MigrateSession *session, uint8_t **laid, GError **error)
         return false;
     }
     session->destination.huge = migrate_huge_start(
-        session->destination.pages, session->destination.target);
+        session->destination.pages, session->destination.target, error);
+    if (!session->destination.huge) {
+        return false;
+    }
     session->destination.fault = migrate_fault_start(
         session->destination.uffd, session->destination.regions,
         session->urgent, session->destination.pages, &session->alarm);
-    return true;
+    return session->destination.fault ||
+           migrate_alarm_take(&session->alarm, error);
 }
 
 /* Directly before something is closed or emptied, and once more when all is

@@ -223,8 +223,9 @@ open_qemu(MigrateSession *session, GError **error)
     if (ours < 0) {
         return false;
     }
-    session->relay = migrate_relay_start(ours, session->device);
-    return qmp_qemu_migrate_incoming(session->qmp, MIGRATE_SOCKET_URI, error);
+    session->relay = migrate_relay_start(ours, session->device, error);
+    return session->relay &&
+           qmp_qemu_migrate_incoming(session->qmp, MIGRATE_SOCKET_URI, error);
 }
 
 void
@@ -243,10 +244,12 @@ migrate_destination_mark_holes(MigrateSession *session)
 void
 migrate_destination_start_filling(MigrateSession *session)
 {
-    for (unsigned i = 0; i < session->n_streams; i++) {
+    bool ok = true;
+    for (unsigned i = 0; ok && i < session->n_streams; i++) {
         session->destination.fill[i] =
             migrate_fill_start(session->bulk[i], session->destination.pages,
                                &session->alarm);
+        ok = session->destination.fill[i] != NULL;
     }
 }
 

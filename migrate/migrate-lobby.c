@@ -32,9 +32,14 @@ migrate_lobby_open_door(MigrateSession *session, GError **error)
     if (!migrate_confine_session(session, error)) {
         return false;
     }
-    session->porch = wire_porch_open(session->listener,
-                                     wire_address_creds(session->address),
-                                     WIRE_LINK_PATIENCE_MS);
+    g_autoptr(GError) why = NULL;
+    while (!(session->porch = wire_porch_open(
+                 session->listener, wire_address_creds(session->address),
+                 WIRE_LINK_PATIENCE_MS, &why))) {
+        if (!migrate_session_outlast(session, &why, error)) {
+            return false;
+        }
+    }
     return true;
 }
 

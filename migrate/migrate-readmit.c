@@ -96,7 +96,9 @@ talk(MigrateSession *session, GError **error)
         !migrate_lobby_wait_others(session, error)) {
         return false;
     }
-    migrate_handover_start_serving(session);
+    if (!migrate_handover_start_serving(session, error)) {
+        return false;
+    }
     migrate_handover_start_pushing(session);
     migrate_readmit_begin(session);
     session->control_lost = false;

@@ -178,18 +178,14 @@ hear_answer(MigrateSession *session, GError **error)
                                   error);
 }
 
-/* Between the two fault threads the kernel keeps the events; while none lives,
- * nobody asks for a page, so what was asked of the lost connection can be
- * asked again of the new one. */
+/* While the fault thread stands still nobody asks for a page, so what was asked
+ * of the lost connection can be asked again of the new one. */
 static void
 put_to_work(MigrateSession *session)
 {
-    migrate_fault_stop(g_steal_pointer(&session->destination.fault),
-                       &session->destination.tally);
+    migrate_fault_pause(session->destination.fault);
     migrate_pages_unask_all(session->destination.pages);
-    session->destination.fault = migrate_fault_start(
-        session->destination.uffd, session->destination.regions,
-        session->urgent, session->destination.pages, &session->alarm);
+    migrate_fault_go_on(session->destination.fault, session->urgent);
     migrate_destination_start_filling(session);
     migrate_rejoin_begin(session);
 }

@@ -15,9 +15,11 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/proc-life.h"
+#include "base/signals.h"
 #include "migrate/migrate-archive.h"
 
 #define ENDING_MS 1000
+#define LACK_MS 1000
 
 static const char *const stage_names[] = {
     [MIGRATE_INSPECT] = "inspect",   [MIGRATE_CONNECT] = "connect",
@@ -94,11 +96,11 @@ migrate_session_new(const MigrateOptions *options)
         options->role == MIGRATE_SEND ? "send" : "receive";
     g_queue_init(&session->frames);
     migrate_alarm_init(&session->alarm, NULL);
-    session->sources[0] = g_unix_signal_add(SIGINT, on_signal, session);
-    session->sources[1] = g_unix_signal_add(SIGTERM, on_signal, session);
+    session->sources[0] = signals_watch(SIGINT, on_signal, session);
+    session->sources[1] = signals_watch(SIGTERM, on_signal, session);
     /* A terminal that goes away must not take the guest's memory with it. */
-    session->sources[2] = g_unix_signal_add(SIGHUP, on_signal, session);
-    session->sources[3] = g_unix_signal_add(SIGUSR1, on_go, session);
+    session->sources[2] = signals_watch(SIGHUP, on_signal, session);
+    session->sources[3] = signals_watch(SIGUSR1, on_go, session);
     session->too_early = options->follow && options->role == MIGRATE_SEND;
     if (options->parent_fd > 0) {
         session->watch_parent =
@@ -247,7 +249,7 @@ void
 migrate_session_free(MigrateSession *session)
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(session->sources); i++) {
-        g_source_remove(session->sources[i]);
+        stop_watching(&session->sources[i]);
     }
     stop_watching(&session->watch_qmp);
     stop_watching(&session->watch_control);
@@ -539,6 +541,35 @@ migrate_session_wait(MigrateSession *session, bool (*done)(MigrateSession *),
             g_source_destroy(source);
         }
     }
+}
+
+static bool
+never(MigrateSession *session)
+{
+    return false;
+}
+
+bool
+migrate_session_outlast(MigrateSession *session, GError **why, GError **error)
+{
+    g_autoptr(GError) lack = g_steal_pointer(why);
+    g_autoptr(GError) over = NULL;
+    if (!session->past_no_return) {
+        g_propagate_error(error, g_steal_pointer(&lack));
+        return false;
+    }
+    if (!session->lacks) {
+        session->lacks = true;
+        g_warning("%s; trying until there is: the guest waits for its missing "
+                  "memory meanwhile",
+                  lack->message);
+    }
+    if (!migrate_session_wait(session, never, LACK_MS, "it", &over) &&
+        error_is(over, ERROR_VM_GONE)) {
+        g_propagate_error(error, g_steal_pointer(&over));
+        return false;
+    }
+    return true;
 }
 
 bool
