@@ -58,6 +58,7 @@ migrate_destination_connect(MigrateSession *session, GError **error)
         return false;
     }
     memcpy(session->session, token, sizeof token);
+    uint64_t began_ns = fd_now_ns();
     uint64_t deadline =
         fd_deadline_ns(session->options.peer_timeout_s * 1000);
     for (int pause_ms = 50;; pause_ms = MIN(pause_ms * 2, 1000)) {
@@ -72,8 +73,8 @@ migrate_destination_connect(MigrateSession *session, GError **error)
         if (!error_is(why, ERROR_PEER_GONE) || fd_now_ns() >= deadline) {
             g_propagate_prefixed_error(
                 error, g_steal_pointer(&why),
-                "no source ('postlude send --listen') reached in %d s: ",
-                session->options.peer_timeout_s);
+                "no source ('postlude send --listen') reached in %.1f s: ",
+                fd_seconds_since(began_ns));
             return false;
         }
         g_autoptr(GError) over = NULL;

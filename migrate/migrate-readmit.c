@@ -147,8 +147,8 @@ check_silence(MigrateSession *session)
     if (session->linked && fd_now_ns() - session->heard_ns > limit_ns) {
         g_autoptr(GError) why = NULL;
         error_set(&why, ERROR_PEER_GONE,
-                  "nothing was heard of the destination for %d s",
-                  session->options.link_timeout_s);
+                  "nothing was heard of the destination for %.1f s",
+                  fd_seconds_since(session->heard_ns));
         lose(session, why);
     }
 }

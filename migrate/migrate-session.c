@@ -20,6 +20,7 @@
 
 #define ENDING_MS 1000
 #define LACK_MS 1000
+#define FRAMES_AT_A_TIME 64u
 
 static const char *const stage_names[] = {
     [MIGRATE_INSPECT] = "inspect",   [MIGRATE_CONNECT] = "connect",
@@ -448,9 +449,9 @@ on_frame(MigrateSession *session, unsigned type, GByteArray *payload,
         return note_source_runs(session, error);
     }
     if (type == WIRE_FRAME_PROGRESS) {
+        session->owes_alive = true;
         return wire_progress_decode(payload, &session->source.present_pages,
-                                    &session->source.demand_pages, error) &&
-               migrate_session_tell(session, WIRE_FRAME_ALIVE, NULL, error);
+                                    &session->source.demand_pages, error);
     }
     if (type == WIRE_FRAME_ENDED && !check_ended(session, error)) {
         return false;
@@ -469,14 +470,21 @@ is_readable(WireLink *link)
     return wire_link_has_pending(link) || poll(&p, 1, 0) > 0;
 }
 
-/* One expected frame at a time: the peer may say its last word and leave, and
- * the word must be heard before its leaving is. */
 static bool
-take_in_peer(MigrateSession *session, GError **error)
+has_more(MigrateSession *session)
 {
-    while (session->control && !session->control_lost &&
+    return session->control && !session->control_lost &&
            g_queue_is_empty(&session->frames) &&
-           is_readable(session->control)) {
+           is_readable(session->control);
+}
+
+/* One expected frame at a time: the peer may say its last word and leave, and
+ * the word must be heard before its leaving is. And not all there is: a peer
+ * that talks without end must not keep us from signals and from the clock. */
+static bool
+take_in_frames(MigrateSession *session, GError **error)
+{
+    for (unsigned n = 0; n < FRAMES_AT_A_TIME && has_more(session); n++) {
         unsigned type;
         g_autoptr(GByteArray) payload = NULL;
         if (!wire_link_receive_frame(session->control, &type, &payload,
@@ -491,6 +499,18 @@ take_in_peer(MigrateSession *session, GError **error)
         }
     }
     return true;
+}
+
+/* One ALIVE answers for all PROGRESS that was taken in. */
+static bool
+take_in_peer(MigrateSession *session, GError **error)
+{
+    bool ok = take_in_frames(session, error);
+    bool owes = session->owes_alive && !session->control_lost;
+    session->owes_alive = false;
+    session->more = ok && has_more(session);
+    return ok && (!owes || migrate_session_tell(session, WIRE_FRAME_ALIVE,
+                                                NULL, error));
 }
 
 bool
@@ -517,6 +537,7 @@ bool
 migrate_session_wait(MigrateSession *session, bool (*done)(MigrateSession *),
                      int timeout_ms, const char *what, GError **error)
 {
+    uint64_t began_ns = fd_now_ns();
     uint64_t deadline = fd_deadline_ns(timeout_ms);
     for (;;) {
         if (!migrate_session_take_in(session, error)) {
@@ -529,13 +550,14 @@ migrate_session_wait(MigrateSession *session, bool (*done)(MigrateSession *),
         uint64_t now = fd_now_ns();
         if (deadline && now >= deadline) {
             return error_set(error, ERROR_RETRY,
-                             "gave up waiting for %s after %d s", what,
-                             timeout_ms / 1000);
+                             "gave up waiting for %s after %.1f s", what,
+                             fd_seconds_since(began_ns));
         }
         uint64_t left_ms = deadline ? (deadline - now) / 1000000 + 1 : 1000;
         guint timer = g_timeout_add((guint)MIN(left_ms, 1000), on_timeout,
                                     NULL);
-        g_main_context_iteration(NULL, TRUE);
+        /* What TLS has in its buffers is not seen by poll(). */
+        g_main_context_iteration(NULL, !session->more);
         GSource *source = g_main_context_find_source_by_id(NULL, timer);
         if (source) {
             g_source_destroy(source);

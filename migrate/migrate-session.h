@@ -95,6 +95,8 @@ typedef struct MigrateSession {
     MigrateRam *ram;
     MigrateCapability *capability;
     bool qemu_gone;
+    bool more; /* the peer has said more than was taken in at a time */
+    bool owes_alive;
     bool lacks; /* it was said what is not to be had */
     char *migration_status; /* of the last MIGRATION event, or NULL */
     bool too_early;         /* follow: nobody is armed, so none may begin */
