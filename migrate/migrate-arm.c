@@ -248,16 +248,13 @@ make_pages(MigrateSession *session, uint8_t **laid, GError **error)
                              &session->alarm, error);
 }
 
-/* Before the threads: see migrate-confine.c. What has to be read later is
- * opened now. Nobody to stay outside: then all of us has to; a guest
+/* Nobody to stay outside: then all of us has to; a guest
  * that waits for its memory must not be left alone. */
-bool
-migrate_arm_confine(MigrateSession *session, GError **error)
+static bool
+confine(MigrateSession *session, GError **error)
 {
     const MigrateOptions *options = &session->options;
     g_autoptr(GError) why = NULL;
-    migrate_shortage_mind(migrate_pages_shortage(session->destination.pages),
-                          collapse_margin_open(session->pid));
     if (options->no_confine) {
         return true;
     }
@@ -271,6 +268,26 @@ migrate_arm_confine(MigrateSession *session, GError **error)
         return false;
     }
     g_warning("this helper is not confined: %s", why->message);
+    return true;
+}
+
+/* Before the threads: see migrate-confine.c. What has to be read later is
+ * opened now. */
+bool
+migrate_arm_confine(MigrateSession *session, GError **error)
+{
+    MigrateShortage *shortage =
+        migrate_pages_shortage(session->destination.pages);
+    g_autoptr(GError) why = NULL;
+    migrate_shortage_mind(shortage, collapse_margin_open(session->pid));
+    if (!confine(session, error)) {
+        return false;
+    }
+    while (!migrate_shortage_start(shortage, &why)) {
+        if (!migrate_session_outlast(session, &why, error)) {
+            return false;
+        }
+    }
     return true;
 }
 

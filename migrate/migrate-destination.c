@@ -400,6 +400,9 @@ migrate_destination_unswitch(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
     g_clear_pointer(&session->relay, migrate_relay_stop);
+    if (session->destination.pages) {
+        migrate_pages_hurry(session->destination.pages, true);
+    }
     for (unsigned i = 0; i < session->n_streams; i++) {
         if (session->destination.fill[i]) {
             migrate_fill_stop(

@@ -231,6 +231,10 @@ stop_watching(guint *id)
 static void
 stop_threads(MigrateSession *session)
 {
+    if (session->destination.pages) {
+        /* One that waits for memory would wait for ever: QEMU has ended. */
+        migrate_pages_hurry(session->destination.pages, true);
+    }
     g_clear_pointer(&session->source.serve, migrate_serve_stop);
     for (unsigned i = 0; i < session->n_streams; i++) {
         g_clear_pointer(&session->source.push[i], migrate_push_stop);
