@@ -6,6 +6,7 @@
  */
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "base/error.h"
@@ -231,6 +232,39 @@ everything_thrice(void)
     }
 }
 
+/* In a child, because the limit stays: faults are answered while a file may not
+ * be written to where the page belongs. */
+static void
+a_limit_on_files_stops_nobody(void)
+{
+    const struct rlimit limit = {1, 1};
+    Scene s;
+    Urgent u;
+    Bulk bulk;
+    if (!g_test_subprocess()) {
+        g_test_trap_subprocess(NULL, 0, G_TEST_SUBPROCESS_DEFAULT);
+        g_test_trap_assert_passed();
+        return;
+    }
+    if (!scene_init(&s, SCENE_LAID, 50)) {
+        return;
+    }
+    signal(SIGXFSZ, SIG_IGN);
+    g_assert_no_errno(setrlimit(RLIMIT_FSIZE, &limit));
+    urgent_start(&u, &s);
+    scene_mark_holes(&s);
+    scene_go(&s);
+    g_assert_true(scene_wait_touched(&s, PATIENCE_S));
+    bulk_start(&bulk, &s, &u, true);
+    g_assert_true(scene_wait_complete(&s, PATIENCE_S));
+    bulk_stop(&bulk, &s);
+    assert_quiet(&s);
+    urgent_stop(&u, &s);
+    check_tally(&s);
+    scene_check(&s);
+    scene_clear(&s);
+}
+
 static void
 assert_no_thread(MigrateAlarm *alarm)
 {
@@ -383,6 +417,7 @@ main(int argc, char **argv)
     g_test_add_func("/arrive/demand-only", demand_only);
     g_test_add_func("/arrive/thrice", everything_thrice);
     g_test_add_func("/arrive/break/replaced", a_stream_breaks_and_is_replaced);
+    g_test_add_func("/arrive/limit", a_limit_on_files_stops_nobody);
     g_test_add_func("/arrive/no-thread", no_thread_is_an_alarm);
     g_test_add_func("/arrive/break/waiting",
                     a_broken_stream_leaves_nobody_waiting);
