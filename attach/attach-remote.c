@@ -47,6 +47,7 @@
 #include "attach/attach-target.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/thread.h"
 
 #define STOP_MS 1000   /* normally 0.1 ms; then another thread is tried */
 #define CALL_MS 5000   /* normally 0.1 ms; then nothing else can be tried */
@@ -329,7 +330,7 @@ borrow_thread(AttachBorrow *b, const AttachGadgets *gadgets, GError **error)
         !status.shadow_stack) {
         b->gadgets = *gadgets;
     }
-    GThread *thread = g_thread_try_new("attach", borrow, b, error);
+    GThread *thread = thread_start("attach", borrow, b, error);
     if (!thread) {
         g_prefix_error(error, "cannot start the tracing thread: ");
         return false;

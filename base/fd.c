@@ -33,6 +33,12 @@ fd_now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+double
+fd_seconds_since(uint64_t since_ns)
+{
+    return (double)(fd_now_ns() - since_ns) / 1e9;
+}
+
 uint64_t
 fd_deadline_ns(int timeout_ms)
 {

@@ -34,6 +34,9 @@ uint64_t fd_now_ns(void);
  * means "never" and yields 0, which every function here takes as no deadline. */
 uint64_t fd_deadline_ns(int timeout_ms);
 
+/* Seconds from SINCE_NS to now, for messages: what passed, not what was to. */
+double fd_seconds_since(uint64_t since_ns);
+
 /* Waits until FD has EVENTS (poll bits) or DEADLINE_NS passes (error RETRY
  * with ETIMEDOUT's text). POLLHUP and POLLERR count as ready. */
 bool fd_wait(int fd, short events, uint64_t deadline_ns, GError **error);

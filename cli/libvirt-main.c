@@ -4,17 +4,19 @@
  * not by people; why it is a program of its own is said in cli-libvirt.h.
  */
 #include <locale.h>
-#include <signal.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "base/signals.h"
 #include "cli/cli.h"
 
 int
 main(int argc, char **argv)
 {
     setlocale(LC_ALL, "C.UTF-8");
-    signal(SIGPIPE, SIG_IGN);
+    if (!signals_prepare()) {
+        return 1;
+    }
     log_init(g_getenv("POSTLUDE_DEBUG") != NULL);
     const char *verb = argc > 1 ? argv[1] : "";
     if (strcmp(verb, "migrate") == 0) {

@@ -3,11 +3,11 @@
  * The front door: a table of verbs.
  */
 #include <locale.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "base/signals.h"
 #include "cli/cli-libvirt.h"
 #include "cli/cli.h"
 
@@ -49,9 +49,9 @@ int
 main(int argc, char **argv)
 {
     setlocale(LC_ALL, "C.UTF-8");
-    /* sendfile() to a closed socket would end us with the guest in our hands;
-     * it says EPIPE instead. */
-    signal(SIGPIPE, SIG_IGN);
+    if (!signals_prepare()) {
+        return 1;
+    }
     log_init(g_getenv("POSTLUDE_DEBUG") != NULL);
     const char *name = argc > 1 ? argv[1] : "";
     for (unsigned i = 0; i < G_N_ELEMENTS(verbs); i++) {

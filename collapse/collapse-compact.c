@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/thread.h"
 
 /* Belongs to the thread and to who started it; the last one frees it. */
 struct CollapseCompact {
@@ -54,7 +55,7 @@ collapse_compact_start_at(const char *path)
     compact->file = fd_steal(&file);
     compact->owners = 2;
     GThread *thread =
-        g_thread_try_new("compact", compact_thread, compact, NULL);
+        thread_try("compact", compact_thread, compact, NULL);
     if (!thread) {
         fd_clear(&compact->file);
         g_free(compact);

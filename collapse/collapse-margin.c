@@ -161,20 +161,19 @@ collapse_margin_stat(const char *text, const char *name)
     return 0;
 }
 
-static char *
-read_text(int fd)
+static void
+read_text(int fd, char text[TEXT_ROOM])
 {
-    char *text = g_malloc(TEXT_ROOM);
     ssize_t n = fd < 0 ? -1 : pread(fd, text, TEXT_ROOM - 1, 0);
     text[MAX(n, 0)] = '\0';
-    return text;
 }
 
 /* Dirty or not, it goes before anybody is killed. */
 static uint64_t
 page_cache_bytes(const Level *level)
 {
-    g_autofree char *text = read_text(level->stat);
+    char text[TEXT_ROOM];
+    read_text(level->stat, text);
     return collapse_margin_stat(text, level->names->active) +
            collapse_margin_stat(text, level->names->inactive);
 }
@@ -187,7 +186,8 @@ typedef struct {
 static Host
 look_at_host(int meminfo)
 {
-    g_autofree char *text = read_text(meminfo);
+    char text[TEXT_ROOM];
+    read_text(meminfo, text);
     Host host = {.available_bytes = UINT64_MAX};
     if (strstr(text, "MemAvailable:")) {
         host.available_bytes = collapse_margin_stat(text, "MemAvailable:")

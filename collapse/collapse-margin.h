@@ -29,8 +29,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CollapseMargin, collapse_margin_free)
 
 /* In bytes, the least of all levels and the host; UINT64_MAX: no limit, or none
  * is known. Where there is plenty it may say less than there is. What could go
- * to swap counts as far as there is swap. Costs a few microseconds per level.
- * Any thread. */
+ * to swap counts as far as there is swap. Costs a few microseconds per level,
+ * and allocates nothing. Any thread. */
 uint64_t collapse_margin_bytes(const CollapseMargin *margin);
 
 /* The number behind NAME in the TEXT of a memory.stat, or behind "NAME:" in

@@ -23,6 +23,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/signals.h"
 #include "libvirt/libvirt-hook.h"
 #include "libvirt/libvirt-leftover.h"
 #include "libvirt/libvirt-scope.h"
@@ -126,6 +127,7 @@ write_token(const char *token, GError **error)
 static void
 leave_cgroup(gpointer unused)
 {
+    signals_restore(NULL);
     libvirt_scope_leave();
 }
 
@@ -157,7 +159,7 @@ carry_out(const LibvirtHookPlan *plan, const LibvirtHookConf *conf,
     g_auto(GStrv) command = libvirt_hook_command(plan, conf, &host);
     int status = 0;
     bool ok = g_spawn_sync(NULL, command, NULL, G_SPAWN_SEARCH_PATH,
-                           host.systemd ? NULL : leave_cgroup, NULL, NULL,
+                           host.systemd ? signals_restore : leave_cgroup, NULL, NULL,
                            NULL, &status, error);
     if (token) {
         unlink(token);
@@ -271,6 +273,9 @@ on_restore(const char *name)
 int
 main(int argc, char **argv)
 {
+    if (!signals_prepare()) {
+        return 1;
+    }
     if (argc < 4 || strcmp(argv[3], "begin") != 0) {
         return 0;
     }

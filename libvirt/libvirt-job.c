@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "base/thread.h"
 #include "libvirt/libvirt-params.h"
 
 struct LibvirtJob {
@@ -78,7 +79,12 @@ libvirt_job_start(virDomainPtr domain, virConnectPtr destination,
     job->on_end = on_end;
     job->data = data;
     libvirt_params_fill(&job->params, options, dest_xml, persist_xml);
-    job->thread = g_thread_new("migrate", run, job);
+    g_autoptr(GError) why = NULL;
+    job->thread = thread_start("migrate", run, job, &why);
+    if (!job->thread) { /* it has failed before it began */
+        job->failure = g_strdup(why->message);
+        job->idle = g_idle_add_full(G_PRIORITY_DEFAULT, tell_end, job, NULL);
+    }
     return job;
 }
 
@@ -88,7 +94,9 @@ libvirt_job_free(LibvirtJob *job)
     if (!job) {
         return;
     }
-    g_thread_join(job->thread);
+    if (job->thread) {
+        g_thread_join(job->thread);
+    }
     if (!job->ended) {
         g_source_remove(job->idle);
     }

@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/signals.h"
 #include "libvirt/libvirt-address.h"
 #include "libvirt/libvirt-guest.h"
 #include "libvirt/libvirt-job.h"
@@ -385,9 +386,9 @@ static void
 run(Move *move)
 {
     guint sources[] = {
-        g_unix_signal_add(SIGINT, on_signal, move),
-        g_unix_signal_add(SIGTERM, on_signal, move),
-        g_unix_signal_add(SIGHUP, on_signal, move),
+        signals_watch(SIGINT, on_signal, move),
+        signals_watch(SIGTERM, on_signal, move),
+        signals_watch(SIGHUP, on_signal, move),
         g_timeout_add(PROGRESS_MS, on_progress, move),
     };
     guint limit = move->options->timeout_s > 0
@@ -397,7 +398,9 @@ run(Move *move)
     move->loop = g_main_loop_new(NULL, false);
     g_main_loop_run(move->loop);
     for (unsigned i = 0; i < G_N_ELEMENTS(sources); i++) {
-        g_source_remove(sources[i]);
+        if (sources[i]) {
+            g_source_remove(sources[i]);
+        }
     }
     if (limit && g_main_context_find_source_by_id(NULL, limit)) {
         g_source_remove(limit);

@@ -23,6 +23,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/signals.h"
 #include "libvirt/libvirt-scope.h"
 
 #define SWITCHED_ON "switchover" /* the stage that begins to change QEMU */
@@ -113,6 +114,7 @@ static void
 in_child(gpointer data)
 {
     const LibvirtSender *sender = data;
+    signals_restore(NULL);
     setsid();
     if (!sender->unit) {
         libvirt_scope_leave();

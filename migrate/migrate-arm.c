@@ -248,16 +248,13 @@ make_pages(MigrateSession *session, uint8_t **laid, GError **error)
                              &session->alarm, error);
 }
 
-/* Before the threads: see migrate-confine.c. What has to be read later is
- * opened now. Nobody to stay outside: then all of us has to; a guest
+/* Nobody to stay outside: then all of us has to; a guest
  * that waits for its memory must not be left alone. */
-bool
-migrate_arm_confine(MigrateSession *session, GError **error)
+static bool
+confine(MigrateSession *session, GError **error)
 {
     const MigrateOptions *options = &session->options;
     g_autoptr(GError) why = NULL;
-    migrate_shortage_mind(migrate_pages_shortage(session->destination.pages),
-                          collapse_margin_open(session->pid));
     if (options->no_confine) {
         return true;
     }
@@ -271,6 +268,26 @@ migrate_arm_confine(MigrateSession *session, GError **error)
         return false;
     }
     g_warning("this helper is not confined: %s", why->message);
+    return true;
+}
+
+/* Before the threads: see migrate-confine.c. What has to be read later is
+ * opened now. */
+bool
+migrate_arm_confine(MigrateSession *session, GError **error)
+{
+    MigrateShortage *shortage =
+        migrate_pages_shortage(session->destination.pages);
+    g_autoptr(GError) why = NULL;
+    migrate_shortage_mind(shortage, collapse_margin_open(session->pid));
+    if (!confine(session, error)) {
+        return false;
+    }
+    while (!migrate_shortage_start(shortage, &why)) {
+        if (!migrate_session_outlast(session, &why, error)) {
+            return false;
+        }
+    }
     return true;
 }
 
@@ -288,11 +305,15 @@ start_fault_thread(MigrateSession *session, uint8_t **laid, GError **error)
         return false;
     }
     session->destination.huge = migrate_huge_start(
-        session->destination.pages, session->destination.target);
+        session->destination.pages, session->destination.target, error);
+    if (!session->destination.huge) {
+        return false;
+    }
     session->destination.fault = migrate_fault_start(
         session->destination.uffd, session->destination.regions,
         session->urgent, session->destination.pages, &session->alarm);
-    return true;
+    return session->destination.fault ||
+           migrate_alarm_take(&session->alarm, error);
 }
 
 /* Directly before something is closed or emptied, and once more when all is

@@ -58,6 +58,7 @@ migrate_destination_connect(MigrateSession *session, GError **error)
         return false;
     }
     memcpy(session->session, token, sizeof token);
+    uint64_t began_ns = fd_now_ns();
     uint64_t deadline =
         fd_deadline_ns(session->options.peer_timeout_s * 1000);
     for (int pause_ms = 50;; pause_ms = MIN(pause_ms * 2, 1000)) {
@@ -72,8 +73,8 @@ migrate_destination_connect(MigrateSession *session, GError **error)
         if (!error_is(why, ERROR_PEER_GONE) || fd_now_ns() >= deadline) {
             g_propagate_prefixed_error(
                 error, g_steal_pointer(&why),
-                "no source ('postlude send --listen') reached in %d s: ",
-                session->options.peer_timeout_s);
+                "no source ('postlude send --listen') reached in %.1f s: ",
+                fd_seconds_since(began_ns));
             return false;
         }
         g_autoptr(GError) over = NULL;
@@ -223,8 +224,9 @@ open_qemu(MigrateSession *session, GError **error)
     if (ours < 0) {
         return false;
     }
-    session->relay = migrate_relay_start(ours, session->device);
-    return qmp_qemu_migrate_incoming(session->qmp, MIGRATE_SOCKET_URI, error);
+    session->relay = migrate_relay_start(ours, session->device, error);
+    return session->relay &&
+           qmp_qemu_migrate_incoming(session->qmp, MIGRATE_SOCKET_URI, error);
 }
 
 void
@@ -243,10 +245,12 @@ migrate_destination_mark_holes(MigrateSession *session)
 void
 migrate_destination_start_filling(MigrateSession *session)
 {
-    for (unsigned i = 0; i < session->n_streams; i++) {
+    bool ok = true;
+    for (unsigned i = 0; ok && i < session->n_streams; i++) {
         session->destination.fill[i] =
             migrate_fill_start(session->bulk[i], session->destination.pages,
                                &session->alarm);
+        ok = session->destination.fill[i] != NULL;
     }
 }
 
@@ -396,6 +400,9 @@ migrate_destination_unswitch(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
     g_clear_pointer(&session->relay, migrate_relay_stop);
+    if (session->destination.pages) {
+        migrate_pages_hurry(session->destination.pages, true);
+    }
     for (unsigned i = 0; i < session->n_streams; i++) {
         if (session->destination.fill[i]) {
             migrate_fill_stop(

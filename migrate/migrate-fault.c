@@ -4,7 +4,9 @@
  */
 #include "migrate/migrate-fault.h"
 
+#include <errno.h>
 #include <poll.h>
+#include <semaphore.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -12,6 +14,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/range.h"
+#include "base/thread.h"
 #include "migrate/migrate-priority.h"
 #include "uffd/uffd-reader.h"
 
@@ -19,8 +22,10 @@
 #define ANSWERS_ROOM (16 * ANSWER_BYTES)
 
 struct MigrateFault {
-    int uffd;
-    int stop;
+    int uffd; /* -1 once it is dead */
+    int call; /* eventfd: stand still, or end */
+    _Atomic bool ending;
+    sem_t still, go_on;
     const UffdRegions *regions;
     WireLink *urgent; /* NULL once it broke */
     MigratePages *pages;
@@ -243,6 +248,27 @@ read_answers(MigrateFault *fault, GError **error)
     return used == 0;
 }
 
+static void
+wait_for(sem_t *semaphore)
+{
+    while (sem_wait(semaphore) < 0 && errno == EINTR) {
+    }
+}
+
+/* False if the thread is to end. */
+static bool
+obey(MigrateFault *fault)
+{
+    eventfd_t ignored;
+    eventfd_read(fault->call, &ignored);
+    if (atomic_load(&fault->ending)) {
+        return false;
+    }
+    sem_post(&fault->still);
+    wait_for(&fault->go_on);
+    return true;
+}
+
 static gpointer
 run(gpointer data)
 {
@@ -251,7 +277,7 @@ run(gpointer data)
     for (;;) {
         struct pollfd fds[4] = {
             {.fd = fault->uffd, .events = POLLIN},
-            {.fd = fault->stop, .events = POLLIN},
+            {.fd = fault->call, .events = POLLIN},
             {.fd = fault->urgent ? wire_link_fd(fault->urgent) : -1,
              .events = POLLIN},
             {.fd = migrate_pages_orphans_fd(fault->pages), .events = POLLIN},
@@ -263,11 +289,14 @@ run(gpointer data)
             continue;
         }
         if (fds[1].revents) {
-            return NULL;
+            if (!obey(fault)) {
+                return NULL;
+            }
+            continue;
         }
         if (fds[0].revents && !read_events(fault, &why)) {
-            migrate_alarm_raise(fault->alarm, why);
-            return NULL;
+            fault->uffd = -1;
+            migrate_alarm_raise(fault->alarm, g_steal_pointer(&why));
         }
         if ((fds[2].revents || pending) && fault->urgent &&
             !read_answers(fault, &why)) {
@@ -279,31 +308,69 @@ run(gpointer data)
     }
 }
 
+static void
+free_fault(MigrateFault *fault)
+{
+    fd_clear(&fault->call);
+    sem_destroy(&fault->still);
+    sem_destroy(&fault->go_on);
+    g_free(fault);
+}
+
 MigrateFault *
 migrate_fault_start(int uffd, const UffdRegions *regions, WireLink *urgent,
                     MigratePages *pages, MigrateAlarm *alarm)
 {
     MigrateFault *fault = g_new0(MigrateFault, 1);
+    GError *why = NULL;
     fault->uffd = uffd;
     fault->regions = regions;
     fault->urgent = urgent;
     fault->pages = pages;
     fault->alarm = alarm;
-    fault->stop = eventfd(0, EFD_CLOEXEC);
-    fault->thread = g_thread_new("fault", run, fault);
+    sem_init(&fault->still, 0, 0);
+    sem_init(&fault->go_on, 0, 0);
+    fault->call = eventfd(0, EFD_CLOEXEC);
+    if (fault->call < 0) {
+        error_set_errno(&why, errno, "a descriptor for the fault thread");
+    } else {
+        fault->thread = thread_start("fault", run, fault, &why);
+    }
+    if (!fault->thread) {
+        migrate_alarm_raise(alarm, why);
+        free_fault(g_steal_pointer(&fault));
+    }
     return fault;
+}
+
+void
+migrate_fault_pause(MigrateFault *fault)
+{
+    eventfd_write(fault->call, 1);
+    wait_for(&fault->still);
+}
+
+/* What was asked of the other connection is answered by nobody. */
+void
+migrate_fault_go_on(MigrateFault *fault, WireLink *urgent)
+{
+    fault->urgent = urgent;
+    fault->held = 0;
+    fault->unanswered = 0;
+    atomic_store(&fault->waits_since, 0);
+    sem_post(&fault->go_on);
 }
 
 void
 migrate_fault_stop(MigrateFault *fault, MigrateTally *tally)
 {
-    eventfd_write(fault->stop, 1);
+    atomic_store(&fault->ending, true);
+    eventfd_write(fault->call, 1);
     g_thread_join(fault->thread);
     if (tally) {
         migrate_tally_merge(tally, &fault->tally);
     }
-    fd_clear(&fault->stop);
-    g_free(fault);
+    free_fault(fault);
 }
 
 uint64_t

@@ -9,6 +9,7 @@
 #include "base/bits.h"
 #include "base/error.h"
 #include "base/range.h"
+#include "base/thread.h"
 #include "migrate/migrate-priority.h"
 
 /* Pages claimed at once. More saves system calls, fewer keep a page for a
@@ -178,7 +179,12 @@ migrate_fill_start(WireLink *bulk, MigratePages *pages, MigrateAlarm *alarm)
     fill->bulk = bulk;
     fill->pages = pages;
     fill->alarm = alarm;
-    fill->thread = g_thread_new("bulk", run, fill);
+    GError *why = NULL;
+    fill->thread = thread_start("bulk", run, fill, &why);
+    if (!fill->thread) {
+        migrate_alarm_raise(alarm, why);
+        g_clear_pointer(&fill, g_free);
+    }
     return fill;
 }
 

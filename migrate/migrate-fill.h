@@ -14,7 +14,8 @@
 typedef struct MigrateFill MigrateFill;
 
 /* Starts the thread; all borrowed. It ends at END or when the link breaks
- * (ALARM: PEER_GONE); the pages it had claimed then are ABSENT again. */
+ * (ALARM: PEER_GONE); the pages it had claimed then are ABSENT again. NULL if
+ * no thread is to be had (ALARM: FAILED). */
 MigrateFill *migrate_fill_start(WireLink *bulk, MigratePages *pages,
                                 MigrateAlarm *alarm);
 

@@ -61,9 +61,9 @@ wait_for_word(MigrateSession *session, GError **error)
         }
         if (loaded_ns && now - loaded_ns > limit_ns) {
             return error_set(error, ERROR_PEER_GONE,
-                             "nothing was heard of the source for %d s after "
-                             "the device state",
-                             session->options.link_timeout_s);
+                             "nothing was heard of the source for %.1f s "
+                             "after the device state",
+                             fd_seconds_since(loaded_ns));
         }
     }
 }

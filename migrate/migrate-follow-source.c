@@ -146,7 +146,9 @@ static bool
 serve(MigrateSession *session, GError **error)
 {
     session->report.switched_ns = fd_now_ns();
-    migrate_handover_start_serving(session);
+    if (!migrate_handover_start_serving(session, error)) {
+        return false;
+    }
     migrate_session_step(session, "stopped");
     return migrate_handover_tell_extents(session, true, error) &&
            migrate_session_tell(session, WIRE_FRAME_STOPPED, NULL, error);

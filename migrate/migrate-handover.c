@@ -186,8 +186,8 @@ start_qemu_migration(MigrateSession *session, GError **error)
     if (ours < 0) {
         return false;
     }
-    session->relay = migrate_relay_start(ours, session->device);
-    if (!look_again(session, error) ||
+    session->relay = migrate_relay_start(ours, session->device, error);
+    if (!session->relay || !look_again(session, error) ||
         !migrate_session_take_in(session, error)) {
         return false;
     }
@@ -250,12 +250,13 @@ wait_for_switchover(MigrateSession *session, GError **error)
                      "QEMU went past the switchover without waiting for us");
 }
 
-void
-migrate_handover_start_serving(MigrateSession *session)
+bool
+migrate_handover_start_serving(MigrateSession *session, GError **error)
 {
     session->source.serve = migrate_serve_start(
         session->urgent, session->ram, session->source.sent,
         session->source.order, &session->alarm);
+    return session->source.serve || migrate_alarm_take(&session->alarm, error);
 }
 
 /* The guest stands still and block I/O is drained: RAM is final. Faults are
@@ -266,8 +267,8 @@ static bool
 start_serving(MigrateSession *session, GError **error)
 {
     session->report.switched_ns = fd_now_ns();
-    migrate_handover_start_serving(session);
-    if (!qmp_qemu_migrate_continue(session->qmp, error) ||
+    if (!migrate_handover_start_serving(session, error) ||
+        !qmp_qemu_migrate_continue(session->qmp, error) ||
         !migrate_handover_tell_extents(session, true, error) ||
         !migrate_session_tell(session, WIRE_FRAME_STOPPED, NULL, error)) {
         return false;
@@ -281,10 +282,12 @@ migrate_handover_start_pushing(MigrateSession *session)
     /* TLS has to touch every byte: sendfile() would only add a copy. */
     bool zero_copy = !wire_address_is_local(session->address) &&
                      !wire_address_creds(session->address);
-    for (unsigned i = 0; i < session->n_streams; i++) {
+    bool ok = true;
+    for (unsigned i = 0; ok && i < session->n_streams; i++) {
         session->source.push[i] = migrate_push_start(
             session->bulk[i], session->ram, session->source.sent,
             session->source.order, zero_copy, &session->alarm);
+        ok = session->source.push[i] != NULL;
     }
 }
 

@@ -17,7 +17,7 @@ bool migrate_handover_tell_extents(MigrateSession *session, bool final,
 void migrate_handover_make_order(MigrateSession *session);
 
 /* Starts the thread that answers, and those that push. */
-void migrate_handover_start_serving(MigrateSession *session);
+bool migrate_handover_start_serving(MigrateSession *session, GError **error);
 void migrate_handover_start_pushing(MigrateSession *session);
 
 /* Starts the keeper, which nobody needs yet; takes rights that a confined

@@ -15,6 +15,7 @@
 
 #include "base/fd.h"
 #include "base/range.h"
+#include "base/thread.h"
 #include "migrate/migrate-priority.h"
 
 #define RUN_MAX 64u
@@ -153,7 +154,7 @@ run(gpointer data)
 }
 
 MigrateHuge *
-migrate_huge_start(MigratePages *pages, CollapseTarget *target)
+migrate_huge_start(MigratePages *pages, CollapseTarget *target, GError **error)
 {
     MigrateHuge *huge = g_new0(MigrateHuge, 1);
     huge->ram = migrate_pages_ram(pages);
@@ -166,7 +167,10 @@ migrate_huge_start(MigratePages *pages, CollapseTarget *target)
     huge->list = g_malloc0(huge->ram->extents * sizeof huge->list[0]);
     sem_init(&huge->posted, 0, 0);
     migrate_pages_on_complete(pages, offer, huge);
-    huge->thread = g_thread_new("huge", run, huge);
+    huge->thread = thread_start("huge", run, huge, error);
+    if (!huge->thread) {
+        g_clear_pointer(&huge, migrate_huge_stop);
+    }
     return huge;
 }
 

@@ -11,8 +11,10 @@
 
 typedef struct MigrateHuge MigrateHuge;
 
-/* Starts the thread and has PAGES tell it of complete extents. Borrows both. */
-MigrateHuge *migrate_huge_start(MigratePages *pages, CollapseTarget *target);
+/* Starts the thread and has PAGES tell it of complete extents. Borrows both.
+ * NULL if no thread is to be had (FAILED). */
+MigrateHuge *migrate_huge_start(MigratePages *pages, CollapseTarget *target,
+                                GError **error);
 
 /* Waits until every extent that was complete has been tried, and joins. Calls
  * below work until _stop(), which frees it (and finishes it first). */

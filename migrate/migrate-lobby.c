@@ -32,9 +32,14 @@ migrate_lobby_open_door(MigrateSession *session, GError **error)
     if (!migrate_confine_session(session, error)) {
         return false;
     }
-    session->porch = wire_porch_open(session->listener,
-                                     wire_address_creds(session->address),
-                                     WIRE_LINK_PATIENCE_MS);
+    g_autoptr(GError) why = NULL;
+    while (!(session->porch = wire_porch_open(
+                 session->listener, wire_address_creds(session->address),
+                 WIRE_LINK_PATIENCE_MS, &why))) {
+        if (!migrate_session_outlast(session, &why, error)) {
+            return false;
+        }
+    }
     return true;
 }
 
@@ -178,6 +183,7 @@ static bool
 wait_until(MigrateSession *session, bool (*done)(const MigrateSession *),
            const char *what, GError **error)
 {
+    uint64_t began_ns = fd_now_ns();
     uint64_t deadline =
         fd_deadline_ns(session->options.peer_timeout_s * 1000);
     guint watch =
@@ -187,8 +193,16 @@ wait_until(MigrateSession *session, bool (*done)(const MigrateSession *),
     while (ok && !done(session)) {
         uint64_t now = fd_now_ns();
         int left_ms = now < deadline ? (int)((deadline - now) / 1000000) : 0;
+        g_autoptr(GError) why = NULL;
         ok = migrate_session_wait(session, migrate_lobby_has_caller, left_ms,
-                                  what, error);
+                                  what, &why);
+        if (error_is(why, ERROR_RETRY)) { /* and not since the last caller */
+            error_set(error, ERROR_RETRY,
+                      "gave up waiting for %s after %.1f s", what,
+                      fd_seconds_since(began_ns));
+        } else if (why) {
+            g_propagate_error(error, g_steal_pointer(&why));
+        }
         if (ok) {
             migrate_lobby_admit(session);
         }

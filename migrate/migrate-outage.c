@@ -91,17 +91,12 @@ migrate_outage_source(MigrateSession *session)
     forget_words(session);
 }
 
-/* The fault thread is stopped and started rather than told: between the two
- * the kernel keeps the events. */
 static void
-restart_fault(MigrateSession *session)
+unlink_fault(MigrateSession *session)
 {
     if (session->destination.fault) {
-        migrate_fault_stop(g_steal_pointer(&session->destination.fault),
-                           &session->destination.tally);
-        session->destination.fault = migrate_fault_start(
-            session->destination.uffd, session->destination.regions, NULL,
-            session->destination.pages, &session->alarm);
+        migrate_fault_pause(session->destination.fault);
+        migrate_fault_go_on(session->destination.fault, NULL);
     }
 }
 
@@ -120,7 +115,7 @@ migrate_outage_destination(MigrateSession *session)
                 &session->destination.tally);
         }
     }
-    restart_fault(session);
+    unlink_fault(session);
     if (session->destination.pages) {
         migrate_pages_hurry(session->destination.pages, false);
     }

@@ -514,22 +514,40 @@ static bool
 write_to_file(const MigrateBlock *block, uint64_t page, const uint8_t *bytes,
               size_t length, GError **error)
 {
+    off_t at = (off_t)(block->file_offset + page * PAGE_BYTES);
     while (length > 0) {
-        ssize_t n = pwrite(block->file, bytes, length,
-                           (off_t)(block->file_offset + page * PAGE_BYTES));
+        ssize_t n = pwrite(block->file, bytes, length, at);
         if (n < 0 && errno != EINTR) {
             return error_set_errno(error, errno,
                                    "store page %" G_GUINT64_FORMAT
                                    " of RAM block '%s'",
                                    page, block->name);
         }
-        if (n > 0) { /* tmpfs writes whole pages or fails */
+        if (n > 0) {
             bytes += n;
             length -= (size_t)n;
-            page += (uint64_t)n / PAGE_BYTES;
+            at += n;
         }
     }
     return true;
+}
+
+/* A page of a laid extent. A limit on the size of files (RLIMIT_FSIZE) is for
+ * what write() does, and not for memory: there is another way. */
+static bool
+write_page(const MigrateBlock *block, uint64_t page, const uint8_t *bytes,
+           GError **error)
+{
+    off_t at = (off_t)(block->file_offset + page * PAGE_BYTES);
+    ssize_t n = pwrite(block->file, bytes, PAGE_BYTES, at);
+    if (n == (ssize_t)PAGE_BYTES) {
+        return true;
+    }
+    if (n >= 0 || errno == EFBIG) { /* the page that the limit lies in */
+        memcpy(block->view + page * PAGE_BYTES, bytes, PAGE_BYTES);
+        return true;
+    }
+    return write_to_file(block, page, bytes, PAGE_BYTES, error);
 }
 
 /* One page of a small extent. EXISTS: the page cache has a page there that we
@@ -678,8 +696,7 @@ migrate_pages_store(MigratePages *pages, unsigned block, uint64_t page,
     /* pwrite, not our view: a fault of the view would map 2 MiB of it and
      * count as our resident memory; the folio is there, so it cannot fail for
      * want of memory. */
-    if (!write_to_file(&pages->ram->blocks[block], page, bytes, PAGE_BYTES,
-                       error)) {
+    if (!write_page(&pages->ram->blocks[block], page, bytes, error)) {
         migrate_pages_give_up(pages, block, page, 1);
         return false;
     }

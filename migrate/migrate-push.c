@@ -13,6 +13,7 @@
 #include "base/bits.h"
 #include "base/error.h"
 #include "base/range.h"
+#include "base/thread.h"
 #include "migrate/migrate-priority.h"
 #include "migrate/migrate-serve.h"
 
@@ -217,7 +218,12 @@ migrate_push_start(WireLink *bulk, const MigrateRam *ram, MigrateSent *sent,
     push->order = order;
     push->zero_copy = zero_copy;
     push->alarm = alarm;
-    push->thread = g_thread_new("bulk", run, push);
+    GError *why = NULL;
+    push->thread = thread_start("bulk", run, push, &why);
+    if (!push->thread) {
+        migrate_alarm_raise(alarm, why);
+        g_clear_pointer(&push, g_free);
+    }
     return push;
 }
 

@@ -18,7 +18,8 @@ typedef struct MigratePush MigratePush;
  * card the pages themselves with sendfile(); otherwise the kernel copies them
  * into its own buffers, which on loopback costs half as much (sendfile() works
  * page by page, and there is no card to spare the copy). Everything is offered to
- * the order before it starts; it sends END when nothing is left. */
+ * the order before it starts; it sends END when nothing is left. NULL if no
+ * thread is to be had (ALARM: FAILED). */
 MigratePush *migrate_push_start(WireLink *bulk, const MigrateRam *ram,
                                 MigrateSent *sent, MigrateOrder *order,
                                 bool zero_copy, MigrateAlarm *alarm);

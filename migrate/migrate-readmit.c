@@ -96,7 +96,9 @@ talk(MigrateSession *session, GError **error)
         !migrate_lobby_wait_others(session, error)) {
         return false;
     }
-    migrate_handover_start_serving(session);
+    if (!migrate_handover_start_serving(session, error)) {
+        return false;
+    }
     migrate_handover_start_pushing(session);
     migrate_readmit_begin(session);
     session->control_lost = false;
@@ -145,8 +147,8 @@ check_silence(MigrateSession *session)
     if (session->linked && fd_now_ns() - session->heard_ns > limit_ns) {
         g_autoptr(GError) why = NULL;
         error_set(&why, ERROR_PEER_GONE,
-                  "nothing was heard of the destination for %d s",
-                  session->options.link_timeout_s);
+                  "nothing was heard of the destination for %.1f s",
+                  fd_seconds_since(session->heard_ns));
         lose(session, why);
     }
 }

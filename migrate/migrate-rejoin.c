@@ -65,6 +65,7 @@ migrate_rejoin_is_silent(MigrateSession *session, GError **error)
         return false;
     }
     const char *what = NULL;
+    uint64_t since_ns = 0;
     uint64_t bytes = flow(session);
     uint64_t asked_ns = migrate_fault_waits_since(session->destination.fault);
     if (bytes != session->destination.flow_bytes ||
@@ -75,13 +76,16 @@ migrate_rejoin_is_silent(MigrateSession *session, GError **error)
     }
     if (has_been(session->heard_ns, session)) {
         what = "nothing was heard of the source";
+        since_ns = session->heard_ns;
     } else if (has_been(session->destination.flow_ns, session)) {
         what = "pages are missing and none came";
+        since_ns = session->destination.flow_ns;
     } else if (asked_ns && has_been(asked_ns, session)) {
         what = "the source did not answer for a page";
+        since_ns = asked_ns;
     }
-    return what && !error_set(error, ERROR_PEER_GONE, "%s for %d s", what,
-                              session->options.link_timeout_s);
+    return what && !error_set(error, ERROR_PEER_GONE, "%s for %.1f s", what,
+                              fd_seconds_since(since_ns));
 }
 
 static bool
@@ -178,18 +182,14 @@ hear_answer(MigrateSession *session, GError **error)
                                   error);
 }
 
-/* Between the two fault threads the kernel keeps the events; while none lives,
- * nobody asks for a page, so what was asked of the lost connection can be
- * asked again of the new one. */
+/* While the fault thread stands still nobody asks for a page, so what was asked
+ * of the lost connection can be asked again of the new one. */
 static void
 put_to_work(MigrateSession *session)
 {
-    migrate_fault_stop(g_steal_pointer(&session->destination.fault),
-                       &session->destination.tally);
+    migrate_fault_pause(session->destination.fault);
     migrate_pages_unask_all(session->destination.pages);
-    session->destination.fault = migrate_fault_start(
-        session->destination.uffd, session->destination.regions,
-        session->urgent, session->destination.pages, &session->alarm);
+    migrate_fault_go_on(session->destination.fault, session->urgent);
     migrate_destination_start_filling(session);
     migrate_rejoin_begin(session);
 }
@@ -249,7 +249,7 @@ migrate_rejoin(MigrateSession *session, const GError *why, GError **error)
         session->past_no_return
             ? UINT64_MAX
             : fd_deadline_ns(session->options.peer_timeout_s * 1000);
-    uint64_t said_ns = fd_now_ns();
+    uint64_t began_ns = fd_now_ns(), said_ns = began_ns;
     say_lost(session, why);
     for (int pause_ms = FIRST_PAUSE_MS;;
          pause_ms = MIN(pause_ms * 2, LAST_PAUSE_MS)) {
@@ -266,9 +266,9 @@ migrate_rejoin(MigrateSession *session, const GError *why, GError **error)
         }
         if (fd_now_ns() > deadline) {
             return error_set(error, ERROR_PEER_GONE,
-                             "the source could not be reached again in %d s "
+                             "the source could not be reached again in %.1f s "
                              "(%s)",
-                             session->options.peer_timeout_s,
+                             fd_seconds_since(began_ns),
                              failed->message);
         }
         if (!pause_for(session, pause_ms, error)) {

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/thread.h"
 
 #define CHUNK (256u * 1024)
 
@@ -86,24 +87,33 @@ run(gpointer data)
 }
 
 MigrateRelay *
-migrate_relay_start(int local, WireLink *device)
+migrate_relay_start(int local, WireLink *device, GError **error)
 {
     MigrateRelay *relay = g_new0(MigrateRelay, 1);
     relay->local = local;
     relay->device = device;
     relay->stop = eventfd(0, EFD_CLOEXEC);
-    relay->thread = g_thread_new("device", run, relay);
+    if (relay->stop < 0) {
+        error_set_errno(error, errno, "a descriptor for the device thread");
+    } else {
+        relay->thread = thread_start("device", run, relay, error);
+    }
+    if (!relay->thread) {
+        g_clear_pointer(&relay, migrate_relay_stop);
+    }
     return relay;
 }
 
 void
 migrate_relay_stop(MigrateRelay *relay)
 {
-    eventfd_write(relay->stop, 1);
-    /* A write that is stuck in a dead connection must let go as well. */
-    shutdown(relay->local, SHUT_RDWR);
-    wire_link_shutdown(relay->device);
-    g_thread_join(relay->thread);
+    if (relay->thread) {
+        eventfd_write(relay->stop, 1);
+        /* A write that is stuck in a dead connection must let go as well. */
+        shutdown(relay->local, SHUT_RDWR);
+        wire_link_shutdown(relay->device);
+        g_thread_join(relay->thread);
+    }
     fd_clear(&relay->local);
     fd_clear(&relay->stop);
     g_free(relay);

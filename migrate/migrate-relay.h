@@ -15,8 +15,9 @@
 
 typedef struct MigrateRelay MigrateRelay;
 
-/* LOCAL is taken over, DEVICE borrowed. */
-MigrateRelay *migrate_relay_start(int local, WireLink *device);
+/* LOCAL is taken over in any case, DEVICE borrowed. NULL if there is no thread
+ * or descriptor to be had. */
+MigrateRelay *migrate_relay_start(int local, WireLink *device, GError **error);
 
 /* Ends both directions at once and joins. */
 void migrate_relay_stop(MigrateRelay *relay);

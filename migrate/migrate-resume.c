@@ -162,8 +162,14 @@ adopt_pages(MigrateSession *session, GError **error)
     if (!session->destination.pages || !migrate_arm_confine(session, error)) {
         return false;
     }
-    session->destination.huge = migrate_huge_start(
-        session->destination.pages, session->destination.target);
+    g_autoptr(GError) why = NULL;
+    while (!(session->destination.huge = migrate_huge_start(
+                 session->destination.pages, session->destination.target,
+                 &why))) {
+        if (!migrate_session_outlast(session, &why, error)) {
+            return false;
+        }
+    }
     migrate_pages_offer_again(session->destination.pages);
     return true;
 }
@@ -192,9 +198,15 @@ wake_all(MigrateSession *session, GError **error)
                          "missing: this guest cannot be helped any more",
                          (int)session->pid);
     }
-    session->destination.fault = migrate_fault_start(
-        session->destination.uffd, session->destination.regions, NULL,
-        session->destination.pages, &session->alarm);
+    while (!(session->destination.fault = migrate_fault_start(
+                 session->destination.uffd, session->destination.regions, NULL,
+                 session->destination.pages, &session->alarm))) {
+        g_autoptr(GError) why = NULL;
+        if (migrate_alarm_take(&session->alarm, &why) ||
+            !migrate_session_outlast(session, &why, error)) {
+            return false;
+        }
+    }
     for (unsigned i = 0; i < session->ram->n_blocks; i++) {
         const MigrateBlock *block = &session->ram->blocks[i];
         uffd_fd_wake(session->destination.uffd, block->hva, block->bytes);

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/range.h"
+#include "base/thread.h"
 #include "migrate/migrate-priority.h"
 
 #define BATCH 64u
@@ -145,7 +146,12 @@ migrate_serve_start(WireLink *urgent, const MigrateRam *ram,
     serve->sent = sent;
     serve->order = order;
     serve->alarm = alarm;
-    serve->thread = g_thread_new("urgent", run, serve);
+    GError *why = NULL;
+    serve->thread = thread_start("urgent", run, serve, &why);
+    if (!serve->thread) {
+        migrate_alarm_raise(alarm, why);
+        g_clear_pointer(&serve, g_free);
+    }
     return serve;
 }
 

@@ -14,6 +14,7 @@
 
 typedef struct MigrateServe MigrateServe;
 
+/* All borrowed. NULL if no thread is to be had (ALARM: FAILED). */
 MigrateServe *migrate_serve_start(WireLink *urgent, const MigrateRam *ram,
                                   MigrateSent *sent, MigrateOrder *order,
                                   MigrateAlarm *alarm);

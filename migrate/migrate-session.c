@@ -15,9 +15,12 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/proc-life.h"
+#include "base/signals.h"
 #include "migrate/migrate-archive.h"
 
 #define ENDING_MS 1000
+#define LACK_MS 1000
+#define FRAMES_AT_A_TIME 64u
 
 static const char *const stage_names[] = {
     [MIGRATE_INSPECT] = "inspect",   [MIGRATE_CONNECT] = "connect",
@@ -94,11 +97,11 @@ migrate_session_new(const MigrateOptions *options)
         options->role == MIGRATE_SEND ? "send" : "receive";
     g_queue_init(&session->frames);
     migrate_alarm_init(&session->alarm, NULL);
-    session->sources[0] = g_unix_signal_add(SIGINT, on_signal, session);
-    session->sources[1] = g_unix_signal_add(SIGTERM, on_signal, session);
+    session->sources[0] = signals_watch(SIGINT, on_signal, session);
+    session->sources[1] = signals_watch(SIGTERM, on_signal, session);
     /* A terminal that goes away must not take the guest's memory with it. */
-    session->sources[2] = g_unix_signal_add(SIGHUP, on_signal, session);
-    session->sources[3] = g_unix_signal_add(SIGUSR1, on_go, session);
+    session->sources[2] = signals_watch(SIGHUP, on_signal, session);
+    session->sources[3] = signals_watch(SIGUSR1, on_go, session);
     session->too_early = options->follow && options->role == MIGRATE_SEND;
     if (options->parent_fd > 0) {
         session->watch_parent =
@@ -228,6 +231,10 @@ stop_watching(guint *id)
 static void
 stop_threads(MigrateSession *session)
 {
+    if (session->destination.pages) {
+        /* One that waits for memory would wait for ever: QEMU has ended. */
+        migrate_pages_hurry(session->destination.pages, true);
+    }
     g_clear_pointer(&session->source.serve, migrate_serve_stop);
     for (unsigned i = 0; i < session->n_streams; i++) {
         g_clear_pointer(&session->source.push[i], migrate_push_stop);
@@ -247,7 +254,7 @@ void
 migrate_session_free(MigrateSession *session)
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(session->sources); i++) {
-        g_source_remove(session->sources[i]);
+        stop_watching(&session->sources[i]);
     }
     stop_watching(&session->watch_qmp);
     stop_watching(&session->watch_control);
@@ -446,9 +453,9 @@ on_frame(MigrateSession *session, unsigned type, GByteArray *payload,
         return note_source_runs(session, error);
     }
     if (type == WIRE_FRAME_PROGRESS) {
+        session->owes_alive = true;
         return wire_progress_decode(payload, &session->source.present_pages,
-                                    &session->source.demand_pages, error) &&
-               migrate_session_tell(session, WIRE_FRAME_ALIVE, NULL, error);
+                                    &session->source.demand_pages, error);
     }
     if (type == WIRE_FRAME_ENDED && !check_ended(session, error)) {
         return false;
@@ -467,14 +474,21 @@ is_readable(WireLink *link)
     return wire_link_has_pending(link) || poll(&p, 1, 0) > 0;
 }
 
-/* One expected frame at a time: the peer may say its last word and leave, and
- * the word must be heard before its leaving is. */
 static bool
-take_in_peer(MigrateSession *session, GError **error)
+has_more(MigrateSession *session)
 {
-    while (session->control && !session->control_lost &&
+    return session->control && !session->control_lost &&
            g_queue_is_empty(&session->frames) &&
-           is_readable(session->control)) {
+           is_readable(session->control);
+}
+
+/* One expected frame at a time: the peer may say its last word and leave, and
+ * the word must be heard before its leaving is. And not all there is: a peer
+ * that talks without end must not keep us from signals and from the clock. */
+static bool
+take_in_frames(MigrateSession *session, GError **error)
+{
+    for (unsigned n = 0; n < FRAMES_AT_A_TIME && has_more(session); n++) {
         unsigned type;
         g_autoptr(GByteArray) payload = NULL;
         if (!wire_link_receive_frame(session->control, &type, &payload,
@@ -489,6 +503,18 @@ take_in_peer(MigrateSession *session, GError **error)
         }
     }
     return true;
+}
+
+/* One ALIVE answers for all PROGRESS that was taken in. */
+static bool
+take_in_peer(MigrateSession *session, GError **error)
+{
+    bool ok = take_in_frames(session, error);
+    bool owes = session->owes_alive && !session->control_lost;
+    session->owes_alive = false;
+    session->more = ok && has_more(session);
+    return ok && (!owes || migrate_session_tell(session, WIRE_FRAME_ALIVE,
+                                                NULL, error));
 }
 
 bool
@@ -515,6 +541,7 @@ bool
 migrate_session_wait(MigrateSession *session, bool (*done)(MigrateSession *),
                      int timeout_ms, const char *what, GError **error)
 {
+    uint64_t began_ns = fd_now_ns();
     uint64_t deadline = fd_deadline_ns(timeout_ms);
     for (;;) {
         if (!migrate_session_take_in(session, error)) {
@@ -527,18 +554,48 @@ migrate_session_wait(MigrateSession *session, bool (*done)(MigrateSession *),
         uint64_t now = fd_now_ns();
         if (deadline && now >= deadline) {
             return error_set(error, ERROR_RETRY,
-                             "gave up waiting for %s after %d s", what,
-                             timeout_ms / 1000);
+                             "gave up waiting for %s after %.1f s", what,
+                             fd_seconds_since(began_ns));
         }
         uint64_t left_ms = deadline ? (deadline - now) / 1000000 + 1 : 1000;
         guint timer = g_timeout_add((guint)MIN(left_ms, 1000), on_timeout,
                                     NULL);
-        g_main_context_iteration(NULL, TRUE);
+        /* What TLS has in its buffers is not seen by poll(). */
+        g_main_context_iteration(NULL, !session->more);
         GSource *source = g_main_context_find_source_by_id(NULL, timer);
         if (source) {
             g_source_destroy(source);
         }
     }
+}
+
+static bool
+never(MigrateSession *session)
+{
+    return false;
+}
+
+bool
+migrate_session_outlast(MigrateSession *session, GError **why, GError **error)
+{
+    g_autoptr(GError) lack = g_steal_pointer(why);
+    g_autoptr(GError) over = NULL;
+    if (!session->past_no_return) {
+        g_propagate_error(error, g_steal_pointer(&lack));
+        return false;
+    }
+    if (!session->lacks) {
+        session->lacks = true;
+        g_warning("%s; trying until there is: the guest waits for its missing "
+                  "memory meanwhile",
+                  lack->message);
+    }
+    if (!migrate_session_wait(session, never, LACK_MS, "it", &over) &&
+        error_is(over, ERROR_VM_GONE)) {
+        g_propagate_error(error, g_steal_pointer(&over));
+        return false;
+    }
+    return true;
 }
 
 bool

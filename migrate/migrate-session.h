@@ -95,6 +95,9 @@ typedef struct MigrateSession {
     MigrateRam *ram;
     MigrateCapability *capability;
     bool qemu_gone;
+    bool more; /* the peer has said more than was taken in at a time */
+    bool owes_alive;
+    bool lacks; /* it was said what is not to be had */
     char *migration_status; /* of the last MIGRATION event, or NULL */
     bool too_early;         /* follow: nobody is armed, so none may begin */
     gint64 stopped_us;      /* wall clock of the STOP event, 0: none */
@@ -215,6 +218,12 @@ bool migrate_session_take_in(MigrateSession *session, GError **error);
 
 /* Until DONE is true of the session (asked after everything that happens) or
  * TIMEOUT_MS passes (negative: no limit; RETRY, naming WHAT was waited for). */
+/* A thread or a descriptor is not to be had just now (WHY, taken over), and
+ * without it nothing goes on. After the point of no return that is said, once,
+ * and true comes a second later: try again. False with ERROR: give up. */
+bool migrate_session_outlast(MigrateSession *session, GError **why,
+                             GError **error);
+
 bool migrate_session_wait(MigrateSession *session,
                           bool (*done)(MigrateSession *), int timeout_ms,
                           const char *what, GError **error);

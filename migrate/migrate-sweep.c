@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "collapse/collapse-account.h"
 #include "collapse/collapse-kernel.h"
 #include "migrate/migrate-mappers.h"
@@ -152,12 +153,14 @@ run_thread(Sweep *sweep, GError **error)
     }
     sweep->kernel = kernel;
     log_set_before_line(hide_line);
-    GThread *thread = g_thread_new("sweep", sweep_thread, sweep);
-    wait_for_thread(sweep);
-    g_thread_join(thread);
+    GThread *thread = thread_start("sweep", sweep_thread, sweep, error);
+    if (thread) {
+        wait_for_thread(sweep);
+        g_thread_join(thread);
+    }
     hide_line();
     log_set_before_line(NULL);
-    return true;
+    return thread != NULL;
 }
 
 static uint64_t

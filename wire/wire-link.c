@@ -108,7 +108,7 @@ read_by(WireLink *link, void *buffer, size_t bytes, uint64_t deadline_ns,
     return say_silent(link, why, code, error);
 }
 
-/* CODE is what silence means. A stranger's greeting that stops is none
+/* CODE is what silence means. A caller's greeting that stops is none
  * (PROTOCOL); a peer that does not finish what it has begun to say is lost, as
  * if its connection had ended (PEER_GONE). */
 static bool
@@ -164,7 +164,8 @@ greet(WireLink *link, WireRole role, unsigned index,
         g_propagate_error(error, g_steal_pointer(&unsent));
         return false;
     }
-    if (!read_in_time(link, &in, sizeof in, ERROR_PROTOCOL, error) ||
+    /* Who is kept waiting by strangers at the door dials again. */
+    if (!read_in_time(link, &in, sizeof in, ERROR_PEER_GONE, error) ||
         !wire_welcome_decode(&in, &welcome, error)) {
         return false;
     }

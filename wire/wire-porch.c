@@ -4,6 +4,7 @@
  */
 #include "wire/wire-porch.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -13,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/thread.h"
 
 /* Strangers' failures are told, but not so many that they hide the rest. */
 #define TELL_EVERY_NS UINT64_C(1000000000)
@@ -115,10 +117,13 @@ take_in(WirePorch *porch)
     caller->socket = second;
     caller->since_ns = fd_now_ns();
     pthread_mutex_lock(&porch->lock);
-    caller->thread = g_thread_try_new("greeting", greet, caller, NULL);
+    g_autoptr(GError) why = NULL;
+    caller->thread = thread_try("greeting", greet, caller, &why);
     bool ok = caller->thread != NULL;
     if (ok) {
         g_queue_push_tail(&porch->callers, caller);
+    } else {
+        tell_locked(porch, why);
     }
     pthread_mutex_unlock(&porch->lock);
     if (!ok) {
@@ -229,7 +234,8 @@ run(gpointer data)
 }
 
 WirePorch *
-wire_porch_open(int listener, const WireTlsCreds *creds, int patience_ms)
+wire_porch_open(int listener, const WireTlsCreds *creds, int patience_ms,
+                GError **error)
 {
     WirePorch *porch = g_new0(WirePorch, 1);
     porch->listener = listener;
@@ -241,7 +247,14 @@ wire_porch_open(int listener, const WireTlsCreds *creds, int patience_ms)
     porch->nudge = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     g_queue_init(&porch->callers);
     pthread_mutex_init(&porch->lock, NULL);
-    porch->thread = g_thread_new("porch", run, porch);
+    if (porch->through < 0 || porch->nudge < 0) {
+        error_set_errno(error, errno, "descriptors for those who call");
+    } else {
+        porch->thread = thread_start("porch", run, porch, error);
+    }
+    if (!porch->thread) {
+        g_clear_pointer(&porch, wire_porch_close);
+    }
     return porch;
 }
 
@@ -252,7 +265,9 @@ wire_porch_close(WirePorch *porch)
     porch->stopping = true;
     pthread_mutex_unlock(&porch->lock);
     eventfd_write(porch->nudge, 1);
-    g_thread_join(porch->thread);
+    if (porch->thread) {
+        g_thread_join(porch->thread);
+    }
     /* Nobody is added any more. */
     Caller *caller;
     while ((caller = g_queue_pop_head(&porch->callers))) {

@@ -22,9 +22,10 @@ typedef struct WirePorch WirePorch;
 
 /* Starts greeting. LISTENER and CREDS (NULL: plain text) are borrowed and must
  * outlive the porch, CREDS also the links. A caller has PATIENCE_MS for
- * everything up to the last byte of HELLO. */
+ * everything up to the last byte of HELLO. NULL if there is no thread or
+ * descriptor to be had. */
 WirePorch *wire_porch_open(int listener, const WireTlsCreds *creds,
-                           int patience_ms);
+                           int patience_ms, GError **error);
 
 /* Sends all away who still stand there. */
 void wire_porch_close(WirePorch *porch);

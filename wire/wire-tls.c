@@ -258,7 +258,7 @@ wait_for_peer(WireTls *tls, uint64_t deadline_ns, GError **error)
         g_propagate_error(error, g_steal_pointer(&why));
         return false;
     }
-    return error_set(error, ERROR_PROTOCOL,
+    return error_set(error, ERROR_PEER_GONE,
                      "the other side did not end its TLS handshake in time");
 }
 

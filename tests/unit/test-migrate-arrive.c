@@ -6,10 +6,12 @@
  */
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/thread.h"
 #include "migrate/migrate-fault.h"
 #include "migrate/migrate-fill.h"
 #include "migrate/migrate-push.h"
@@ -230,6 +232,79 @@ everything_thrice(void)
     }
 }
 
+/* In a child, because the limit stays: faults are answered while a file may not
+ * be written to where the page belongs. */
+static void
+a_limit_on_files_stops_nobody(void)
+{
+    const struct rlimit limit = {1, 1};
+    Scene s;
+    Urgent u;
+    Bulk bulk;
+    if (!g_test_subprocess()) {
+        g_test_trap_subprocess(NULL, 0, G_TEST_SUBPROCESS_DEFAULT);
+        g_test_trap_assert_passed();
+        return;
+    }
+    if (!scene_init(&s, SCENE_LAID, 50)) {
+        return;
+    }
+    signal(SIGXFSZ, SIG_IGN);
+    g_assert_no_errno(setrlimit(RLIMIT_FSIZE, &limit));
+    urgent_start(&u, &s);
+    scene_mark_holes(&s);
+    scene_go(&s);
+    g_assert_true(scene_wait_touched(&s, PATIENCE_S));
+    bulk_start(&bulk, &s, &u, true);
+    g_assert_true(scene_wait_complete(&s, PATIENCE_S));
+    bulk_stop(&bulk, &s);
+    assert_quiet(&s);
+    urgent_stop(&u, &s);
+    check_tally(&s);
+    scene_check(&s);
+    scene_clear(&s);
+}
+
+static void
+assert_no_thread(MigrateAlarm *alarm)
+{
+    g_autoptr(GError) error = NULL;
+    g_assert_false(migrate_alarm_take(alarm, &error));
+    g_assert_true(error_is(error, ERROR_FAILED));
+    g_assert_nonnull(strstr(error->message, "no thread is to be had"));
+}
+
+/* Where no thread is to be had, that is said by the alarm, and nobody is
+ * ended: what was begun can be begun again. */
+static void
+no_thread_is_an_alarm(void)
+{
+    Scene s;
+    if (!scene_init(&s, SCENE_LAID, 30)) {
+        return;
+    }
+    Pipe pipe = pipe_new();
+    MigrateSent *sent = migrate_sent_new(s.source);
+    MigrateOrder *order = full_order(&s);
+    thread_refuse(1000000);
+    g_assert_null(migrate_fill_start(pipe.to, s.pages, &s.alarm));
+    assert_no_thread(&s.alarm);
+    g_assert_null(migrate_push_start(pipe.from, s.source, sent, order, true,
+                                     &s.alarm));
+    assert_no_thread(&s.alarm);
+    g_assert_null(migrate_serve_start(pipe.from, s.source, sent, order,
+                                      &s.alarm));
+    assert_no_thread(&s.alarm);
+    g_assert_null(migrate_fault_start(s.uffd, s.regions, pipe.to, s.pages,
+                                      &s.alarm));
+    assert_no_thread(&s.alarm);
+    thread_refuse(0);
+    pipe_clear(&pipe);
+    migrate_sent_free(sent);
+    migrate_order_free(order);
+    scene_clear(&s);
+}
+
 /* Sends BYTES of what a bulk connection would carry, then breaks it: with odd
  * numbers, in the middle of a page. */
 static void
@@ -342,6 +417,8 @@ main(int argc, char **argv)
     g_test_add_func("/arrive/demand-only", demand_only);
     g_test_add_func("/arrive/thrice", everything_thrice);
     g_test_add_func("/arrive/break/replaced", a_stream_breaks_and_is_replaced);
+    g_test_add_func("/arrive/limit", a_limit_on_files_stops_nobody);
+    g_test_add_func("/arrive/no-thread", no_thread_is_an_alarm);
     g_test_add_func("/arrive/break/waiting",
                     a_broken_stream_leaves_nobody_waiting);
     return g_test_run();

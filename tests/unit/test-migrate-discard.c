@@ -18,6 +18,7 @@
 #include "base/range.h"
 #include "migrate/migrate-fault.h"
 #include "migrate/migrate-fill.h"
+#include "migrate/migrate-session.h"
 #include "uffd/uffd-fd.h"
 
 #define EXTENTS 2u
@@ -363,6 +364,59 @@ without_end(gconstpointer laid)
     scene_clear(&s);
 }
 
+/* A cgroup without a byte to spare. */
+static CollapseMargin *
+no_margin(void)
+{
+    static const char *const files[] = {"cgroup.procs", "memory.stat",
+                                        "memory.max", "memory.current"};
+    g_autofree char *directory =
+        g_dir_make_tmp("postlude-full-XXXXXX", NULL);
+    CollapseMargin *margin;
+    for (unsigned i = 0; i < G_N_ELEMENTS(files); i++) {
+        g_autofree char *path = g_build_filename(directory, files[i], NULL);
+        g_assert_true(g_file_set_contents(path, "4096\n", -1, NULL));
+    }
+    margin = collapse_margin_open_at(directory, "/dev/null");
+    for (unsigned i = 0; i < G_N_ELEMENTS(files); i++) {
+        g_autofree char *path = g_build_filename(directory, files[i], NULL);
+        unlink(path);
+    }
+    rmdir(directory);
+    return margin;
+}
+
+/* Its stream waits for room that never comes; a session that ends, because QEMU
+ * has, does not wait with it. */
+static void
+room_never_comes(void)
+{
+    Scene s;
+    const MigrateOptions options = {.role = MIGRATE_RECEIVE};
+    if (!scene_init(&s, false)) {
+        return;
+    }
+    migrate_shortage_mind(migrate_pages_shortage(s.pages), no_margin());
+    send_head(&s, 0);
+    send_pages(&s, 0, 16, false);
+    wait_for_state(&s, 0, PAGE_FILLING);
+    migrate_fault_stop(s.fault, NULL);
+    MigrateSession *session = migrate_session_new(&options);
+    session->n_streams = 1;
+    session->destination.fill[0] = s.fill;
+    session->destination.pages = s.pages;
+    alarm(60);
+    migrate_session_free(session);
+    alarm(0);
+    fd_clear(&s.source);
+    wire_link_free(s.bulk);
+    munmap(s.guest, BYTES);
+    uffd_regions_free(s.regions);
+    fd_clear(&s.uffd);
+    migrate_ram_free(s.ram);
+    migrate_alarm_clear(&s.alarm);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -377,6 +431,7 @@ main(int argc, char **argv)
         {"without-end", without_end},
     };
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/small/room-never-comes", room_never_comes);
     for (unsigned i = 0; i < G_N_ELEMENTS(tests); i++) {
         g_autofree char *laid = g_strdup_printf("/laid/%s", tests[i].name);
         g_autofree char *small = g_strdup_printf("/small/%s", tests[i].name);

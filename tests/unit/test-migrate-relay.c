@@ -31,7 +31,7 @@ begin(void)
                                  device));
     Scene s = {.qemu = local[0], .device = wire_link_new(device[0]),
                .peer = device[1]};
-    s.relay = migrate_relay_start(local[1], s.device);
+    s.relay = migrate_relay_start(local[1], s.device, NULL);
     return s;
 }
 

@@ -28,7 +28,7 @@ static void
 scene_open(Scene *s, int patience_ms)
 {
     s->listener = wire_peer_listen(&s->port);
-    s->porch = wire_porch_open(s->listener, NULL, patience_ms);
+    s->porch = wire_porch_open(s->listener, NULL, patience_ms, NULL);
 }
 
 static void

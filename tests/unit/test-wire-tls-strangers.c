@@ -38,7 +38,7 @@ scene_open(Scene *s, int patience_ms)
     s->creds = load(true);
     g_assert_nonnull(s->creds);
     s->listener = wire_peer_listen(&s->port);
-    s->porch = wire_porch_open(s->listener, s->creds, patience_ms);
+    s->porch = wire_porch_open(s->listener, s->creds, patience_ms, NULL);
 }
 
 static void

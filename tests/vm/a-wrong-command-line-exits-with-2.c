@@ -138,7 +138,7 @@ test_nobody_comes(void)
     const char *soon[] = {"--peer-timeout", "1", NULL};
     g_autoptr(VmTool) receive = vm_expect_receive(pair, soon);
     vm_expect_end(receive, 60000, 1,
-                  "no source ('postlude send --listen') reached in 1 s");
+                  "no source ('postlude send --listen') reached in 1.");
     /* Not waited for at its port, which it may leave before that is seen. */
     g_autofree char *at = g_strdup_printf("127.0.0.1:%u", pair->port);
     const char *send[] = {"--qmp", vm_qemu_tool_socket(pair->source),
