@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 
+#include "base/log.h"
 #include "cli/cli-libvirt.h"
 #include "cli/cli.h"
 #include "libvirt/libvirt-advice.h"
@@ -102,7 +103,10 @@ prepare(const LibvirtOptions *o)
     if (!libvirt_advice_prepare(o->connect_uri, o->domain, &text, &why)) {
         return cli_fail("migrate", why->message, MIGRATE_EXIT_FAILED);
     }
-    printf("%s\n", text);
+    if (!log_is_quiet()) {
+        cli_print(text);
+        cli_print("\n");
+    }
     return MIGRATE_EXIT_DONE;
 }
 

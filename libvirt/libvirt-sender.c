@@ -23,6 +23,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "libvirt/libvirt-scope.h"
 
 #define SWITCHED_ON "switchover" /* the stage that begins to change QEMU */
@@ -134,6 +135,9 @@ add_pipes(const LibvirtSender *sender, GPtrArray *all)
         all, g_strdup_printf("--parent-fd=%d", sender->parent_theirs));
     g_ptr_array_add(
         all, g_strdup_printf("--events-fd=%d", sender->events_theirs));
+    if (log_is_quiet()) {
+        g_ptr_array_add(all, g_strdup("--quiet"));
+    }
 }
 
 /* All else is in the journal of the one before. */
