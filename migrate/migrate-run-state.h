@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What QEMU's run state and its own migration mean for a move: for 'postlude
+ * check', which tells it before 'send' or 'receive' would refuse.
+ */
+#pragma once
+
+#include "migrate/migrate-check.h"
+
+/* Adds a finding of the run state, and one of a migration that is under way; fills
+ * in CHECKED->state and its subject (a guest, or a QEMU that waits for one). */
+void migrate_run_state_check(QmpClient *client, MigrateChecked *checked,
+                             GPtrArray *findings);
