@@ -387,6 +387,9 @@ check_through_monitor(QmpClient *client, pid_t pid, MigrateChecked *checked,
     g_autoptr(GError) why = NULL;
     take_identity(client, checked);
     migrate_run_state_check(client, checked, findings);
+    if (pid > 0) {
+        migrate_run_state_check_hands(client, pid, findings);
+    }
     g_autoptr(GArray) blocks = qmp_qemu_ram_blocks(client, &why);
     migrate_check_capability(client, findings);
     migrate_check_left_on(client, pid, findings);

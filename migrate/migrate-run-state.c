@@ -6,6 +6,12 @@
 
 #include <string.h>
 
+#include "base/error.h"
+#include "base/proc-life.h"
+#include "migrate/migrate-archive.h"
+#include "migrate/migrate-claim.h"
+#include "migrate/migrate-monitor.h"
+
 #define SOURCE_ONLY                                                           \
     "look where the guest runs before anything else: 'cont' here while it "   \
     "runs elsewhere would run it twice. If it does run elsewhere, end this "  \
@@ -77,6 +83,53 @@ check_migration(QmpClient *client, GPtrArray *findings)
                              "cancel it",
                              "a migration of this QEMU is under way ('%s')",
                              status);
+    }
+}
+
+static void
+check_killed(pid_t pid, GPtrArray *findings)
+{
+    g_autoptr(GPtrArray) journals = migrate_archive_orphans();
+    for (guint i = 0; i < journals->len; i++) {
+        const MigrateJournal *j = g_ptr_array_index(journals, i);
+        const char *verb =
+            j->options.role == MIGRATE_SEND ? "send" : "receive";
+        /* What such a one had armed is nobody's: the next replaces it. */
+        bool matters = j->options.role == MIGRATE_SEND || j->committed ||
+                       j->starting;
+        if (j->qemu_pid == pid && matters) {
+            g_autofree char *remedy =
+                g_strdup_printf("run 'postlude %s --resume'", verb);
+            migrate_findings_add(findings, MIGRATE_CHECK_MISSING, remedy,
+                                 "a 'postlude %s' on this QEMU was killed in "
+                                 "the middle of a migration",
+                                 verb);
+        }
+    }
+}
+
+/* As send and receive would refuse it. */
+void
+migrate_run_state_check_hands(QmpClient *client, pid_t pid,
+                              GPtrArray *findings)
+{
+    uint64_t started;
+    g_autofree char *holder = NULL;
+    g_autoptr(GError) why = NULL;
+    if (!migrate_monitor_belongs_to(client, pid, &why)) {
+        migrate_findings_add(findings, MIGRATE_CHECK_MISSING,
+                             error_is(why, ERROR_STATE)
+                                 ? "leave --pid out, or name the right process"
+                                 : "see QEMU's log", "%s", why->message);
+    } else if (proc_life_started(pid, &started, NULL) &&
+               migrate_claim_is_held(pid, started, &holder)) {
+        migrate_findings_add(findings, MIGRATE_CHECK_MISSING,
+                             "'postlude status' shows it; wait for its end, or "
+                             "stop it",
+                             "a helper of Postlude is at work on this QEMU "
+                             "('postlude %s')", holder ? holder : "?");
+    } else {
+        check_killed(pid, findings);
     }
 }
 
