@@ -401,10 +401,13 @@ static bool
 watch_child(const Job *job, pid_t pid)
 {
     autofd life = (int)syscall(SYS_pidfd_open, pid, 0);
-    while (job->watch && life >= 0 && !proc_life_has_ended(life, WATCH_MS)) {
+    while (job->watch && life >= 0) {
         if (!job->watch(tried(job), job->watch_data)) {
             kill(pid, SIGKILL);
             return false;
+        }
+        if (proc_life_has_ended(life, WATCH_MS)) {
+            break;
         }
     }
     return true;

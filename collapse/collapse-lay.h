@@ -28,7 +28,7 @@ typedef struct {
     CollapseErrors errors;
 } CollapseLayResult;
 
-/* Called about ten times a second meanwhile with the number of extents that have
+/* Called at the start and about ten times a second meanwhile with the number of extents that have
  * been tried. False: stop, which is CANCELLED. */
 typedef bool (*CollapseLayWatch)(uint64_t tried, gpointer data);
 

@@ -8,6 +8,7 @@
 
 #include "base/terminal.h"
 #include "tests/support/vm-expect.h"
+#include "tests/support/vm-passage.h"
 #include "tests/support/vm-screen.h"
 
 /* Each drawing of TEXT is a line narrower than COLUMNS. A piece with an end of
@@ -69,10 +70,27 @@ test_both_sides(void)
     vm_expect_arrived(pair);
 }
 
+/* In a log, while memory moves: each side says what is true on it. */
+static void
+test_words(void)
+{
+    g_setenv("POSTLUDE_DEBUG", "1", true);
+    g_auto(VmPassage) p = {0};
+    if (!vm_passage_start(&p, "throttle all to-destination 200000")) {
+        return;
+    }
+    vm_expect_says(p.send, " of 64 MiB delivered, ");
+    vm_expect_says(p.receive, " of 64 MiB here, ");
+    vm_expect_said(p.send, " MiB here", 0);
+    vm_passage_order(p.proxy, "heal");
+    vm_expect_arrives(p.pair, p.send, p.receive);
+}
+
 int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/progress/both-sides", test_both_sides);
+    g_test_add_func("/progress/words", test_words);
     return g_test_run();
 }
