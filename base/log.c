@@ -10,7 +10,10 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "base/printable.h"
+
 static bool verbose_wanted;
+static bool quiet_wanted;
 static bool syslog_wanted;
 static char *vm_name;
 static void (*before_line)(void);
@@ -46,25 +49,51 @@ write_syslog(GLogLevelFlags level, const char *message)
            vm_name ? "] " : "", message);
 }
 
+static bool
+is_wanted(GLogLevelFlags level)
+{
+    return level & (G_LOG_LEVEL_DEBUG | G_LOG_LEVEL_INFO) ? verbose_wanted
+           : level & G_LOG_LEVEL_MESSAGE                  ? !quiet_wanted
+                                                          : true;
+}
+
+/* The journal keeps any bytes, and its readers show a message with such in it as
+ * "[blob data]". The other fields are our own words. */
+static bool
+write_journald(GLogLevelFlags level, const GLogField *fields, gsize n,
+               const char *message)
+{
+    if (!g_log_writer_is_journald(STDERR_FILENO)) {
+        return false;
+    }
+    g_autofree GLogField *ours = g_memdup2(fields, n * sizeof *fields);
+    for (gsize i = 0; i < n; i++) {
+        if (strcmp(ours[i].key, "MESSAGE") == 0) {
+            ours[i].value = message;
+            ours[i].length = -1;
+        }
+    }
+    return g_log_writer_journald(level, ours, n, NULL) ==
+           G_LOG_WRITER_HANDLED;
+}
+
 static GLogWriterOutput
 write_line(GLogLevelFlags level, const GLogField *fields, gsize n,
            gpointer unused)
 {
-    if ((level & (G_LOG_LEVEL_DEBUG | G_LOG_LEVEL_INFO)) && !verbose_wanted) {
+    if (!is_wanted(level)) {
         return G_LOG_WRITER_HANDLED;
     }
-    if (g_log_writer_is_journald(STDERR_FILENO) &&
-        g_log_writer_journald(level, fields, n, NULL) ==
-            G_LOG_WRITER_HANDLED) {
+    g_autofree char *message = printable_line(field(fields, n, "MESSAGE"));
+    if (write_journald(level, fields, n, message)) {
         return G_LOG_WRITER_HANDLED;
     }
-    const char *message = field(fields, n, "MESSAGE");
     const char *domain = field(fields, n, "GLIB_DOMAIN");
     if (before_line) {
         before_line();
     }
     if (syslog_wanted) {
-        write_syslog(level, message ? message : "");
+        write_syslog(level, message);
         return G_LOG_WRITER_HANDLED;
     }
     /* One write, so that lines of several threads do not mix. */
@@ -72,7 +101,7 @@ write_line(GLogLevelFlags level, const GLogField *fields, gsize n,
     bool show_room = verbose_wanted && domain;
     g_autofree char *line = g_strdup_printf(
         "postlude%s: %s%s%s%s\n", vm ? vm : "", show_room ? domain : "",
-        show_room ? ": " : "", level_prefix(level), message ? message : "");
+        show_room ? ": " : "", level_prefix(level), message);
     ssize_t ignored = write(STDERR_FILENO, line, strlen(line));
     (void)ignored;
     return G_LOG_WRITER_HANDLED;
@@ -83,6 +112,24 @@ log_init(bool verbose)
 {
     verbose_wanted = verbose;
     g_log_set_writer_func(write_line, NULL, NULL);
+}
+
+void
+log_set_verbose(void)
+{
+    verbose_wanted = true;
+}
+
+void
+log_set_quiet(void)
+{
+    quiet_wanted = true;
+}
+
+bool
+log_is_quiet(void)
+{
+    return quiet_wanted;
 }
 
 void
@@ -101,7 +148,8 @@ log_copy_to_syslog(const char *text)
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
     for (char **line = lines; *line; line++) {
         if (**line) {
-            write_syslog(G_LOG_LEVEL_MESSAGE, *line);
+            g_autofree char *printable = printable_line(*line);
+            write_syslog(G_LOG_LEVEL_MESSAGE, printable);
         }
     }
 }
@@ -110,7 +158,7 @@ void
 log_set_vm(const char *name)
 {
     g_free(vm_name);
-    vm_name = g_strdup(name);
+    vm_name = name ? printable_line(name) : NULL;
 }
 
 void

@@ -2,7 +2,9 @@
  *
  * Where g_debug/g_info/g_message/g_warning of all rooms go: one line each on
  * stderr, with the room (G_LOG_DOMAIN) and the VM's name, or to the journal
- * when stderr is connected to it. Call once from main(), before any thread.
+ * when stderr is connected to it. What a message or the VM's name has in it that
+ * would do something to a terminal is shown instead (base/printable.h). Call once
+ * from main(), before any thread.
  */
 #pragma once
 
@@ -10,6 +12,13 @@
 
 /* VERBOSE shows g_debug and g_info too. */
 void log_init(bool verbose);
+
+/* More than usual, as log_init() has it; or less: warnings and errors only. */
+void log_set_verbose(void);
+void log_set_quiet(void);
+
+/* Nothing is to be shown that only tells how it goes: no progress, no report. */
+bool log_is_quiet(void);
 
 /* From now on lines go to the system's log instead (which forwards them to the
  * journal where there is one): for a process without a terminal. */

@@ -144,6 +144,15 @@ parse(const CliMigrate *verb, MigrateOptions *options,
                      status);
 }
 
+static void
+tell(const char *text)
+{
+    if (!log_is_quiet()) {
+        cli_print(text);
+        log_copy_to_syslog(text);
+    }
+}
+
 static int
 give_up(const char *verb, const MigrateOptions *options)
 {
@@ -151,9 +160,9 @@ give_up(const char *verb, const MigrateOptions *options)
     if (!migrate_resume_give_up(options->role, options->qmp_path, &why)) {
         return cli_fail(verb, why->message, MIGRATE_EXIT_FAILED);
     }
-    printf("%s\n", options->role == MIGRATE_SEND
-                       ? "the guest's memory on this host was let go"
-                       : "the guest on this host was ended");
+    tell(options->role == MIGRATE_SEND
+             ? "the guest's memory on this host was let go\n"
+             : "the guest on this host was ended\n");
     return MIGRATE_EXIT_DONE;
 }
 
@@ -191,8 +200,7 @@ run(const char *verb, MigrateOptions *options)
         }
     } else {
         g_autofree char *text = migrate_report_to_text(&session->report);
-        printf("%s", text);
-        log_copy_to_syslog(text);
+        tell(text);
     }
     write_report(session, verb);
     migrate_events_over(events, result);

@@ -7,6 +7,43 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "base/printable.h"
+
+#define VERSION_LINE "postlude " POSTLUDE_VERSION "\n"
+
+/* What every verb takes. */
+typedef struct {
+    gboolean help, version, quiet, verbose;
+} Common;
+
+static void
+add_common(GOptionContext *context, Common *common)
+{
+    const GOptionEntry entries[] = {
+        {"quiet", 'q', 0, G_OPTION_ARG_NONE, &common->quiet,
+         "Only warnings and errors", NULL},
+        {"verbose", 'v', 0, G_OPTION_ARG_NONE, &common->verbose,
+         "Tell each step", NULL},
+        {"version", 'V', 0, G_OPTION_ARG_NONE, &common->version,
+         "Show the version", NULL},
+        {"help", 'h', 0, G_OPTION_ARG_NONE, &common->help, "Show this help",
+         NULL},
+        {0}};
+    g_option_context_add_main_entries(context, entries, NULL);
+}
+
+static void
+take_common(const Common *common)
+{
+    if (common->verbose) {
+        /* In the environment, for the programs that this one starts. */
+        g_setenv("POSTLUDE_DEBUG", "1", true);
+        log_set_verbose();
+    }
+    if (common->quiet) {
+        log_set_quiet();
+    }
+}
 
 bool
 cli_parse(int argc, char **argv, const char *usage, const char *summary,
@@ -18,20 +55,21 @@ cli_parse(int argc, char **argv, const char *usage, const char *summary,
     g_option_context_set_summary(context, summary);
     g_option_context_add_main_entries(context, entries, NULL);
     g_option_context_set_help_enabled(context, false);
-    gboolean help = false;
-    GOptionEntry help_entry[] = {
-        {"help", 'h', 0, G_OPTION_ARG_NONE, &help, "Show this help", NULL},
-        {0}};
-    g_option_context_add_main_entries(context, help_entry, NULL);
+    Common common = {0};
+    add_common(context, &common);
     g_autoptr(GError) why = NULL;
     const char *verb = argv[0];
     bool ok = g_option_context_parse(context, &argc, &argv, &why);
-    if (help) {
-        g_autofree char *text =
-            g_option_context_get_help(context, true, NULL);
-        printf("%s", text);
+    if (common.help || common.version) {
+        g_autofree char *text = g_option_context_get_help(context, true, NULL);
+        fputs(common.help ? text : VERSION_LINE, stdout);
         *status = 0;
         return false;
+    }
+    if (ok && common.quiet && common.verbose) {
+        g_set_error(&why, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+                    "--quiet and --verbose exclude each other");
+        ok = false;
     }
     if (ok && argc > 1) {
         g_set_error(&why, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
@@ -43,13 +81,22 @@ cli_parse(int argc, char **argv, const char *usage, const char *summary,
             "%s; see 'postlude %s --help'", why->message, verb);
         *status = cli_fail(verb, text, 2);
     }
+    take_common(&common);
     return ok;
 }
 
 int
 cli_fail(const char *verb, const char *message, int status)
 {
-    fprintf(stderr, "postlude %s: %s\n", verb, message);
-    log_copy_to_syslog(message);
+    g_autofree char *text = printable_line(message);
+    fprintf(stderr, "postlude %s: %s\n", verb, text);
+    log_copy_to_syslog(text);
     return status;
+}
+
+void
+cli_print(const char *text)
+{
+    g_autofree char *printable = printable_text(text);
+    fputs(printable, stdout);
 }

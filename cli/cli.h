@@ -22,11 +22,15 @@ int cmd_migrate(int argc, char **argv);
 int cmd_check_domain(int argc, char **argv);
 
 /* Parses ARGV (the verb first) against ENTRIES (a GOptionEntry table that ends in {0}); what is
- * left over is an error. USAGE is what must be given, SUMMARY what it does, both
+ * left over is an error. What all verbs take (--help, --version, --quiet,
+ * --verbose) is added and obeyed. USAGE is what must be given, SUMMARY what it does, both
  * for --help. False: *STATUS is what to
- * exit with (0 after --help, else 2). */
+ * exit with (0 after --help or --version, else 2). */
 bool cli_parse(int argc, char **argv, const char *usage, const char *summary,
                const GOptionEntry *entries, int *status);
 
-/* Prints "postlude VERB: MESSAGE" and returns STATUS. */
+/* For stdout, whatever a VM, a peer or QEMU put into TEXT: base/printable.h. */
+void cli_print(const char *text);
+
+/* Prints "postlude VERB: MESSAGE", in one line, and returns STATUS. */
 int cli_fail(const char *verb, const char *message, int status);

@@ -3,8 +3,6 @@
  * postlude check --domain: the same as check for a domain of libvirt, with the
  * XML that it lacks. Part of postlude-libvirt.
  */
-#include <stdio.h>
-
 #include "cli/cli-findings.h"
 #include "cli/cli.h"
 #include "libvirt/libvirt-advice.h"
@@ -14,9 +12,11 @@ int
 cmd_check_domain(int argc, char **argv)
 {
     g_autofree char *domain = NULL, *lines = NULL;
+    gboolean json = false;
     const GOptionEntry entries[] = {
         {"domain", 0, 0, G_OPTION_ARG_STRING, &domain,
          "Look at this domain of libvirt", "NAME"},
+        {"json", 0, 0, G_OPTION_ARG_NONE, &json, "As a JSON object", NULL},
         {0}};
     int status;
     if (!cli_parse(argc, argv, "--domain NAME",
@@ -28,15 +28,12 @@ cmd_check_domain(int argc, char **argv)
     if (!domain) {
         return cli_fail("check", "--domain NAME is missing", 2);
     }
+    g_auto(MigrateChecked) checked = {0};
     g_autoptr(GPtrArray) findings = migrate_findings_new();
     g_autoptr(GError) why = NULL;
     migrate_check_host(true, findings);
-    if (!libvirt_advice_look(domain, findings, &lines, &why)) {
+    if (!libvirt_advice_look(domain, &checked, findings, &lines, &why)) {
         return cli_fail("check", why->message, 1);
     }
-    bool ok = cli_findings_print(findings);
-    if (*lines) {
-        printf("\n%s", lines);
-    }
-    return ok ? 0 : 1;
+    return cli_findings_print(&checked, findings, lines, json);
 }

@@ -82,7 +82,7 @@ take(Options *o)
     o->sweep.all = g_strcmp0(o->only, "all") == 0;
     o->sweep.all_mappers = o->all_mappers;
     o->sweep.dry_run = o->dry_run;
-    o->sweep.quiet = o->json;
+    o->sweep.quiet = o->json || log_is_quiet();
     o->sweep.max_ns = (uint64_t)(o->max_time_s * 1e9);
     return NULL;
 }
@@ -110,8 +110,10 @@ run(const Options *o)
     }
     g_autofree char *text = o->json ? migrate_sweep_report_to_json(&report)
                                     : migrate_sweep_report_to_text(&report);
-    printf("%s", text);
-    log_copy_to_syslog(text);
+    if (o->json || !log_is_quiet()) {
+        cli_print(text);
+        log_copy_to_syslog(text);
+    }
     return exit_status(&report);
 }
 

@@ -5,10 +5,12 @@
  */
 #include <stdio.h>
 
+#include "base/log.h"
 #include "cli/cli-libvirt.h"
 #include "cli/cli.h"
 #include "libvirt/libvirt-advice.h"
 #include "libvirt/libvirt-move.h"
+#include "libvirt/libvirt-virsh.h"
 #include "migrate/migrate-stages.h"
 
 #define PEER_TIMEOUT_S 600 /* to create disks over there takes its time */
@@ -20,7 +22,8 @@
 typedef struct {
     LibvirtOptions move;
     gboolean prepare;
-    char **words; /* DOMAIN and DESTURI */
+    char **words; /* DOMAIN and DESTURI, */
+    char *domain, *dest_uri; /* unless they were given as virsh has them too */
 } Options;
 
 static void
@@ -28,6 +31,8 @@ options_clear(Options *options)
 {
     libvirt_options_clear(&options->move);
     g_clear_pointer(&options->words, g_strfreev);
+    g_clear_pointer(&options->domain, g_free);
+    g_clear_pointer(&options->dest_uri, g_free);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
 
@@ -57,23 +62,42 @@ add_ours(GArray *all, Options *options)
         {"tls-peer", 0, 0, G_OPTION_ARG_STRING, &o->tls_peer,
          "Only this destination: the name in its certificate", "NAME"},
         {"json", 0, 0, G_OPTION_ARG_NONE, &o->json, "Report as JSON", NULL},
+        {"domain", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_STRING,
+         &options->domain, NULL, NULL},
+        {"desturi", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_STRING,
+         &options->dest_uri, NULL, NULL},
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->words,
          NULL, NULL},
     };
     g_array_append_vals(all, entries, G_N_ELEMENTS(entries));
 }
 
+static bool
+take_words(Options *options)
+{
+    LibvirtOptions *o = &options->move;
+    char **word = options->words;
+    char **const wanted[] = {&options->domain, &options->dest_uri};
+    for (unsigned i = 0; i < (options->prepare ? 1 : 2); i++) {
+        if (!*wanted[i] && word && *word) {
+            *wanted[i] = g_strdup(*word++);
+        }
+    }
+    o->domain = g_steal_pointer(&options->domain);
+    o->dest_uri = g_steal_pointer(&options->dest_uri);
+    bool too_many = word && *word;
+    return o->domain && !too_many &&
+           (options->prepare ? !o->dest_uri : o->dest_uri != NULL);
+}
+
 static const char *
 take(Options *options)
 {
     LibvirtOptions *o = &options->move;
-    guint given = options->words ? g_strv_length(options->words) : 0;
-    if (given != (options->prepare ? 1 : 2)) {
+    if (!take_words(options)) {
         return options->prepare ? "--prepare takes one DOMAIN"
                                 : "it takes DOMAIN and DESTURI";
     }
-    o->domain = g_strdup(options->words[0]);
-    o->dest_uri = g_strdup(options->words[1]); /* NULL with --prepare */
     if (o->persistent_xml_file && !o->persistent) {
         return "--persistent-xml goes with --persistent only";
     }
@@ -102,7 +126,10 @@ prepare(const LibvirtOptions *o)
     if (!libvirt_advice_prepare(o->connect_uri, o->domain, &text, &why)) {
         return cli_fail("migrate", why->message, MIGRATE_EXIT_FAILED);
     }
-    printf("%s\n", text);
+    if (!log_is_quiet()) {
+        cli_print(text);
+        cli_print("\n");
+    }
     return MIGRATE_EXIT_DONE;
 }
 
@@ -126,6 +153,7 @@ cmd_migrate(int argc, char **argv)
     g_autoptr(GArray) all = g_array_new(true, true, sizeof(GOptionEntry));
     add_ours(all, &options);
     libvirt_options_add(&options.move, all);
+    libvirt_virsh_add(all);
     int status;
     if (!cli_parse(argc, argv, "DOMAIN DESTURI | --prepare DOMAIN", SUMMARY,
                    (const GOptionEntry *)(void *)all->data, &status)) {

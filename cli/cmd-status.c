@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 
+#include "base/log.h"
 #include "cli/cli.h"
 #include "migrate/migrate-status.h"
 
@@ -23,16 +24,16 @@ print_text(const GPtrArray *all)
 {
     g_autoptr(GPtrArray) orphans = migrate_status_orphans();
     for (guint i = 0; i < orphans->len; i++) {
-        printf("%s\n", (const char *)g_ptr_array_index(orphans, i));
+        puts(g_ptr_array_index(orphans, i));
     }
     for (guint i = 0; i < all->len; i++) {
         g_autofree char *line =
             migrate_status_describe(g_ptr_array_index(all, i));
         if (line) {
-            printf("%s\n", line);
+            puts(line);
         }
     }
-    if (all->len + orphans->len == 0) {
+    if (all->len + orphans->len == 0 && !log_is_quiet()) {
         printf("no helper is running on this host\n");
     }
 }

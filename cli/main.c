@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/printable.h"
 #include "base/signals.h"
 #include "cli/cli-libvirt.h"
 #include "cli/cli.h"
@@ -59,14 +60,15 @@ main(int argc, char **argv)
             return verbs[i].run(argc - 1, argv + 1);
         }
     }
-    if (strcmp(name, "--version") == 0) {
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
         printf("postlude %s\n", POSTLUDE_VERSION);
         return 0;
     }
     bool help = strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0;
     if (!help) {
+        g_autofree char *text = printable_line(name);
         fprintf(stderr, "postlude: %s%s\n",
-                *name ? "no such verb: " : "a verb is missing", name);
+                *name ? "no such verb: " : "a verb is missing", text);
     }
     print_help(help ? stdout : stderr);
     return help ? 0 : 2;

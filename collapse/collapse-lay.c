@@ -16,12 +16,14 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/proc-life.h"
 #include "base/range.h"
 #include "collapse/collapse-cgroup.h"
 #include "collapse/collapse-compat.h"
@@ -40,6 +42,8 @@
  * are mapped by the child for that moment. */
 #define LAY_TOGETHER 4u
 
+#define WATCH_MS 100
+
 /* Written by the child, read by the parent after it ended. */
 typedef struct {
     bool joined;
@@ -47,6 +51,7 @@ typedef struct {
     bool busy; /* these extents are between allocated and judged: */
     unsigned busy_block;
     uint64_t busy_first, busy_count;
+    _Atomic uint64_t tried;
     CollapseErrors errors;
     uint8_t laid[]; /* one byte per whole extent of all blocks, in order */
 } Board;
@@ -55,6 +60,8 @@ typedef struct {
     const CollapseLayBlock *blocks;
     unsigned n;
     int cgroup_procs; /* -1: none */
+    CollapseLayWatch watch; /* of the parent, or NULL */
+    gpointer watch_data;
     pid_t parent;
     Board *board;
     bool touch; /* this kernel wants the one page mapped */
@@ -280,6 +287,7 @@ lay_block(Job *job, unsigned index, uint8_t *laid)
             lay_run(job, block, i, run, view + i * EXTENT_BYTES, laid + i);
             board->busy = false;
         }
+        board->tried += run;
     }
     if (!map_errnum) {
         munmap(view, n * EXTENT_BYTES);
@@ -381,6 +389,30 @@ judge_exit(int status, GError **error)
                      "(exit status %d)", WEXITSTATUS(status));
 }
 
+static uint64_t
+tried(const Job *job)
+{
+    return job->board->tried;
+}
+
+/* False if the watcher wants an end; it is killed then, and not yet waited
+ * for. */
+static bool
+watch_child(const Job *job, pid_t pid)
+{
+    autofd life = (int)syscall(SYS_pidfd_open, pid, 0);
+    while (job->watch && life >= 0) {
+        if (!job->watch(tried(job), job->watch_data)) {
+            kill(pid, SIGKILL);
+            return false;
+        }
+        if (proc_life_has_ended(life, WATCH_MS)) {
+            break;
+        }
+    }
+    return true;
+}
+
 static bool
 run_child(Job *job, GError **error)
 {
@@ -395,6 +427,7 @@ run_child(Job *job, GError **error)
         child(job);
     }
     int status;
+    bool wanted = watch_child(job, pid);
     while (waitpid(pid, &status, 0) < 0) {
         if (errno != EINTR) {
             return error_set_errno(error, errno,
@@ -402,7 +435,9 @@ run_child(Job *job, GError **error)
                                    "huge pages");
         }
     }
-    return judge_exit(status, error);
+    return wanted ? judge_exit(status, error)
+                  : error_set(error, ERROR_CANCELLED,
+                              "stopped while huge pages were laid");
 }
 
 /* Tells the caller what is. A killed child leaves extents it never came to,
@@ -435,6 +470,14 @@ bool
 collapse_lay(const CollapseLayBlock *blocks, unsigned n, pid_t target,
              CollapseLayResult *result, GError **error)
 {
+    return collapse_lay_watched(blocks, n, target, NULL, NULL, result, error);
+}
+
+bool
+collapse_lay_watched(const CollapseLayBlock *blocks, unsigned n, pid_t target,
+                     CollapseLayWatch watch, gpointer data,
+                     CollapseLayResult *result, GError **error)
+{
     uint64_t start_ns = fd_now_ns();
     size_t board_bytes = sizeof(Board);
     *result = (CollapseLayResult){0};
@@ -446,7 +489,8 @@ collapse_lay(const CollapseLayBlock *blocks, unsigned n, pid_t target,
     }
     g_autoptr(GError) no_cgroup = NULL;
     autofd procs = collapse_cgroup_open(target, &no_cgroup);
-    Job job = {.blocks = blocks, .n = n, .cgroup_procs = procs};
+    Job job = {.blocks = blocks, .n = n, .cgroup_procs = procs,
+               .watch = watch, .watch_data = data};
     job.board = mmap(NULL, board_bytes, PROT_READ | PROT_WRITE,
                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (job.board == MAP_FAILED) {

@@ -28,6 +28,10 @@ typedef struct {
     CollapseErrors errors;
 } CollapseLayResult;
 
+/* Called at the start and about ten times a second meanwhile with the number of extents that have
+ * been tried. False: stop, which is CANCELLED. */
+typedef bool (*CollapseLayWatch)(uint64_t tried, gpointer data);
+
 /* Lays all wanted extents of N blocks, which have to be holes: the caller has
  * punched the file. An extent that cannot be had is left a hole (nothing is
  * allocated there) and counted; 64 refusals in a row for one reason end the
@@ -38,3 +42,8 @@ typedef struct {
  * may go on with small extents. */
 bool collapse_lay(const CollapseLayBlock *blocks, unsigned n, pid_t target,
                   CollapseLayResult *result, GError **error);
+
+/* The same, watched. */
+bool collapse_lay_watched(const CollapseLayBlock *blocks, unsigned n,
+                          pid_t target, CollapseLayWatch watch, gpointer data,
+                          CollapseLayResult *result, GError **error);

@@ -70,8 +70,8 @@ look_at(virDomainPtr domain, unsigned flags, const char *what,
 }
 
 static bool
-look_at_both(virDomainPtr domain, GPtrArray *findings, char **lines,
-             GError **error)
+look_at_both(virDomainPtr domain, MigrateChecked *checked,
+             GPtrArray *findings, char **lines, GError **error)
 {
     g_auto(LibvirtPrepare) definition = {0}, running = {0};
     g_autofree char *ignored = NULL;
@@ -83,14 +83,20 @@ look_at_both(virDomainPtr domain, GPtrArray *findings, char **lines,
         return false;
     }
     if (runs) {
-        migrate_check_domain(virDomainGetName(domain), findings);
+        migrate_check_domain(virDomainGetName(domain), checked, findings);
+    } else {
+        checked->subject = MIGRATE_SUBJECT_DEFINITION;
+        checked->name = g_strdup(virDomainGetName(domain));
+        migrate_findings_add(findings, MIGRATE_CHECK_OK, NULL,
+                             "the domain does not run: only its definition "
+                             "was looked at");
     }
     return true;
 }
 
 bool
-libvirt_advice_look(const char *domain, GPtrArray *findings, char **lines,
-                    GError **error)
+libvirt_advice_look(const char *domain, MigrateChecked *checked,
+                    GPtrArray *findings, char **lines, GError **error)
 {
     g_autoptr(virConnect) host = NULL;
     *lines = NULL;
@@ -103,10 +109,10 @@ libvirt_advice_look(const char *domain, GPtrArray *findings, char **lines,
     if (!found) {
         /* It says so better: it knows what to look for. */
         *lines = g_strdup("");
-        migrate_check_domain(domain, findings);
+        migrate_check_domain(domain, checked, findings);
         return true;
     }
-    return look_at_both(found, findings, lines, error);
+    return look_at_both(found, checked, findings, lines, error);
 }
 
 bool

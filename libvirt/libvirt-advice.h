@@ -8,11 +8,14 @@
 #include <glib.h>
 #include <stdbool.h>
 
-/* Adds to FINDINGS (migrate/migrate-check.h) what the domain's definition has
+#include "migrate/migrate-check.h"
+
+/* Adds to FINDINGS what the domain's definition has
  * and lacks and, if it runs, what its QEMU does. *LINES (owned) is XML to
- * paste and where to, "" if none. False if there was nothing to look at. */
-bool libvirt_advice_look(const char *domain, GPtrArray *findings, char **lines,
-                         GError **error);
+ * paste and where to, "" if none. CHECKED, empty before, says what was looked
+ * at. False if there was nothing to look at. */
+bool libvirt_advice_look(const char *domain, MigrateChecked *checked,
+                         GPtrArray *findings, char **lines, GError **error);
 
 /* Puts into the definition what it lacks; *TEXT (owned) says what was done.
  * CONNECT may be NULL. */

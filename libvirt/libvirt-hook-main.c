@@ -23,6 +23,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/printable.h"
 #include "base/signals.h"
 #include "libvirt/libvirt-hook.h"
 #include "libvirt/libvirt-leftover.h"
@@ -175,7 +176,10 @@ carry_out(const LibvirtHookPlan *plan, const LibvirtHookConf *conf,
 static void
 say(const char *name, const char *what)
 {
-    fprintf(stderr, "postlude: domain '%s': %s\n", name, what);
+    g_autofree char *raw =
+        g_strdup_printf("postlude: domain '%s': %s", name, what);
+    g_autofree char *text = printable_line(raw);
+    fprintf(stderr, "%s\n", text);
 }
 
 static void
@@ -188,7 +192,8 @@ read_conf(LibvirtHookConf *conf)
     g_file_get_contents(path, &text, NULL, NULL);
     if (!libvirt_hook_conf_parse(text, conf, &why)) {
         /* A domain that asks for nothing must not suffer for it. */
-        fprintf(stderr, "postlude: %s: %s\n", path, why->message);
+        g_autofree char *reason = printable_line(why->message);
+        fprintf(stderr, "postlude: %s: %s\n", path, reason);
     }
 }
 

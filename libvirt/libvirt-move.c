@@ -26,7 +26,10 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/log.h"
+#include "base/printable.h"
 #include "base/signals.h"
+#include "base/terminal.h"
 #include "libvirt/libvirt-address.h"
 #include "libvirt/libvirt-guest.h"
 #include "libvirt/libvirt-job.h"
@@ -148,9 +151,13 @@ say(const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    g_autofree char *text = g_strdup_vprintf(format, arguments);
+    g_autofree char *raw = g_strdup_vprintf(format, arguments);
     va_end(arguments);
-    fprintf(stderr, "%s%s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", text);
+    g_autofree char *text = printable_line(raw);
+    if (terminal_is(STDERR_FILENO)) {
+        terminal_hide(STDERR_FILENO);
+    }
+    fprintf(stderr, "%s\n", text);
 }
 
 /* As an operator would. A <collapse/> of his own goes with it: virsh takes out
@@ -203,8 +210,10 @@ start_job(Move *move, GError **error)
                                                 error)) {
         return false;
     }
-    say("libvirt: migrating %s to %s", virDomainGetName(move->pair.domain),
-        o->dest_uri);
+    if (!log_is_quiet()) {
+        say("libvirt: migrating %s to %s",
+            virDomainGetName(move->pair.domain), o->dest_uri);
+    }
     move->job = libvirt_job_start(move->pair.domain, move->pair.destination, o, dest_xml,
                                   persist_xml, on_change, move);
     return true;
@@ -313,7 +322,7 @@ on_progress(gpointer data)
 {
     Move *move = data;
     uint64_t done, total;
-    if (copies_disks(move->options) && move->job &&
+    if (!log_is_quiet() && copies_disks(move->options) && move->job &&
         !libvirt_job_has_ended(move->job) &&
         libvirt_job_progress(move->job, &done, &total)) {
         say("libvirt: %" PRIu64 " of %" PRIu64 " MiB of the disks",

@@ -23,6 +23,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/signals.h"
 #include "libvirt/libvirt-scope.h"
 
@@ -136,6 +137,9 @@ add_pipes(const LibvirtSender *sender, GPtrArray *all)
         all, g_strdup_printf("--parent-fd=%d", sender->parent_theirs));
     g_ptr_array_add(
         all, g_strdup_printf("--events-fd=%d", sender->events_theirs));
+    if (log_is_quiet()) {
+        g_ptr_array_add(all, g_strdup("--quiet"));
+    }
 }
 
 /* All else is in the journal of the one before. */

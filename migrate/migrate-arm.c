@@ -114,6 +114,28 @@ warn_of_small(MigrateSession *session, const CollapseLayResult *result)
                   : "they arrive in small pages and are swept at the end");
 }
 
+static uint64_t
+count_wanted(const MigrateSession *session, unsigned block)
+{
+    uint64_t n = 0;
+    for (uint64_t i = 0; i < session->ram->blocks[block].extents; i++) {
+        n += session->destination.wanted[block][i] != 0;
+    }
+    return n;
+}
+
+/* It takes a second for every few GiB, in which progress is to be seen, status
+ * to be answered and a signal to be obeyed. Once round is enough: a connection
+ * with something to read is ready as long as nobody reads. */
+static bool
+watch_laying(uint64_t tried, gpointer data)
+{
+    MigrateSession *session = data;
+    session->destination.tried_extents = tried;
+    g_main_context_iteration(NULL, false);
+    return !session->interrupted;
+}
+
 /* Huge pages need an aligned mapping; without one the folios would only cost
  * memory, so such a block takes the path of small extents. */
 static bool
@@ -133,13 +155,16 @@ lay(MigrateSession *session, uint8_t **laid, GError **error)
                 .wanted = session->destination.wanted[i],
                 .laid = laid[i],
             };
+            session->destination.lay_extents += count_wanted(session, i);
         }
     }
     CollapseLayResult result = {0};
-    if (used > 0 && !collapse_lay(blocks, used, session->pid, &result,
-                                  error)) {
+    if (used > 0 &&
+        !collapse_lay_watched(blocks, used, session->pid, watch_laying,
+                              session, &result, error)) {
         return false;
     }
+    session->destination.lay_extents = 0;
     session->report.huge.lay_ns = result.ns;
     collapse_errors_merge(&session->report.huge.failed, &result.errors);
     if (result.failed_extents > 0) {

@@ -20,6 +20,7 @@
 #include "base/range.h"
 #include "migrate/migrate-claim.h"
 #include "migrate/migrate-domain.h"
+#include "migrate/migrate-run-state.h"
 #include "migrate/migrate-sweep.h"
 #include "uffd/uffd-fd.h"
 
@@ -52,6 +53,13 @@ migrate_findings_add(GPtrArray *findings, MigrateCheckLevel level,
     va_end(args);
 }
 
+void
+migrate_findings_mark_small(GPtrArray *findings)
+{
+    MigrateFinding *last = g_ptr_array_index(findings, findings->len - 1);
+    last->small = last->level == MIGRATE_CHECK_WARNING;
+}
+
 bool
 migrate_findings_judge(const GPtrArray *findings, GError **error)
 {
@@ -81,6 +89,7 @@ check_kernel(GPtrArray *findings)
         "without MADV_COLLAPSE on shared memory (Linux 6.1) the guest arrives "
         "with small pages; install a newer kernel",
         "kernel %s", name.release);
+    migrate_findings_mark_small(findings);
     g_autoptr(GError) why = NULL;
     if (uffd_fd_probe(&why)) {
         migrate_findings_add(findings, MIGRATE_CHECK_OK, NULL,
@@ -113,6 +122,7 @@ check_huge_pages(GPtrArray *findings)
         migrate_findings_add(findings, MIGRATE_CHECK_OK, NULL,
                              "huge pages for shared memory");
     }
+    migrate_findings_mark_small(findings);
 }
 
 void
@@ -331,6 +341,7 @@ check_alignment(const MigrateBlock *block, GPtrArray *findings)
         "RAM block '%s' is mapped at 0x%" PRIx64 ", not a multiple of 2 MiB: "
         "the guest arrives with small pages",
         block->name, block->hva);
+    migrate_findings_mark_small(findings);
 }
 
 void
@@ -359,9 +370,26 @@ check_process(pid_t pid, GPtrArray *findings)
 }
 
 static void
-check_through_monitor(QmpClient *client, pid_t pid, GPtrArray *findings)
+take_identity(QmpClient *client, MigrateChecked *checked)
+{
+    QmpIdentity identity = {0};
+    if (qmp_qemu_identity(client, &identity, NULL)) {
+        checked->name = g_strdup(identity.name);
+        checked->uuid = g_strdup(identity.uuid);
+    }
+    qmp_identity_clear(&identity);
+}
+
+static void
+check_through_monitor(QmpClient *client, pid_t pid, MigrateChecked *checked,
+                      GPtrArray *findings)
 {
     g_autoptr(GError) why = NULL;
+    take_identity(client, checked);
+    migrate_run_state_check(client, checked, findings);
+    if (pid > 0) {
+        migrate_run_state_check_hands(client, pid, findings);
+    }
     g_autoptr(GArray) blocks = qmp_qemu_ram_blocks(client, &why);
     migrate_check_capability(client, findings);
     migrate_check_left_on(client, pid, findings);
@@ -387,10 +415,26 @@ check_through_monitor(QmpClient *client, pid_t pid, GPtrArray *findings)
     }
 }
 
+static void
+check_without_monitor(MigrateChecked *checked, GPtrArray *findings)
+{
+    checked->subject = MIGRATE_SUBJECT_UNSEEN;
+    migrate_findings_add(findings, MIGRATE_CHECK_MISSING,
+                         "name QEMU's monitor with --qmp PATH (a domain of "
+                         "libvirt needs one of its own: 'postlude migrate "
+                         "--prepare NAME', then start it anew)",
+                         "the guest's RAM was not examined for a move: without "
+                         "a monitor of QEMU there is nobody to ask about it");
+}
+
 void
-migrate_check_guest(const char *qmp_path, pid_t pid, GPtrArray *findings)
+migrate_check_guest(const char *qmp_path, pid_t pid, MigrateChecked *checked,
+                    GPtrArray *findings)
 {
     g_autoptr(GError) why = NULL;
+    if (qmp_path) {
+        checked->subject = MIGRATE_SUBJECT_GUEST;
+    }
     g_autoptr(QmpClient) client =
         qmp_path ? qmp_client_open(qmp_path, 5000, &why) : NULL;
     if (qmp_path && !client) {
@@ -401,11 +445,14 @@ migrate_check_guest(const char *qmp_path, pid_t pid, GPtrArray *findings)
     if (client && pid == 0) {
         pid = qmp_client_peer_pid(client);
     }
+    checked->pid = MAX(pid, 0);
     if (pid > 0) {
         check_process(pid, findings);
     }
     if (client) {
-        check_through_monitor(client, pid, findings);
+        check_through_monitor(client, pid, checked, findings);
+    } else if (!qmp_path && pid > 0) {
+        check_without_monitor(checked, findings);
     }
     if (pid > 0) {
         migrate_sweep_check(client, pid, findings);
@@ -413,10 +460,12 @@ migrate_check_guest(const char *qmp_path, pid_t pid, GPtrArray *findings)
 }
 
 void
-migrate_check_domain(const char *name, GPtrArray *findings)
+migrate_check_domain(const char *name, MigrateChecked *checked,
+                     GPtrArray *findings)
 {
     g_autoptr(GError) why = NULL;
     g_auto(MigrateDomain) domain = {0};
+    checked->subject = MIGRATE_SUBJECT_GUEST;
     if (!migrate_domain_read(name, &domain, &why)) {
         migrate_findings_add(findings, MIGRATE_CHECK_MISSING,
                              "name a domain that runs on this host", "%s",
@@ -429,5 +478,8 @@ migrate_check_domain(const char *name, GPtrArray *findings)
                          domain.monitor ? "with a monitor of its own, "
                                         : "without a monitor of its own",
                          domain.monitor ? domain.monitor : "");
-    migrate_check_guest(domain.monitor, domain.pid, findings);
+    migrate_check_guest(domain.monitor, domain.pid, checked, findings);
+    if (!checked->name) {
+        checked->name = g_strdup(name);
+    }
 }

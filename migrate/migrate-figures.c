@@ -35,7 +35,11 @@ migrate_figures_take(const MigrateSession *session, MigrateFigures *figures)
     if (session->options.role == MIGRATE_SEND) {
         figures->present_pages = session->source.present_pages;
         figures->faults = session->source.demand_pages;
-    } else if (session->destination.pages) {
+        return;
+    }
+    figures->lay_extents = session->destination.lay_extents;
+    figures->tried_extents = session->destination.tried_extents;
+    if (session->destination.pages) {
         figures->present_pages =
             migrate_pages_present(session->destination.pages);
         figures->lacks_memory = migrate_shortage_lasts(

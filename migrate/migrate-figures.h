@@ -14,6 +14,8 @@ typedef struct {
     uint64_t bytes;         /* over all connections, our direction */
     uint64_t huge_extents;  /* destination only */
     uint64_t extents;
+    uint64_t lay_extents;   /* destination, while it lays huge pages: of so */
+    uint64_t tried_extents; /* many so many are done */
     bool lacks_memory;      /* destination only: the guest waits for some */
 } MigrateFigures;
 

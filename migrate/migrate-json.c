@@ -5,6 +5,7 @@
 #include "migrate/migrate-json.h"
 
 #include "base/error.h"
+#include "base/printable.h"
 
 void
 migrate_json_int(JsonBuilder *json, const char *name, uint64_t value)
@@ -32,7 +33,8 @@ void
 migrate_json_text(JsonBuilder *json, const char *name, const char *value)
 {
     json_builder_set_member_name(json, name);
-    json_builder_add_string_value(json, value ? value : "");
+    g_autofree char *valid = value ? g_utf8_make_valid(value, -1) : NULL;
+    json_builder_add_string_value(json, valid ? valid : "");
 }
 
 void
@@ -60,6 +62,7 @@ char *
 migrate_json_finish(JsonBuilder *json, bool pretty)
 {
     g_autoptr(JsonNode) root = json_builder_get_root(json);
-    g_autofree char *text = json_to_string(root, pretty);
+    g_autofree char *raw = json_to_string(root, pretty);
+    g_autofree char *text = printable_json(raw);
     return pretty ? g_strconcat(text, "\n", NULL) : g_steal_pointer(&text);
 }

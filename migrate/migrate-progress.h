@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * What a person sees while it runs: a bar on a terminal (phase, bytes, rate,
- * faults, coverage, time left), otherwise one log line a second at most.
+ * What a person sees while it runs: a bar on a terminal (phase, what is being
+ * done, bytes, time left, rate, faults, coverage: what fits into its width),
+ * otherwise one log line a second at most; nothing with --quiet.
  */
 #pragma once
 

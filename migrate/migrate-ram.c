@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/printable.h"
 #include "base/proc-maps.h"
 #include "base/range.h"
 
@@ -358,6 +359,18 @@ uuid_bytes(const char *text, uint8_t out[16])
     }
 }
 
+/* For the other side's operator to read; a source refuses one that is more than
+ * a name. Cut where a character ends. */
+static void
+fill_name(const char *name, char *out, size_t room)
+{
+    g_autofree char *printable = printable_line(name);
+    const char *end;
+    g_strlcpy(out, printable, room);
+    g_utf8_validate(out, -1, &end);
+    out[end - out] = '\0';
+}
+
 void
 migrate_ram_to_layout(const MigrateRam *ram, const QmpIdentity *identity,
                       unsigned streams, WireLayout *layout)
@@ -366,8 +379,7 @@ migrate_ram_to_layout(const MigrateRam *ram, const QmpIdentity *identity,
                            .streams = (uint16_t)streams,
                            .n_blocks = ram->n_blocks};
     uuid_bytes(identity->uuid, layout->uuid);
-    g_strlcpy(layout->name, identity->name ? identity->name : "",
-              sizeof layout->name);
+    fill_name(identity->name, layout->name, sizeof layout->name);
     layout->blocks = g_new0(WireLayoutBlock, ram->n_blocks);
     for (unsigned i = 0; i < ram->n_blocks; i++) {
         layout->blocks[i].bytes = ram->blocks[i].bytes;

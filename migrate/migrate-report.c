@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/printable.h"
 #include "migrate/migrate-json.h"
 
 void
@@ -211,12 +212,11 @@ migrate_report_to_text(const MigrateReport *report)
 {
     GString *text = g_string_new(NULL);
     Helper helper = helper_now();
+    g_autofree char *vm = printable_line(report->vm_name);
+    g_autofree char *reason = printable_line(report->reason);
     g_string_append_printf(text, "%s %s: %s%s%s\n", report->role,
-                           report->vm_name && *report->vm_name
-                               ? report->vm_name
-                               : "(unnamed guest)",
-                           report->outcome, report->reason ? ": " : "",
-                           report->reason ? report->reason : "");
+                           *vm ? vm : "(unnamed guest)", report->outcome,
+                           *reason ? ": " : "", reason);
     if (report->source_ran) {
         g_string_append_printf(text, "  WARNING    %s\n",
                                MIGRATE_REPORT_RAN_TWICE);

@@ -147,6 +147,7 @@ typedef struct MigrateSession {
     } past;
     struct {
         uint8_t **wanted; /* per block, one byte per extent: holds data */
+        uint64_t lay_extents, tried_extents; /* while huge pages are laid */
         int uffd;
         int remote_uffd; /* its number inside QEMU, -1: none */
         CollapseTarget *target;

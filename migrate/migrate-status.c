@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/printable.h"
 #include "migrate/migrate-archive.h"
 #include "migrate/migrate-figures.h"
 #include "migrate/migrate-json.h"
@@ -225,6 +226,14 @@ migrate_status_query_all(void)
     return all;
 }
 
+/* A VM may be named anything, and some terminals obey what is in a name. */
+static char *
+make_printable(GString *line)
+{
+    g_autofree char *raw = g_string_free(line, false);
+    return printable_line(raw);
+}
+
 GPtrArray *
 migrate_status_orphans(void)
 {
@@ -234,12 +243,13 @@ migrate_status_orphans(void)
         const MigrateJournal *j = g_ptr_array_index(journals, i);
         const char *role =
             j->options.role == MIGRATE_SEND ? "send" : "receive";
-        g_ptr_array_add(
-            lines,
-            g_strdup_printf("%-8s %-20s qemu %d, peer %s; NOBODY AT WORK: run "
-                            "'postlude %s --resume'",
-                            role, j->vm_name ? j->vm_name : "(unnamed)",
-                            (int)j->qemu_pid, j->options.address, role));
+        GString *line = g_string_new(NULL);
+        g_string_append_printf(
+            line, "%-8s %-20s qemu %d, peer %s; NOBODY AT WORK: run "
+                  "'postlude %s --resume'",
+            role, j->vm_name ? j->vm_name : "(unnamed)", (int)j->qemu_pid,
+            j->options.address, role);
+        g_ptr_array_add(lines, make_printable(line));
     }
     return lines;
 }
@@ -285,20 +295,6 @@ static uint64_t
 pages_to_mib(uint64_t pages)
 {
     return pages / 256;
-}
-
-/* A VM may be named anything, and some terminals obey what is in a name. */
-static char *
-make_printable(GString *line)
-{
-    g_autofree char *raw = g_string_free(line, false);
-    char *text = g_utf8_make_valid(raw, -1);
-    for (char *at = text; *at; at = g_utf8_next_char(at)) {
-        if (g_unichar_iscntrl(g_utf8_get_char(at))) {
-            memset(at, ' ', (size_t)(g_utf8_next_char(at) - at));
-        }
-    }
-    return text;
 }
 
 char *

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "base/range.h"
 #include "migrate/migrate-json.h"
 
@@ -109,16 +110,18 @@ add_mappers(GString *text, const GArray *mappers)
     for (guint i = 0; mappers && i < mappers->len; i++) {
         const MigrateSweepMapper *m =
             &g_array_index(mappers, MigrateSweepMapper, i);
+        g_autofree char *comm = printable_line(m->comm);
         if (m->error) {
+            g_autofree char *error = printable_line(m->error);
             g_string_append_printf(
                 text, "  mapper      process %d (%s) was not swept: %s\n",
-                (int)m->pid, m->comm, m->error);
+                (int)m->pid, comm, error);
             continue;
         }
         g_string_append_printf(text,
                                "  mapper      process %d (%s): %" PRIu64
                                " of %" PRIu64 " MiB huge\n",
-                               (int)m->pid, m->comm, m->huge * 2,
+                               (int)m->pid, comm, m->huge * 2,
                                m->extents * 2);
         add_outcomes(text, m->by_outcome);
     }
@@ -129,12 +132,14 @@ migrate_sweep_report_to_text(const MigrateSweepReport *report)
 {
     bool dry = g_str_equal(report->how, "dry-run");
     GString *text = g_string_new(NULL);
+    g_autofree char *vm = printable_line(report->vm_name);
+    g_autofree char *words = printable_line(report->words);
     g_string_append_printf(
         text,
         "collapse %s (process %d): %s\n"
         "  huge pages  %" PRIu64 " of %" PRIu64 " MiB that hold data (%.1f%%)",
-        report->vm_name ? report->vm_name : "guest", (int)report->pid,
-        report->words, report->before.huge * 2, report->before.populated * 2,
+        report->vm_name ? vm : "guest", (int)report->pid, words,
+        report->before.huge * 2, report->before.populated * 2,
         percent(&report->before));
     if (dry) {
         g_string_append(text, "\n");
@@ -154,8 +159,8 @@ migrate_sweep_report_to_text(const MigrateSweepReport *report)
     }
     add_outcomes(text, shown);
     if (report->cgroup) {
-        g_string_append_printf(text, "              cgroup: %s\n",
-                               report->cgroup);
+        g_autofree char *cgroup = printable_line(report->cgroup);
+        g_string_append_printf(text, "              cgroup: %s\n", cgroup);
     }
     add_mappers(text, report->mappers);
     return g_string_free(text, false);

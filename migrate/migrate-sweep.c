@@ -7,13 +7,13 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/terminal.h"
 #include "base/thread.h"
 #include "collapse/collapse-account.h"
 #include "collapse/collapse-kernel.h"
@@ -85,8 +85,7 @@ static void
 hide_line(void)
 {
     if (line_is_shown) {
-        fputs("\r\033[K", stderr);
-        fflush(stderr);
+        terminal_hide(STDERR_FILENO);
         line_is_shown = false;
     }
 }
@@ -94,7 +93,7 @@ hide_line(void)
 static void
 show(Sweep *sweep)
 {
-    bool terminal = isatty(STDERR_FILENO);
+    bool terminal = terminal_is(STDERR_FILENO);
     uint64_t now = fd_now_ns();
     uint64_t every = (terminal ? TERMINAL_MS : LOG_MS) * UINT64_C(1000000);
     if (sweep->options->quiet || now - sweep->shown_ns < every) {
@@ -108,8 +107,8 @@ show(Sweep *sweep)
         done * 2, total * 2, huge * 2,
         sweep->progress.compacting ? "; compacting memory" : "");
     if (terminal) {
-        fprintf(stderr, "\r\033[Kcollapse  %s", text);
-        fflush(stderr);
+        g_autofree char *line = g_strconcat("collapse  ", text, NULL);
+        terminal_show(STDERR_FILENO, line);
         line_is_shown = true;
     } else {
         g_message("%s", text);

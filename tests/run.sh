@@ -116,8 +116,11 @@ get_guests() {
 set_up() {
     directory=$1
     shift
-    [ -f "$directory/build.ninja" ] ||
+    if [ ! -f "$directory/build.ninja" ]; then
         meson setup -Dtests=enabled "$@" "$directory" "$top"
+    elif ! grep -q 'tests/guest/witness\.elf' "$directory/build.ninja"; then
+        meson configure -Dtests=enabled "$directory"
+    fi
 }
 
 build_all() {

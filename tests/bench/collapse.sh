@@ -9,7 +9,7 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 
 usage() {
     cat <<'END'
-usage: sudo tests/bench/run.sh collapse [OPTION]...
+usage: tests/bench/run.sh collapse [OPTION]...
 
   -n N             runs of each way (default 5)
   --qemu 7.2|10.0  this host's QEMU (default), or that of get-qemu10.sh
@@ -79,7 +79,7 @@ kvm) accel_option="--kvm --ram ${ram:-1024}" ;;
 esac
 out=${out:-$build/bench-collapse.json}
 
-[ "$(id -u)" = 0 ] || die "needs root: sudo $0"
+[ "$(id -u)" = 0 ] || die "needs root"
 need meson ninja python3
 if [ ! -f "$build/build.ninja" ]; then
     meson setup -Dtests=enabled "$build" "$top" >/dev/null ||

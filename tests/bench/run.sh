@@ -14,8 +14,8 @@ fi
 
 usage() {
     cat <<'END'
-usage: sudo tests/bench/run.sh [OPTION]...
-       sudo tests/bench/run.sh collapse [OPTION]...   (see its --help)
+usage: tests/bench/run.sh [OPTION]...
+       tests/bench/run.sh collapse [OPTION]...   (see its --help)
 
   -n N                  runs of each way (default 5)
   --qemu 7.2|10.0|both  this host's QEMU, that of get-qemu10.sh, or both
@@ -92,7 +92,7 @@ tls) tls=yes ;;
 esac
 out=${out:-$build/bench.json}
 
-[ "$(id -u)" = 0 ] || die "needs root: sudo $0"
+[ "$(id -u)" = 0 ] || die "needs root"
 need meson ninja python3
 
 # Before the build, which would be the load that it finds. The table has the

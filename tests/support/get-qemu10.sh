@@ -13,7 +13,7 @@ if [ -x "$root/usr/bin/qemu-system-x86_64" ]; then
     say "QEMU 10 is in $root"
     exit 0
 fi
-[ "$(id -u)" = 0 ] || die "debootstrap needs root: sudo $0"
+[ "$(id -u)" = 0 ] || die "debootstrap needs root"
 [ "$(dpkg --print-architecture)" = amd64 ] || die "only amd64 hosts are tried"
 need debootstrap
 

@@ -95,6 +95,42 @@ hook(void)
     run(TRAP("hook"), "-postlude: one\npostlude: two\n");
 }
 
+/* Whoever names a VM does not write the log. */
+static void
+names_subprocess(void)
+{
+    log_init(false);
+    log_set_vm("a\033[2J\nb");
+    g_log("room", G_LOG_LEVEL_MESSAGE, "it says %s", "\xe2\x80\xae\r\xff");
+}
+
+static void
+names(void)
+{
+    run(TRAP("names"),
+        "postlude[a\\x1b[2J\\nb]: it says \\u202e\\r\\xff\n");
+}
+
+static void
+less_subprocess(void)
+{
+    g_log_set_always_fatal(G_LOG_FATAL_MASK);
+    log_init(false);
+    g_assert_false(log_is_quiet());
+    log_set_quiet();
+    g_assert_true(log_is_quiet());
+    g_log("room", G_LOG_LEVEL_MESSAGE, "unseen");
+    g_log("room", G_LOG_LEVEL_WARNING, "careful");
+    log_set_verbose();
+    g_log("room", G_LOG_LEVEL_DEBUG, "seen");
+}
+
+static void
+less(void)
+{
+    run(TRAP("less"), "postlude: warning: careful\npostlude: room: seen\n");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -108,5 +144,9 @@ main(int argc, char **argv)
     g_test_add_func(TRAP("levels"), levels_subprocess);
     g_test_add_func("/log/hook", hook);
     g_test_add_func(TRAP("hook"), hook_subprocess);
+    g_test_add_func("/log/names", names);
+    g_test_add_func(TRAP("names"), names_subprocess);
+    g_test_add_func("/log/less", less);
+    g_test_add_func(TRAP("less"), less_subprocess);
     return g_test_run();
 }

@@ -241,6 +241,46 @@ blocks_that_cannot_be(void)
     assert_refused(EXTENT_BYTES, UINT64_MAX, "shorter than the RAM block");
 }
 
+typedef struct {
+    unsigned calls, allowed;
+    uint64_t last;
+} Watch;
+
+static bool
+on_watch(uint64_t tried, gpointer data)
+{
+    Watch *watch = data;
+    g_assert_cmpuint(tried, >=, watch->last);
+    g_assert_cmpuint(tried, <=, EXTENTS);
+    watch->last = tried;
+    return ++watch->calls <= watch->allowed;
+}
+
+/* Whoever watches is told, and may end it: what is laid by then stays, nothing
+ * is half laid. */
+static void
+a_watcher_ends_it(gconstpointer data)
+{
+    bool ends = GPOINTER_TO_INT(data);
+    Watch watch = {.allowed = ends ? 0 : 1000};
+    uint8_t wanted[EXTENTS] = {1, 1, 1, 1, 1, 1}, laid[EXTENTS];
+    autofd file = make_file(EXTENTS * EXTENT_BYTES);
+    CollapseLayBlock block = {.file = file, .bytes = EXTENTS * EXTENT_BYTES,
+                              .wanted = wanted, .laid = laid};
+    g_autoptr(GError) error = NULL;
+    CollapseLayResult result;
+    GLogLevelFlags fatal = g_log_set_always_fatal(G_LOG_FATAL_MASK);
+    bool ok = collapse_lay_watched(&block, 1, getpid(), on_watch, &watch,
+                                   &result, &error);
+    g_log_set_always_fatal(fatal);
+    g_assert_true(ok != ends);
+    g_assert_true(!ends || error_is(error, ERROR_CANCELLED));
+    g_assert_cmpuint(watch.calls, >=, 1);
+    g_assert_cmpuint(result.laid_extents + result.failed_extents, ==, EXTENTS);
+    g_assert_cmpuint(allocated_bytes(file), ==,
+                     result.laid_extents * EXTENT_BYTES);
+}
+
 static void
 nothing_to_do(void)
 {
@@ -260,6 +300,10 @@ main(int argc, char **argv)
     g_test_add_func("/collapse-lay/killed",
                     a_killed_child_leaves_the_truth_behind);
     g_test_add_func("/collapse-lay/impossible", blocks_that_cannot_be);
+    g_test_add_data_func("/collapse-lay/watched", GINT_TO_POINTER(FALSE),
+                         a_watcher_ends_it);
+    g_test_add_data_func("/collapse-lay/watched/ended", GINT_TO_POINTER(TRUE),
+                         a_watcher_ends_it);
     g_test_add_func("/collapse-lay/nothing", nothing_to_do);
     return g_test_run();
 }

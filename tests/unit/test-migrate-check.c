@@ -235,7 +235,8 @@ this_host(void)
         at(destination, i);
     }
     g_autoptr(GPtrArray) nobody = migrate_findings_new();
-    migrate_check_guest("/nonexistent/qmp", 0, nobody);
+    g_auto(MigrateChecked) checked = {0};
+    migrate_check_guest("/nonexistent/qmp", 0, &checked, nobody);
     assert_finding(nobody, 0, MIGRATE_CHECK_MISSING, "/nonexistent/qmp",
                    "-qmp unix:PATH");
 }

@@ -166,13 +166,18 @@ test_check(void)
     const char *guest[] = {
         "ok      kernel ", "ok      userfaultfd with minor faults",
         "ok      RAM block 'm0': memory-backend-file, shared, 64 MiB",
-        "mapped at a multiple of 2 MiB", "ok      no VFIO", NULL};
-    const char *process[] = {"can be attached to", "MiB hold data, and ",
-                             NULL};
-    const char *host[] = {"ok      huge pages for shared memory", NULL};
+        "mapped at a multiple of 2 MiB", "ok      no VFIO",
+        "\nverdict this guest can be moved\n", NULL};
+    const char *process[] = {
+        "can be attached to", "MiB hold data, and ",
+        "MISSING the guest's RAM was not examined for a move",
+        "\nverdict it is not known whether this guest can be moved", NULL};
+    const char *host[] = {"ok      huge pages for shared memory",
+                          "\nverdict guests can be moved to and from this "
+                          "host\n", NULL};
     const char *missing[] = {"MISSING ", "remedy: ", NULL};
     check_says(by_socket, 0, guest);
-    check_says(by_pid, 0, process);
+    check_says(by_pid, 1, process);
     check_counts(by_both);
     check_says(by_nothing, 0, host);
     check_says(nobody, 1, missing);

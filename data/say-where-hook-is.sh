@@ -1,0 +1,10 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Run by 'meson install' if libvirt does not look where its hook has gone.
+cat <<EOT
+postlude: libvirt looks for hooks in /etc/libvirt/hooks only. For 'postlude
+  migrate' to this host, build with --prefix=/usr, or, as root:
+    mkdir -p /etc/libvirt/hooks/qemu.d
+    ln -s $1 /etc/libvirt/hooks/qemu.d/
+EOT
