@@ -50,6 +50,8 @@
 #include "base/thread.h"
 
 #define STOP_MS 1000   /* normally 0.1 ms; then another thread is tried */
+#define LAST_STOP_MS 5000 /* of the last thread there is to try: a busy machine
+                           * may not have run it for a second */
 #define CALL_MS 5000   /* normally 0.1 ms; then nothing else can be tried */
 #define RETURN_MS 5000 /* the way back gets time of its own */
 #define LEAVE_MS 1000  /* for the kernel to take note of a tracer's end */
@@ -74,6 +76,7 @@ typedef struct {
     AttachGadgets gadgets;
     AttachSaved saved;
     AttachFrame frame;
+    bool last; /* no other thread will be tried */
     AttachRegs aimed;
     bool framed; /* the frame is in place */
     bool lent;   /* the thread has registers of ours */
@@ -294,7 +297,7 @@ borrow(void *data)
     pthread_sigmask(SIG_BLOCK, &all, NULL);
     hurry();
 
-    b->trace.deadline_ns = fd_deadline_ns(STOP_MS);
+    b->trace.deadline_ns = fd_deadline_ns(b->last ? LAST_STOP_MS : STOP_MS);
     if (attach_ptrace_seize(&b->trace, &b->error)) {
         note(ATTACH_STEP_SEIZED);
         if (stop(b, &b->error)) {
@@ -346,12 +349,12 @@ borrow_thread(AttachBorrow *b, const AttachGadgets *gadgets, GError **error)
     return true;
 }
 
-/* Whether another thread may do better than thread number I of all, which was
+/* Whether another thread may do better than thread number I, which was
  * not touched: it would not stop, or is gone while the process is not. */
 static bool
-may_try_next(const AttachBorrow *b, guint i, guint threads, const GError *why)
+may_try_next(const AttachBorrow *b, guint i, const GError *why)
 {
-    return !b->lent && i + 1 < threads && i + 1 < TRY_THREADS &&
+    return !b->lent && !b->last &&
            (error_is(why, ERROR_RETRY) ||
             (i > 0 && error_is(why, ERROR_VM_GONE)));
 }
@@ -377,11 +380,12 @@ attach_remote_call(pid_t pid, const AttachCall *call, int64_t *result,
         b->trace.pid = pid;
         b->trace.tid = g_array_index(threads, pid_t, i);
         b->call = call;
+        b->last = i + 1 == MIN(threads->len, TRY_THREADS);
         if (borrow_thread(b, &gadgets, &why)) {
             *result = b->result;
             return true;
         }
-        if (!may_try_next(b, i, threads->len, why)) {
+        if (!may_try_next(b, i, why)) {
             g_propagate_error(error, g_steal_pointer(&why));
             return false;
         }

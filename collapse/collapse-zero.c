@@ -5,7 +5,6 @@
 #include "collapse/collapse-zero.h"
 
 #include <fcntl.h>
-#include <glib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -13,8 +12,16 @@
 #include "base/range.h"
 #include "collapse/collapse-compat.h"
 
-/* Any 2 MiB of address space are whole and aligned within 4. */
-#define ROOM_BYTES (2 * EXTENT_BYTES)
+/* Any two extents of address space are whole and aligned within three. */
+#define ROOM_BYTES (3 * EXTENT_BYTES)
+
+/* What pages the kernel gives for two first reads. A zero page is what both of
+ * them get. A kernel that has none for us gives each a page of its own, and its
+ * frame is soon somebody's data: it must not be taken for the zero page's. */
+typedef struct {
+    CollapseZeroLook look;
+    gpointer data;
+} Eyes;
 
 static void *
 map(uint64_t bytes)
@@ -22,37 +29,46 @@ map(uint64_t bytes)
     return mmap(NULL, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
-/* Reads the memory at HVA, and then what N of its pages are on. */
 static bool
-read_entries(int pagemap, uint64_t hva, uint64_t *entries, size_t n)
+look_in_pagemap(gpointer data, uint64_t hva, uint64_t *entries, size_t n)
 {
     (void)*(volatile uint8_t *)(uintptr_t)hva;
     ssize_t bytes = (ssize_t)(n * sizeof *entries);
-    return pread(pagemap, entries, (size_t)bytes,
+    return pread(*(int *)data, entries, (size_t)bytes,
                  (off_t)(hva / PAGE_BYTES * sizeof *entries)) == bytes;
 }
 
+/* Where the kernel does not tell frames, all are 0. */
 static uint64_t
-find_small(int pagemap)
+small_frame(Eyes eyes, uint64_t hva)
 {
     uint64_t entry = 0;
-    void *page = map(PAGE_BYTES);
-    if (page == MAP_FAILED) {
-        return 0;
-    }
-    bool ok = read_entries(pagemap, (uintptr_t)page, &entry, 1);
-    munmap(page, PAGE_BYTES);
+    bool ok = eyes.look(eyes.data, hva, &entry, 1);
     return ok && entry & COLLAPSE_ENTRY_PRESENT ? entry & COLLAPSE_ENTRY_FRAME
                                                 : 0;
 }
 
-/* Where the kernel gave the small one instead, all entries but the first are
- * empty; where it does not tell frames, all are 0. */
 static uint64_t
-find_huge(int pagemap, uint64_t hva)
+find_small(Eyes eyes)
+{
+    void *pages = map(2 * PAGE_BYTES);
+    if (pages == MAP_FAILED) {
+        return 0;
+    }
+    madvise(pages, 2 * PAGE_BYTES, MADV_NOHUGEPAGE);
+    uint64_t first = small_frame(eyes, (uintptr_t)pages);
+    uint64_t second = small_frame(eyes, (uintptr_t)pages + PAGE_BYTES);
+    munmap(pages, 2 * PAGE_BYTES);
+    return first == second ? first : 0;
+}
+
+/* The first frame of the huge page at HVA; 0 if it is none. Where the kernel
+ * gave a small one instead, all entries but the first are empty. */
+static uint64_t
+huge_frame(Eyes eyes, uint64_t hva)
 {
     uint64_t entries[PAGES_PER_EXTENT];
-    if (!read_entries(pagemap, hva, entries, PAGES_PER_EXTENT)) {
+    if (!eyes.look(eyes.data, hva, entries, PAGES_PER_EXTENT)) {
         return 0;
     }
     uint64_t first = entries[0] & COLLAPSE_ENTRY_FRAME;
@@ -62,6 +78,15 @@ find_huge(int pagemap, uint64_t hva)
                (entries[i] & COLLAPSE_ENTRY_FRAME) == first + i;
     }
     return huge ? first : 0;
+}
+
+/* The first stays mapped meanwhile, so a frame cannot come back as the second's
+ * by chance. */
+static uint64_t
+find_huge(Eyes eyes, uint64_t hva)
+{
+    uint64_t first = huge_frame(eyes, hva);
+    return first && huge_frame(eyes, hva + EXTENT_BYTES) == first ? first : 0;
 }
 
 /* Our own is at HVA: does the kernel say that it is one? */
@@ -81,20 +106,38 @@ is_hidden(int pagemap, uint64_t hva)
     return ioctl(pagemap, COLLAPSE_PAGEMAP_SCAN, &arg) == 0;
 }
 
-void
-collapse_zero_open(CollapseZero *zero)
+static uint64_t
+extents_in(const CollapseZero *zero)
 {
-    autofd pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-    *zero = (CollapseZero){.small = find_small(pagemap),
+    return range_round_down((uintptr_t)zero->room + EXTENT_BYTES - 1,
+                            EXTENT_BYTES);
+}
+
+void
+collapse_zero_open_by(CollapseZero *zero, CollapseZeroLook look, gpointer data)
+{
+    const Eyes eyes = {look, data};
+    *zero = (CollapseZero){.small = find_small(eyes),
                            .room = map(ROOM_BYTES)};
     if (zero->room == MAP_FAILED) {
         return;
     }
-    uint64_t hva = range_round_down((uintptr_t)zero->room + EXTENT_BYTES - 1,
-                                    EXTENT_BYTES);
-    madvise((void *)(uintptr_t)hva, EXTENT_BYTES, MADV_HUGEPAGE);
-    zero->huge = find_huge(pagemap, hva);
-    zero->hidden = zero->huge && is_hidden(pagemap, hva);
+    uint64_t hva = extents_in(zero);
+    madvise((void *)(uintptr_t)hva, 2 * EXTENT_BYTES, MADV_HUGEPAGE);
+    zero->huge = find_huge(eyes, hva);
+    if (!zero->huge) {
+        /* What was read may be memory of our own, 4 MiB of it. */
+        collapse_zero_close(zero);
+        zero->room = MAP_FAILED;
+    }
+}
+
+void
+collapse_zero_open(CollapseZero *zero)
+{
+    autofd pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    collapse_zero_open_by(zero, look_in_pagemap, &pagemap);
+    zero->hidden = zero->huge && is_hidden(pagemap, extents_in(zero));
 }
 
 void

@@ -18,6 +18,7 @@
 #include "base/proc-life.h"
 #include "base/proc-maps.h"
 #include "base/range.h"
+#include "migrate/migrate-blocks.h"
 #include "migrate/migrate-claim.h"
 #include "migrate/migrate-domain.h"
 #include "migrate/migrate-run-state.h"
@@ -139,72 +140,12 @@ migrate_check_host(bool destination, GPtrArray *findings)
     }
 }
 
-static bool
-is_before(QmpClient *client, int major, int minor)
-{
-    int have_major, have_minor, micro;
-    qmp_client_version(client, &have_major, &have_minor, &micro);
-    return have_major < major || (have_major == major && have_minor < minor);
-}
-
-#define USE_FILE_BACKEND                                                       \
-    "start QEMU with -object memory-backend-file,id=ram0,share=on,align=2M,"   \
-    "mem-path=/dev/shm,size=SIZE and -machine memory-backend=ram0"
-
-static void
-check_block(QmpClient *client, const QmpRamBlock *block, GPtrArray *findings)
-{
-    bool memfd = g_strcmp0(block->kind, "memory-backend-memfd") == 0;
-    bool file = g_strcmp0(block->kind, "memory-backend-file") == 0;
-    if (!block->share || (!memfd && !file)) {
-        migrate_findings_add(findings, MIGRATE_CHECK_MISSING,
-                             USE_FILE_BACKEND,
-                             "RAM block '%s' (%s) is private memory of QEMU, "
-                             "which no other process can fill",
-                             block->name, block->kind);
-    } else if (memfd && !is_before(client, 8, 1)) {
-        migrate_findings_add(
-            findings, MIGRATE_CHECK_MISSING, USE_FILE_BACKEND,
-            "RAM block '%s' is a memfd, which QEMU from 8.1 on would send "
-            "itself (it skips only memory-backend-file)",
-            block->name);
-    } else if (block->prealloc) {
-        migrate_findings_add(
-            findings, MIGRATE_CHECK_MISSING,
-            "start QEMU with prealloc=off for its memory backend",
-            "RAM block '%s' is preallocated: its pages are mapped before "
-            "they have arrived, and the guest would read zeros",
-            block->name);
-    } else {
-        migrate_findings_add(findings, MIGRATE_CHECK_OK, NULL,
-                             "RAM block '%s': %s, shared, %" PRIu64 " MiB",
-                             block->name, block->kind, block->bytes >> 20);
-    }
-}
-
-void
-migrate_check_blocks(QmpClient *client, GArray *qmp_blocks,
-                     GPtrArray *findings)
-{
-    unsigned ours = 0;
-    for (guint i = 0; i < qmp_blocks->len; i++) {
-        const QmpRamBlock *block = &g_array_index(qmp_blocks, QmpRamBlock, i);
-        if (block->backend) {
-            check_block(client, block, findings);
-            ours++;
-        }
-    }
-    if (ours == 0) {
-        migrate_findings_add(findings, MIGRATE_CHECK_MISSING, USE_FILE_BACKEND,
-                             "QEMU has no RAM block with a memory backend");
-    }
-}
-
 void
 migrate_check_devices(QmpClient *client, GPtrArray *findings)
 {
-    static const char *const prefixes[] = {"vfio-", "vhost-user-",
-                                           "vhost-vdpa-", NULL};
+    static const char *const prefixes[] = {"vfio-",       "vhost-user-",
+                                           "vhost-vdpa-", "ivshmem-",
+                                           "virtio-pmem", NULL};
     g_autofree char *found = NULL;
     g_autoptr(GError) why = NULL;
     bool any = qmp_qemu_find_device(client, prefixes, &found, &why);
@@ -214,6 +155,14 @@ migrate_check_devices(QmpClient *client, GPtrArray *findings)
                              "vhost-vdpa or vhost-user devices",
                              "QEMU's devices cannot be listed: %s",
                              why->message);
+    } else if (any && !g_str_has_prefix(found, "vhost") &&
+               !g_str_has_prefix(found, "vfio")) {
+        migrate_findings_add(
+            findings, MIGRATE_CHECK_MISSING,
+            "unplug it before the migration",
+            "device %s has memory that is not the guest's alone, and that no "
+            "migration takes along",
+            found);
     } else if (any) {
         migrate_findings_add(
             findings, MIGRATE_CHECK_MISSING,
@@ -325,6 +274,28 @@ check_mappers(const MigrateBlock *block, pid_t pid, GPtrArray *findings)
     }
 }
 
+/* Two memory backends were given the same file: what arrives for one block
+ * would be written over the other. */
+static void
+check_overlap(const MigrateRam *ram, unsigned i, GPtrArray *findings)
+{
+    const MigrateBlock *a = &ram->blocks[i];
+    for (unsigned j = 0; j < i; j++) {
+        const MigrateBlock *b = &ram->blocks[j];
+        if (a->inode == b->inode && a->dev_major == b->dev_major &&
+            a->dev_minor == b->dev_minor &&
+            a->file_offset < b->file_offset + b->bytes &&
+            b->file_offset < a->file_offset + a->bytes) {
+            migrate_findings_add(
+                findings, MIGRATE_CHECK_MISSING,
+                "restart the guest once with a file for each memory backend",
+                "RAM blocks '%s' and '%s' have the same memory: both lie in "
+                "one file",
+                b->name, a->name);
+        }
+    }
+}
+
 static void
 check_alignment(const MigrateBlock *block, GPtrArray *findings)
 {
@@ -349,6 +320,7 @@ migrate_check_ram(const MigrateRam *ram, pid_t pid, GPtrArray *findings)
 {
     for (unsigned i = 0; i < ram->n_blocks; i++) {
         check_file_system(&ram->blocks[i], findings);
+        check_overlap(ram, i, findings);
         check_mappers(&ram->blocks[i], pid, findings);
         check_alignment(&ram->blocks[i], findings);
     }
@@ -396,7 +368,7 @@ check_through_monitor(QmpClient *client, pid_t pid, MigrateChecked *checked,
     migrate_check_devices(client, findings);
     guint before = findings->len;
     if (blocks) {
-        migrate_check_blocks(client, blocks, findings);
+        migrate_blocks_check(client, blocks, pid, findings);
     }
     for (guint i = before; i < findings->len; i++) {
         const MigrateFinding *f = g_ptr_array_index(findings, i);

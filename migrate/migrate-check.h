@@ -61,9 +61,7 @@ bool migrate_findings_judge(const GPtrArray *findings, GError **error);
  * needs less than a destination. */
 void migrate_check_host(bool destination, GPtrArray *findings);
 
-/* What QEMU says of its RAM and devices, before their mappings are known. */
-void migrate_check_blocks(QmpClient *client, GArray *qmp_blocks,
-                          GPtrArray *findings);
+/* What QEMU says of its devices and itself; of its RAM: migrate-blocks.h. */
 void migrate_check_devices(QmpClient *client, GPtrArray *findings);
 void migrate_check_capability(QmpClient *client, GPtrArray *findings);
 

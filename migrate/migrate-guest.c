@@ -143,7 +143,9 @@ ranges_of_blocks(MigrateGuest *guest, GArray *mappings)
     }
     for (guint i = 0; i < blocks->len; i++) {
         const QmpRamBlock *block = &g_array_index(blocks, QmpRamBlock, i);
-        if (block->backend && !add_block(ranges, mappings, block)) {
+        /* One without a name is virtio-pmem's: a file that is no RAM. */
+        if (block->backend && block->name[0] != '\0' &&
+            !add_block(ranges, mappings, block)) {
             g_message("RAM block '%s' of %" PRIu64 " MiB is no mapping of its "
                       "own, taking QEMU's largest mappings",
                       block->name, block->bytes >> 20);

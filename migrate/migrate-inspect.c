@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/proc-life.h"
 #include "migrate/migrate-archive.h"
+#include "migrate/migrate-blocks.h"
 #include "migrate/migrate-check.h"
 #include "migrate/migrate-monitor.h"
 #include "migrate/migrate-recheck.h"
@@ -144,7 +145,7 @@ refuse_what_is_unsafe(MigrateSession *session, GError **error)
     }
     migrate_check_host(destination, findings);
     migrate_check_capability(session->qmp, findings);
-    migrate_check_blocks(session->qmp, blocks, findings);
+    migrate_blocks_check(session->qmp, blocks, session->pid, findings);
     migrate_check_devices(session->qmp, findings);
     if (!migrate_findings_judge(findings, error)) {
         return false;

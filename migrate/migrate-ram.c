@@ -44,24 +44,24 @@ mapping_at(GArray *maps, uint64_t hva)
     return NULL;
 }
 
-/* QEMU names the file of a directory back end qemu_back_mem.ID.XXXXXX, with
- * '/' in the ID made '_'; a memfd is /memfd:memory-backend-memfd. */
+/* QEMU names the file of a directory back end qemu_back_mem.ID.XXXXXX, or with
+ * canonical names qemu_back_mem._objects_ID.XXXXXX; a memfd is /memfd:memory-backend-memfd. */
 static bool
 path_fits(const char *path, const QmpRamBlock *block)
 {
     if (g_strcmp0(block->kind, "memory-backend-memfd") == 0) {
         return g_str_has_prefix(path, "/memfd:");
     }
-    const char *id = strrchr(block->name, '/');
     g_autofree char *made = g_strdup_printf("/qemu_back_mem.%s.",
-                                            id ? id + 1 : block->name);
-    g_autofree char *full = g_strdup_printf("/qemu_back_mem.%s.", block->name);
-    g_strdelimit(full + 1, "/", '_');
+                                            block->backend);
+    g_autofree char *full = g_strdup_printf("/qemu_back_mem._objects_%s.",
+                                            block->backend);
     if (strstr(path, made) || strstr(path, full)) {
         return true;
     }
-    return block->path && g_str_has_prefix(path, block->path) &&
-           !strstr(path, "/qemu_back_mem.");
+    size_t n = block->path ? strlen(block->path) : 0;
+    return n > 0 && strncmp(path, block->path, n) == 0 &&
+           (path[n] == '\0' || strcmp(path + n, " (deleted)") == 0);
 }
 
 /* Before QEMU 8.0 the monitor does not tell HVAs: the block is the one shared
@@ -116,6 +116,18 @@ find_mapping(GArray *maps, const QmpRamBlock *block, GError **error)
     return m;
 }
 
+/* userfaultfd refuses a mapping that could never be written to. */
+static bool
+check_writable(const ProcMapping *m, const QmpRamBlock *block, GError **error)
+{
+    return m->writable ||
+           error_set(error, ERROR_UNSUPPORTED,
+                     "RAM block '%s' is mapped read-only, and nothing could "
+                     "be brought to it; restart the guest once with "
+                     "readonly=off for its memory backend '%s'",
+                     block->name, block->backend);
+}
+
 static bool
 is_file_of(const MigrateBlock *block, const struct stat *st)
 {
@@ -160,7 +172,7 @@ fill_block(MigrateBlock *block, const QmpRamBlock *from, GArray *maps,
            pid_t pid, bool writable, GError **error)
 {
     const ProcMapping *m = find_mapping(maps, from, error);
-    if (!m) {
+    if (!m || !check_writable(m, from, error)) {
         return false;
     }
     if (!range_is_aligned(from->bytes, PAGE_BYTES) ||
@@ -197,7 +209,8 @@ migrate_ram_new(GArray *qmp_blocks, pid_t pid, bool writable, GError **error)
     for (guint i = 0; i < qmp_blocks->len; i++) {
         const QmpRamBlock *from = &g_array_index(qmp_blocks, QmpRamBlock, i);
         if (!from->backend) {
-            continue; /* a ROM or video RAM: QEMU's own stream carries it */
+            continue; /* private, so QEMU's own stream carries it: see
+                         migrate-blocks.h */
         }
         MigrateBlock *block = &ram->blocks[ram->n_blocks];
         block->file = -1;
@@ -211,11 +224,9 @@ migrate_ram_new(GArray *qmp_blocks, pid_t pid, bool writable, GError **error)
     }
     if (ram->n_blocks == 0 || ram->n_blocks > WIRE_MAX_BLOCKS) {
         error_set(error, ERROR_UNSUPPORTED,
-                  "this guest has %u RAM blocks with a memory backend; start "
-                  "QEMU with -object memory-backend-file,id=ram0,share=on,"
-                  "align=2M,mem-path=/dev/shm,size=SIZE and "
-                  "-machine memory-backend=ram0",
-                  ram->n_blocks);
+                  "this guest has %u RAM blocks with a memory backend; "
+                  "postlude moves 1 to %u",
+                  ram->n_blocks, (unsigned)WIRE_MAX_BLOCKS);
         return NULL;
     }
     return g_steal_pointer(&ram);

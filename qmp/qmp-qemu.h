@@ -58,11 +58,15 @@ bool qmp_qemu_migrate_cancel_again(QmpClient *client, GError **error);
 bool qmp_qemu_stop(QmpClient *client, GError **error);
 bool qmp_qemu_cont(QmpClient *client, GError **error);
 
-/* A block of guest RAM that QEMU's migration stream would carry. */
+/* A block of QEMU's RAM: one that its migration stream would carry, or one that
+ * it would not know (no name) and that a device has from a memory backend. */
 typedef struct {
-    char *name;        /* x-query-ramblock's, which is the same on both hosts */
+    char *name;        /* x-query-ramblock's, which is the same on both hosts;
+                        * "" if the block has none (virtio-pmem) */
     uint64_t bytes;    /* used length */
-    uint64_t hva;      /* 0 if this QEMU does not tell (before 8.0) */
+    uint64_t max_bytes; /* what is mapped for it */
+    uint64_t hva;      /* 0 if this QEMU does not tell (before 8.0), or if it
+                        * has no name */
     char *backend;     /* id of the memory backend object, or NULL */
     char *kind;        /* the backend's QOM type, "memory-backend-file",
                         * "memory-backend-memfd", "memory-backend-ram" or one
@@ -72,15 +76,31 @@ typedef struct {
     bool share;
     bool prealloc;
     uint64_t align;    /* the backend's align property, 0: default */
+    char *device;      /* QOM type of the device whose backend it is,
+                        * "virtio-mem-pci", or NULL. Of a DIMM only told where
+                        * the backend alone is no answer: see
+                        * qmp_qemu_ram_blocks() */
+    char *device_id;   /* the id it was given, or NULL */
+    bool device_prealloc; /* virtio-mem's own property */
 } QmpRamBlock;
 
 void qmp_ram_block_clear(QmpRamBlock *block);
 
-/* All named RAM blocks (x-query-ramblock, QEMU 6.2) joined with the memory
- * backends (qom-list and qom-get on /objects): GArray of QmpRamBlock that
- * clears its elements. Blocks with no backend (ROMs, video RAM) have
- * backend == NULL: QEMU's own stream carries them. Plain -m has one too: QEMU
- * makes a "memory-backend-ram" called "pc.ram". */
+/* All RAM blocks that matter (x-query-ramblock, QEMU 6.2), joined with the
+ * memory backends (qom-list and qom-get on /objects) and, when there is a
+ * backend that is not shared or that no block is simply called after, with the
+ * devices that use one: GArray of QmpRamBlock that clears its elements. Plain
+ * -m has a backend too: QEMU makes a "memory-backend-ram" called "pc.ram".
+ *
+ * A block is called ID or /objects/ID after its backend where the machine, a
+ * NUMA node, a pc-dimm or an nvdimm uses it, and 0000:00:01.0/ID (bus path of
+ * the device, then the same) where a PCI device does: virtio-mem, ivshmem.
+ * virtio-pmem's have no name. Blocks with backend == NULL are QEMU's own (ROMs,
+ * video RAM) or shared memory that came another way (ivshmem-doorbell): the
+ * list does not say which. UNSUPPORTED if two blocks may be one backend's.
+ *
+ * To be called again whenever what it said may have changed; the order is
+ * QEMU's, so equal guests give equal lists. */
 GArray *qmp_qemu_ram_blocks(QmpClient *client, GError **error);
 
 /* The same with names, bytes and HVAs only: one command, for who looks again. */

@@ -27,8 +27,9 @@ child_type(const char *type)
     return g_strndup(inner, strlen(inner) - 1);
 }
 
-GArray *
-qmp_qom_list(QmpClient *client, const char *path, GError **error)
+/* The entries of a path: {"name": ..., "type": ...} each. */
+static JsonNode *
+list(QmpClient *client, const char *path, JsonArray **entries, GError **error)
 {
     g_autoptr(JsonNode) reply = qmp_client_execute(
         client, "qom-list", qmp_message_arguments("path", path, NULL), error);
@@ -36,10 +37,21 @@ qmp_qom_list(QmpClient *client, const char *path, GError **error)
         g_prefix_error(error, "list QEMU's objects in '%s': ", path);
         return NULL;
     }
-    JsonArray *entries = qmp_message_array(reply, NULL);
-    if (!entries) {
+    *entries = qmp_message_array(reply, NULL);
+    if (!*entries) {
         error_set(error, ERROR_PROTOCOL,
                   "QEMU's reply to 'qom-list' is not a list");
+        return NULL;
+    }
+    return g_steal_pointer(&reply);
+}
+
+GArray *
+qmp_qom_list(QmpClient *client, const char *path, GError **error)
+{
+    JsonArray *entries;
+    g_autoptr(JsonNode) reply = list(client, path, &entries, error);
+    if (!reply) {
         return NULL;
     }
     GArray *children = g_array_new(false, true, sizeof(QmpQomChild));
@@ -57,11 +69,32 @@ qmp_qom_list(QmpClient *client, const char *path, GError **error)
     return children;
 }
 
-JsonNode *
-qmp_qom_get(QmpClient *client, const char *id, const char *property,
-            GError **error)
+GPtrArray *
+qmp_qom_links(QmpClient *client, const char *path, const char *type,
+              GError **error)
 {
-    g_autofree char *path = g_strconcat("/objects/", id, NULL);
+    JsonArray *entries;
+    g_autoptr(JsonNode) reply = list(client, path, &entries, error);
+    if (!reply) {
+        return NULL;
+    }
+    g_autofree char *link = g_strdup_printf("link<%s>", type);
+    GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+    for (guint i = 0; i < json_array_get_length(entries); i++) {
+        JsonNode *entry = json_array_get_element(entries, i);
+        const char *name = qmp_message_string(entry, "name");
+        if (name &&
+            g_strcmp0(qmp_message_string(entry, "type"), link) == 0) {
+            g_ptr_array_add(names, g_strdup(name));
+        }
+    }
+    return names;
+}
+
+JsonNode *
+qmp_qom_get_at(QmpClient *client, const char *path, const char *property,
+               GError **error)
+{
     JsonNode *reply = qmp_client_execute(
         client, "qom-get",
         qmp_message_arguments("path", path, "property", property, NULL),
@@ -70,4 +103,12 @@ qmp_qom_get(QmpClient *client, const char *id, const char *property,
         g_prefix_error(error, "read property '%s' of '%s': ", property, path);
     }
     return reply;
+}
+
+JsonNode *
+qmp_qom_get(QmpClient *client, const char *id, const char *property,
+            GError **error)
+{
+    g_autofree char *path = g_strconcat("/objects/", id, NULL);
+    return qmp_qom_get_at(client, path, property, error);
 }

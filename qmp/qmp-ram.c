@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "qmp/qmp-memdev.h"
 #include "qmp/qmp-message.h"
 #include "qmp/qmp-qom.h"
 
@@ -29,6 +30,8 @@ qmp_ram_block_clear(QmpRamBlock *block)
     g_clear_pointer(&block->backend, g_free);
     g_clear_pointer(&block->kind, g_free);
     g_clear_pointer(&block->path, g_free);
+    g_clear_pointer(&block->device, g_free);
+    g_clear_pointer(&block->device_id, g_free);
 }
 
 /* Cuts the last word and the space before it off LINE and returns it; "" if
@@ -71,6 +74,7 @@ static bool
 parse_line(char *line, QmpRamBlock *block)
 {
     uint64_t hva = 0;
+    uint64_t max;
     uint64_t used;
     uint64_t ignored;
     char *word = cut_last_word(line);
@@ -80,7 +84,7 @@ parse_line(char *line, QmpRamBlock *block)
         }
         word = cut_last_word(line);
     }
-    if (!parse_hex(word, &ignored) ||
+    if (!parse_hex(word, &max) ||
         !parse_hex(cut_last_word(line), &used) ||
         !parse_hex(cut_last_word(line), &ignored)) {
         return false;
@@ -90,7 +94,7 @@ parse_line(char *line, QmpRamBlock *block)
     if (!is_page_size(number, unit)) {
         return false;
     }
-    *block = (QmpRamBlock){.bytes = used, .hva = hva};
+    *block = (QmpRamBlock){.bytes = used, .max_bytes = max, .hva = hva};
     return true;
 }
 
@@ -144,16 +148,24 @@ qmp_qemu_list_ram_blocks(QmpClient *client, GError **error)
 }
 
 static bool
+get_bool_at(QmpClient *client, const char *path, const char *property,
+            bool *value, GError **error)
+{
+    g_autoptr(JsonNode) reply = qmp_qom_get_at(client, path, property, error);
+    if (reply && !qmp_message_bool(reply, NULL, value)) {
+        return error_set(error, ERROR_PROTOCOL,
+                         "property '%s' of '%s' is not a boolean", property,
+                         path);
+    }
+    return reply != NULL;
+}
+
+static bool
 get_bool(QmpClient *client, const char *id, const char *property, bool *value,
          GError **error)
 {
-    g_autoptr(JsonNode) reply = qmp_qom_get(client, id, property, error);
-    if (reply && !qmp_message_bool(reply, NULL, value)) {
-        return error_set(error, ERROR_PROTOCOL,
-                         "property '%s' of '/objects/%s' is not a boolean",
-                         property, id);
-    }
-    return reply != NULL;
+    g_autofree char *path = g_strconcat(CANONICAL_PREFIX, id, NULL);
+    return get_bool_at(client, path, property, value, error);
 }
 
 /* mem-path and align exist for this kind only. */
@@ -196,24 +208,161 @@ join(QmpClient *client, QmpRamBlock *block, const QmpQomChild *backend,
            get_file_properties(client, block, error);
 }
 
-/* A block is called after its backend's id, or, with the machine types up to
- * 4.0 and wherever x-use-canonical-path-for-ramblock-id is set, after its
- * path. Plain -m makes a backend of its own, called "pc.ram" and the like. */
-static const QmpQomChild *
-find_backend(const GArray *objects, const char *name)
+/* Up to machine type 4.0, and wherever x-use-canonical-path-for-ramblock-id is
+ * set, a block is called after its backend's path. */
+static bool
+is_called_after(const char *name, const char *id)
 {
-    const char *id = name;
-    if (g_str_has_prefix(name, CANONICAL_PREFIX)) {
-        id += strlen(CANONICAL_PREFIX);
-    }
-    for (guint i = 0; i < objects->len; i++) {
-        const QmpQomChild *object = &g_array_index(objects, QmpQomChild, i);
-        if (g_str_has_prefix(object->type, "memory-backend-") &&
-            strcmp(object->name, id) == 0) {
-            return object;
+    return strcmp(name, id) == 0 ||
+           (g_str_has_prefix(name, CANONICAL_PREFIX) &&
+            strcmp(name + strlen(CANONICAL_PREFIX), id) == 0);
+}
+
+/* "0000:00:01.0/vm0", "0000:00:02.0:00.0:03.0//objects/vm0". */
+static bool
+is_behind_device(const char *name, const char *id)
+{
+    const char *slash = strchr(name, '/');
+    return slash && slash != name && is_called_after(slash + 1, id);
+}
+
+static bool
+is_backend(const QmpQomChild *object)
+{
+    return g_str_has_prefix(object->type, "memory-backend-");
+}
+
+static QmpRamBlock *
+block_of(const GArray *blocks, const char *id)
+{
+    for (guint i = 0; i < blocks->len; i++) {
+        QmpRamBlock *block = &g_array_index(blocks, QmpRamBlock, i);
+        if (g_strcmp0(block->backend, id) == 0) {
+            return block;
         }
     }
     return NULL;
+}
+
+/* The machine's memory, NUMA nodes' and DIMMs': called after their backend. */
+static bool
+join_by_name(QmpClient *client, GArray *blocks, const GArray *objects,
+             GError **error)
+{
+    for (guint i = 0; i < blocks->len; i++) {
+        QmpRamBlock *block = &g_array_index(blocks, QmpRamBlock, i);
+        for (guint o = 0; o < objects->len && !block->backend; o++) {
+            const QmpQomChild *object =
+                &g_array_index(objects, QmpQomChild, o);
+            if (is_backend(object) &&
+                is_called_after(block->name, object->name) &&
+                !block_of(blocks, object->name) &&
+                !join(client, block, object, error)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* All backends are shared blocks called after them: who uses them is no
+ * matter. */
+static bool
+are_simple(const GArray *blocks, const GArray *objects)
+{
+    for (guint i = 0; i < objects->len; i++) {
+        const QmpQomChild *object = &g_array_index(objects, QmpQomChild, i);
+        const QmpRamBlock *block =
+            is_backend(object) ? block_of(blocks, object->name) : NULL;
+        if (is_backend(object) && !(block && block->share)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+find_behind_device(const GArray *blocks, const char *id, QmpRamBlock **found,
+                   GError **error)
+{
+    *found = NULL;
+    for (guint i = 0; i < blocks->len; i++) {
+        QmpRamBlock *block = &g_array_index(blocks, QmpRamBlock, i);
+        if (block->backend || !is_behind_device(block->name, id)) {
+            continue;
+        }
+        if (*found) {
+            return error_set(error, ERROR_UNSUPPORTED,
+                             "RAM blocks '%s' and '%s' may both be memory "
+                             "backend '%s': give the backend an id that no "
+                             "other block has",
+                             (*found)->name, block->name, id);
+        }
+        *found = block;
+    }
+    return true;
+}
+
+/* What a device has from BACKEND and QEMU's migration has no name for. */
+static bool
+append_unnamed(QmpClient *client, GArray *blocks, const QmpQomChild *backend,
+               GError **error)
+{
+    gint64 bytes = 0;
+    g_autoptr(JsonNode) size =
+        qmp_qom_get(client, backend->name, "size", error);
+    if (size && (!qmp_message_int(size, NULL, &bytes) || bytes < 0)) {
+        return error_set(error, ERROR_PROTOCOL, "'/objects/%s' has no size",
+                         backend->name);
+    }
+    if (!size) {
+        return false;
+    }
+    QmpRamBlock block = {.name = g_strdup(""), .bytes = (uint64_t)bytes,
+                         .max_bytes = (uint64_t)bytes};
+    g_array_append_val(blocks, block);
+    return join(client,
+                &g_array_index(blocks, QmpRamBlock, blocks->len - 1), backend,
+                error);
+}
+
+static bool
+join_by_device(QmpClient *client, GArray *blocks, const QmpQomChild *backend,
+               const QmpMemdev *memdev, GError **error)
+{
+    if (!block_of(blocks, backend->name)) {
+        QmpRamBlock *found;
+        if (!find_behind_device(blocks, backend->name, &found, error)) {
+            return false;
+        }
+        if (found ? !join(client, found, backend, error)
+                  : !append_unnamed(client, blocks, backend, error)) {
+            return false;
+        }
+    }
+    QmpRamBlock *block = block_of(blocks, backend->name);
+    block->device = g_strdup(memdev->type);
+    block->device_id = g_strdup(memdev->id);
+    return !g_str_has_prefix(memdev->type, "virtio-mem") ||
+           get_bool_at(client, memdev->path, "prealloc",
+                       &block->device_prealloc, error);
+}
+
+static bool
+join_devices(QmpClient *client, GArray *blocks, const GArray *objects,
+             GError **error)
+{
+    g_autoptr(GArray) memdevs = qmp_memdev_list(client, error);
+    for (guint i = 0; memdevs && i < objects->len; i++) {
+        const QmpQomChild *object = &g_array_index(objects, QmpQomChild, i);
+        const QmpMemdev *memdev = is_backend(object)
+                                      ? qmp_memdev_find(memdevs, object->name)
+                                      : NULL;
+        if (memdev && !join_by_device(client, blocks, object, memdev, error)) {
+            return false;
+        }
+    }
+    return memdevs != NULL;
 }
 
 GArray *
@@ -227,12 +376,10 @@ qmp_qemu_ram_blocks(QmpClient *client, GError **error)
     if (!objects) {
         return NULL;
     }
-    for (guint i = 0; i < blocks->len; i++) {
-        QmpRamBlock *block = &g_array_index(blocks, QmpRamBlock, i);
-        const QmpQomChild *backend = find_backend(objects, block->name);
-        if (backend && !join(client, block, backend, error)) {
-            return NULL;
-        }
+    if (!join_by_name(client, blocks, objects, error) ||
+        (!are_simple(blocks, objects) &&
+         !join_devices(client, blocks, objects, error))) {
+        return NULL;
     }
     return g_steal_pointer(&blocks);
 }

@@ -62,56 +62,6 @@ judged(void)
     g_assert_cmpstr(error->message, ==, "gone; buy it");
 }
 
-static GArray *
-one_block(QmpRamBlock block)
-{
-    GArray *blocks = g_array_new(false, true, sizeof(QmpRamBlock));
-    block.name = (char *)"ram0";
-    block.bytes = 64 << 20;
-    g_array_append_val(blocks, block);
-    return blocks;
-}
-
-static void
-assert_block(QmpRamBlock block, MigrateCheckLevel level, const char *what)
-{
-    static const QmpPeerStep steps[] = {{QMP_PEER_GREET}, {QMP_PEER_END}};
-    QmpPeer *peer = qmp_peer_start(steps);
-    g_autoptr(QmpClient) client =
-        qmp_client_open(qmp_peer_path(peer), 20000, NULL);
-    g_autoptr(GPtrArray) findings = migrate_findings_new();
-    g_autoptr(GArray) blocks = one_block(block);
-    migrate_check_blocks(client, blocks, findings);
-    g_assert_cmpuint(findings->len, ==, 1);
-    assert_finding(findings, 0, level, what, NULL);
-    g_clear_pointer(&client, qmp_client_close);
-    qmp_peer_stop(peer);
-}
-
-/* The monitor says it is QEMU 7.2. */
-static void
-ram_blocks(void)
-{
-    char *file = (char *)"memory-backend-file";
-    char *memfd = (char *)"memory-backend-memfd";
-    char *anonymous = (char *)"memory-backend-ram";
-    char *id = (char *)"ram0";
-    assert_block((QmpRamBlock){.backend = id, .kind = file, .share = true},
-                 MIGRATE_CHECK_OK, "shared, 64 MiB");
-    assert_block((QmpRamBlock){.backend = id, .kind = memfd, .share = true},
-                 MIGRATE_CHECK_OK, "shared, 64 MiB");
-    assert_block((QmpRamBlock){.backend = id, .kind = file},
-                 MIGRATE_CHECK_MISSING, "private memory");
-    assert_block((QmpRamBlock){.backend = id, .kind = anonymous,
-                               .share = true},
-                 MIGRATE_CHECK_MISSING, "memory-backend-ram");
-    assert_block((QmpRamBlock){.backend = id, .kind = file, .share = true,
-                               .prealloc = true},
-                 MIGRATE_CHECK_MISSING, "preallocated");
-    assert_block((QmpRamBlock){.kind = NULL}, MIGRATE_CHECK_MISSING,
-                 "no RAM block with a memory backend");
-}
-
 static void
 files(void)
 {
@@ -142,6 +92,28 @@ files(void)
                        "mem-path=/dev/shm");
     }
     fclose(disk);
+}
+
+/* Two memory backends that were given one file. */
+static void
+one_file_twice(void)
+{
+    autofd shared = memfd_create("ram", MFD_CLOEXEC);
+    MigrateBlock two[2] = {
+        {.name = (char *)"ram0", .file = shared, .inode = 7, .bytes = 8192,
+         .aligned = true},
+        {.name = (char *)"ram1", .file = shared, .inode = 7, .bytes = 8192,
+         .file_offset = 4096, .aligned = true}};
+    MigrateRam ram = {.blocks = two, .n_blocks = 2};
+    g_autoptr(GPtrArray) findings = migrate_findings_new();
+    migrate_check_ram(&ram, getpid(), findings);
+    g_assert_cmpuint(findings->len, ==, 3);
+    assert_finding(findings, 1, MIGRATE_CHECK_MISSING,
+                   "'ram0' and 'ram1' have the same memory", "a file for each");
+    two[1].file_offset = 8192;
+    g_autoptr(GPtrArray) apart = migrate_findings_new();
+    migrate_check_ram(&ram, getpid(), apart);
+    g_assert_cmpuint(apart->len, ==, 2);
 }
 
 /* Somebody else maps the same file: we are the stranger, PID 1 is "QEMU", and
@@ -223,6 +195,27 @@ left_on(void)
     g_assert_cmpuint(at_work->len, ==, 0);
 }
 
+/* A device that brings shared memory of its own, with no backend to tell. */
+static void
+a_device_with_memory(void)
+{
+    static const QmpPeerStep steps[] = {
+        {QMP_PEER_GREET},
+        {QMP_PEER_HEAR, "\"/machine/peripheral\"", NULL},
+        {QMP_PEER_ANSWER,
+         "[{\"name\": \"iv\", \"type\": \"child<ivshmem-doorbell>\"}]", NULL},
+        {QMP_PEER_END}};
+    QmpPeer *peer = qmp_peer_start(steps);
+    g_autoptr(QmpClient) client =
+        qmp_client_open(qmp_peer_path(peer), 20000, NULL);
+    g_autoptr(GPtrArray) findings = migrate_findings_new();
+    migrate_check_devices(client, findings);
+    assert_finding(findings, 0, MIGRATE_CHECK_MISSING,
+                   "ivshmem-doorbell has memory", "unplug it");
+    g_clear_pointer(&client, qmp_client_close);
+    qmp_peer_stop(peer);
+}
+
 static void
 this_host(void)
 {
@@ -246,10 +239,11 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/check/judged", judged);
-    g_test_add_func("/check/blocks", ram_blocks);
     g_test_add_func("/check/files", files);
+    g_test_add_func("/check/one-file-twice", one_file_twice);
     g_test_add_func("/check/strangers", strangers);
     g_test_add_func("/check/left-on", left_on);
+    g_test_add_func("/check/device-with-memory", a_device_with_memory);
     g_test_add_func("/check/host", this_host);
     return g_test_run();
 }

@@ -115,6 +115,20 @@ query(const QmpPeerStep *steps, GError **error)
     " " name "  4 KiB  0x0000000000000000 0x0000000008000000 " \
     "0x0000000008000000\\n"
 
+/* Asked for when a backend is private, or no block is called after it. */
+#define NO_DEVICES                                                             \
+    {QMP_PEER_HEAR, "{\"path\":\"/machine/peripheral\"}"},                       \
+        {QMP_PEER_ANSWER, "[]"},                                               \
+        {QMP_PEER_HEAR, "{\"path\":\"/machine/peripheral-anon\"}"},              \
+        {QMP_PEER_ANSWER, "[]"}
+#define IS(PROPERTY, VALUE)                                                    \
+    {QMP_PEER_HEAR, "\"" PROPERTY "\"", NULL}, {QMP_PEER_ANSWER, VALUE, NULL}
+#define FILE_PROPERTIES                                                        \
+    IS("share", "true"), IS("prealloc", "false"),                              \
+        IS("mem-path", "\"/dev/shm\""), IS("align", "2097152")
+#define OBJECT(NAME)                                                           \
+    "{\"name\": \"" NAME "\", \"type\": \"child<memory-backend-file>\"}"
+
 static void
 test_blocks_are_joined_with_their_backends(void)
 {
@@ -141,6 +155,7 @@ test_blocks_are_joined_with_their_backends(void)
         {QMP_PEER_ANSWER, "false"},
         {QMP_PEER_HEAR, "\"prealloc\""},
         {QMP_PEER_ANSWER, "false"},
+        NO_DEVICES,
         {QMP_PEER_END},
     };
     g_autoptr(GError) error = NULL;
@@ -159,6 +174,77 @@ test_blocks_are_joined_with_their_backends(void)
     /* An object of that name which is no memory backend. */
     g_assert_null(block(blocks, 2)->backend);
     g_assert_null(block(blocks, 2)->kind);
+}
+
+/* A block behind a PCI device is called after its bus address as well, and a
+ * virtio-pmem's has no name. A backend that nobody uses is nobody's. */
+static void
+test_blocks_of_devices(void)
+{
+    static const QmpPeerStep steps[] = {
+        {QMP_PEER_GREET},
+        {QMP_PEER_HEAR, "\"x-query-ramblock\""},
+        {QMP_PEER_ANSWER,
+         JSON_TABLE(LINE("0000:00:02.0/m0") LINE("0000:00:03.0//objects/v")
+                        LINE(""))},
+        {QMP_PEER_HEAR, "{\"path\":\"/objects\"}"},
+        {QMP_PEER_ANSWER, "[" OBJECT("m0") "," OBJECT("v") "," OBJECT("p")
+                          "," OBJECT("spare") "]"},
+        {QMP_PEER_HEAR, "{\"path\":\"/machine/peripheral\"}"},
+        {QMP_PEER_ANSWER,
+         "[{\"name\": \"vmem\", \"type\": \"child<virtio-mem-pci>\"},"
+         "{\"name\": \"pm\", \"type\": \"child<virtio-pmem-pci>\"}]"},
+        IS("/machine/peripheral/vmem",
+           "[{\"name\": \"memdev\", \"type\": \"link<memory-backend>\"}]"),
+        IS("memdev", "\"/objects/v\""),
+        IS("/machine/peripheral/pm",
+           "[{\"name\": \"memdev\", \"type\": \"link<memory-backend>\"}]"),
+        IS("memdev", "\"/objects/p\""),
+        IS("/machine/peripheral-anon", "[]"),
+        FILE_PROPERTIES,
+        IS("prealloc", "true"),
+        IS("size", "4096"),
+        FILE_PROPERTIES,
+        {QMP_PEER_END},
+    };
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GArray) blocks = query(steps, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(blocks->len, ==, 3);
+    /* Called like the backend m0, but no device has it. */
+    g_assert_null(block(blocks, 0)->backend);
+    g_assert_cmpstr(block(blocks, 1)->backend, ==, "v");
+    g_assert_cmpstr(block(blocks, 1)->device, ==, "virtio-mem-pci");
+    g_assert_cmpstr(block(blocks, 1)->device_id, ==, "vmem");
+    g_assert_true(block(blocks, 1)->device_prealloc);
+    g_assert_cmpstr(block(blocks, 2)->name, ==, "");
+    g_assert_cmpstr(block(blocks, 2)->backend, ==, "p");
+    g_assert_cmpuint(block(blocks, 2)->bytes, ==, 4096);
+}
+
+static void
+test_two_of_one_name_are_unsupported(void)
+{
+    static const QmpPeerStep steps[] = {
+        {QMP_PEER_GREET},
+        {QMP_PEER_HEAR, "\"x-query-ramblock\""},
+        {QMP_PEER_ANSWER,
+         JSON_TABLE(LINE("0000:00:02.0/v") LINE("0000:00:03.0/v"))},
+        {QMP_PEER_HEAR, "{\"path\":\"/objects\"}"},
+        {QMP_PEER_ANSWER, "[" OBJECT("v") "]"},
+        {QMP_PEER_HEAR, "{\"path\":\"/machine/peripheral\"}"},
+        {QMP_PEER_ANSWER,
+         "[{\"name\": \"vmem\", \"type\": \"child<virtio-mem-pci>\"}]"},
+        IS("/machine/peripheral/vmem",
+           "[{\"name\": \"memdev\", \"type\": \"link<memory-backend>\"}]"),
+        IS("memdev", "\"/objects/v\""),
+        IS("/machine/peripheral-anon", "[]"),
+        {QMP_PEER_END},
+    };
+    g_autoptr(GError) error = NULL;
+    g_assert_null(query(steps, &error));
+    g_assert_true(error_is(error, ERROR_UNSUPPORTED));
+    g_assert_nonnull(strstr(error->message, "may both be memory backend 'v'"));
 }
 
 static void
@@ -216,6 +302,9 @@ main(int argc, char **argv)
                     test_a_line_not_understood_fails_the_whole);
     g_test_add_func("/qmp/ram/joined",
                     test_blocks_are_joined_with_their_backends);
+    g_test_add_func("/qmp/ram/devices", test_blocks_of_devices);
+    g_test_add_func("/qmp/ram/ambiguous",
+                    test_two_of_one_name_are_unsupported);
     g_test_add_func("/qmp/ram/wrong-shape",
                     test_replies_of_the_wrong_shape_are_protocol);
     g_test_add_func("/qmp/ram/unsupported",

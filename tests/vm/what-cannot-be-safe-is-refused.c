@@ -18,7 +18,7 @@ typedef struct {
     const char *remedy;
 } Case;
 
-#define FILE_BACKEND "-object memory-backend-file,id=ram0,share=on,align=2M"
+#define FILE_BACKEND "-object memory-backend-file,id="
 
 static const Case cases[] = {
     {"plain-m", VM_QEMU_HOST, {0}, false, "memory", FILE_BACKEND},
