@@ -4,7 +4,6 @@
  */
 #include "migrate/migrate-progress.h"
 
-#include <glib-unix.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/signals.h"
 #include "base/terminal.h"
 #include "migrate/migrate-bar.h"
 #include "migrate/migrate-figures.h"
@@ -231,7 +231,7 @@ migrate_progress_new(const MigrateSession *session)
     progress->timer = g_timeout_add(progress->terminal ? TERMINAL_MS : LOG_MS,
                                     tick, progress);
     /* Each drawing asks for the width; at once, that no line is left folded. */
-    progress->resized = g_unix_signal_add(SIGWINCH, tick, progress);
+    progress->resized = signals_watch(SIGWINCH, tick, progress);
     return progress;
 }
 
@@ -241,6 +241,8 @@ migrate_progress_free(MigrateProgress *progress)
     migrate_progress_hide();
     if (progress->timer) {
         g_source_remove(progress->timer);
+    }
+    if (progress->resized) {
         g_source_remove(progress->resized);
     }
     g_free(progress);
