@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "migrate/migrate-estimate.h"
 #include "migrate/migrate-figures.h"
 
 #define BAR_CELLS 24
@@ -20,8 +21,7 @@ struct MigrateProgress {
     const MigrateSession *session;
     bool terminal;
     guint timer;
-    uint64_t last_ns, last_bytes;
-    double rate; /* bytes per second, smoothed */
+    MigrateEstimate estimate;
     MigrateStageId last_stage;
 };
 
@@ -38,29 +38,13 @@ migrate_progress_hide(void)
 }
 
 static void
-update_rate(MigrateProgress *progress, const MigrateFigures *figures)
-{
-    uint64_t now = fd_now_ns();
-    uint64_t passed = now - progress->last_ns;
-    if (progress->last_ns && passed > 0) {
-        double rate =
-            (double)(figures->bytes - progress->last_bytes) * 1e9 /
-            (double)passed;
-        progress->rate = progress->rate > 0
-                             ? progress->rate * 0.7 + rate * 0.3
-                             : rate;
-    }
-    progress->last_ns = now;
-    progress->last_bytes = figures->bytes;
-}
-
-static void
 append_left(GString *text, const MigrateProgress *progress,
             const MigrateFigures *figures)
 {
     uint64_t left = figures->total_pages - figures->present_pages;
-    if (progress->session->stage == MIGRATE_POSTCOPY && progress->rate > 1) {
-        double seconds = (double)left * 4096 / progress->rate;
+    double seconds;
+    if (progress->session->stage == MIGRATE_POSTCOPY &&
+        migrate_estimate_left(&progress->estimate, left * 4096, &seconds)) {
         g_string_append_printf(text, ", %.1f s left", seconds);
     }
 }
@@ -72,7 +56,7 @@ describe(const MigrateProgress *progress, const MigrateFigures *figures)
     g_string_append_printf(
         text, "%.0f of %.0f MiB here, %.0f MB/s, %" PRIu64 " faults",
         (double)figures->present_pages * 4 / 1024,
-        (double)figures->total_pages * 4 / 1024, progress->rate / 1e6,
+        (double)figures->total_pages * 4 / 1024, progress->estimate.rate / 1e6,
         figures->faults);
     if (progress->session->options.role == MIGRATE_RECEIVE) {
         g_string_append_printf(text, ", %" PRIu64 " MiB huge",
@@ -118,7 +102,7 @@ tick(gpointer data)
     MigrateProgress *progress = data;
     MigrateFigures figures;
     migrate_figures_take(progress->session, &figures);
-    update_rate(progress, &figures);
+    migrate_estimate_update(&progress->estimate, fd_now_ns(), figures.bytes);
     if (!progress->session->ram || progress->session->stage == MIGRATE_OVER) {
         return G_SOURCE_CONTINUE;
     }
