@@ -427,6 +427,7 @@ judge(Move *move, GError **error)
         .failure = move->job ? libvirt_job_failure(move->job) : NULL,
         .sender_status = libvirt_sender_exit_status(move->sender),
         .sender_end = libvirt_sender_end(move->sender),
+        .ended = libvirt_sender_line(move->sender)->ended,
         .armed = libvirt_sender_has_said(move->sender, "ready"),
         .past_no_return = is_past_no_return(move),
         .left_work = libvirt_sender_left_work(move->sender),
@@ -436,11 +437,22 @@ judge(Move *move, GError **error)
 }
 
 static const char *
-outcome_of(int status)
+outcome_of(const Move *move, int status)
 {
-    return status == LIBVIRT_VERDICT_DONE       ? "completed"
+    bool ended = move->sender && libvirt_sender_line(move->sender)->ended;
+    return status == LIBVIRT_VERDICT_DONE       ? ended ? "ended" : "completed"
            : status == LIBVIRT_VERDICT_GIVEN_UP ? "given-up"
                                                 : "failed";
+}
+
+/* Of a success that is none of the ordinary kind. */
+static const char *
+why_ended(const Move *move, int status)
+{
+    return status == LIBVIRT_VERDICT_DONE && move->sender &&
+                   libvirt_sender_line(move->sender)->ended
+               ? libvirt_sender_end(move->sender)
+               : NULL;
 }
 
 /* It may have ended before anything of it was found or started. */
@@ -452,8 +464,8 @@ print_json(const Move *move, int status, const GError *why)
                                     : move->options->domain,
         .uuid = move->pair.domain ? move->pair.uuid : NULL,
         .destination = move->options->dest_uri,
-        .outcome = outcome_of(status),
-        .reason = why ? why->message : NULL,
+        .outcome = outcome_of(move, status),
+        .reason = why ? why->message : why_ended(move, status),
         .libvirt_failure = move->job ? libvirt_job_failure(move->job) : NULL,
         .sender_json =
             move->sender ? libvirt_sender_line(move->sender)->report : NULL,
@@ -477,6 +489,10 @@ carry_out(Move *move, GError **error)
 {
     run(move);
     int status = judge(move, error);
+    if (why_ended(move, status)) {
+        say("'%s' has gone over to the destination; %s",
+            virDomainGetName(move->pair.domain), why_ended(move, status));
+    }
     if (move->job && !move->tidied && status == LIBVIRT_VERDICT_GIVEN_UP) {
         tidy(move);
     }

@@ -9,7 +9,7 @@
 
 typedef struct {
     const char *domain, *uuid, *destination; /* UUID: NULL if not known */
-    const char *outcome;         /* "completed", "failed", "given-up" */
+    const char *outcome; /* "completed", "ended", "failed", "given-up" */
     const char *reason;          /* of any outcome but "completed", or NULL */
     const char *libvirt_failure; /* what libvirt said, or NULL */
     const char *sender_json;     /* the sender's report, or NULL */

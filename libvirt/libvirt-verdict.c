@@ -84,6 +84,29 @@ judge_gone(const LibvirtVerdict *v, GError **error)
     return LIBVIRT_VERDICT_GIVEN_UP;
 }
 
+/* It went over and ended there: a crash is told by the sender's status. libvirt
+ * may have missed the end of its own call by that. */
+static int
+judge_ended(const LibvirtVerdict *v, GError **error)
+{
+    if (v->sender_status == LIBVIRT_VERDICT_DONE && has_moved(v)) {
+        return LIBVIRT_VERDICT_DONE;
+    }
+    if (has_moved(v)) {
+        error_set(error, ERROR_FAILED, "'%s' has gone over to the destination; %s",
+                  v->domain, v->sender_end);
+    } else {
+        error_set(error, ERROR_FAILED,
+                  "'%s' has gone over to the destination, but libvirt does not "
+                  "say so (%s); %s. It is %s on this host: do not start it "
+                  "here before the destination's libvirt says that it has "
+                  "ended there",
+                  v->domain, v->failure ? v->failure : v->reason,
+                  v->sender_end, v->state);
+    }
+    return LIBVIRT_VERDICT_GIVEN_UP;
+}
+
 static int
 judge_at_home(const LibvirtVerdict *v, GError **error)
 {
@@ -100,6 +123,9 @@ libvirt_verdict(const LibvirtVerdict *v, GError **error)
 {
     if (v->left_work) {
         return judge_left_work(v, error);
+    }
+    if (v->ended) {
+        return judge_ended(v, error);
     }
     if (v->sender_status == LIBVIRT_VERDICT_DONE && has_moved(v)) {
         return LIBVIRT_VERDICT_DONE;

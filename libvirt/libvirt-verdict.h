@@ -21,6 +21,7 @@ typedef struct {
     const char *failure;  /* what it said then; NULL: it moved the domain */
     int sender_status;    /* as exit statuses of 'postlude send' are */
     const char *sender_end;
+    const char *ended; /* how the guest ended there, by itself; or NULL */
     bool armed;          /* the destination was, at some time */
     bool past_no_return; /* as far as the sender said */
     bool left_work;      /* libvirt_sender_left_work() */

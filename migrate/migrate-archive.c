@@ -177,6 +177,14 @@ read_journal(const char *path, MigrateJournal *journal, GError **error)
     return ok;
 }
 
+/* With --follow the point of no return comes before the guest does. */
+static bool
+has_gone_over(const MigrateJournal *journal)
+{
+    return journal->committed &&
+           (!journal->options.follow || journal->ran);
+}
+
 static bool
 qemu_lives(const MigrateJournal *journal)
 {
@@ -228,7 +236,8 @@ migrate_archive_forget_dead(void)
 }
 
 /* True if nobody is at work on it. One of a destination whose QEMU is gone is
- * of no use to anybody, and removed. */
+ * of no use to anybody, and removed, unless its source may still hold memory for
+ * that guest: then it has to be told. */
 static bool
 is_orphan(const MigrateJournal *journal)
 {
@@ -241,7 +250,7 @@ is_orphan(const MigrateJournal *journal)
         return false;
     }
     bool dead = journal->options.role == MIGRATE_RECEIVE &&
-                !qemu_lives(journal);
+                !has_gone_over(journal) && !qemu_lives(journal);
     if (dead || !has_journal(stem)) {
         remove_files(stem);
         return false;

@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/proc-life.h"
 #include "migrate/migrate-arm.h"
+#include "migrate/migrate-ending.h"
 #include "migrate/migrate-final.h"
 #include "migrate/migrate-inspect.h"
 #include "migrate/migrate-recheck.h"
@@ -287,6 +288,15 @@ note_starting(MigrateSession *session, GError **error)
     return true;
 }
 
+/* QEMU is gone without an answer to "cont", but had said that the guest runs:
+ * then it must not be started at the source. */
+static bool
+did_start(MigrateSession *session)
+{
+    migrate_session_take_in(session, NULL);
+    return session->destination.ran;
+}
+
 static void
 note_not_started(MigrateSession *session)
 {
@@ -351,6 +361,10 @@ migrate_destination_start_guest(MigrateSession *session, GError **error)
         return false;
     }
     if (!qmp_qemu_cont(session->qmp, &why)) {
+        if (error_is(why, ERROR_VM_GONE) && did_start(session)) {
+            migrate_session_commit_anyway(session);
+            return true;
+        }
         if (!may_still_start(session, why)) {
             note_not_started(session);
             g_propagate_error(error, g_steal_pointer(&why));
@@ -363,7 +377,8 @@ migrate_destination_start_guest(MigrateSession *session, GError **error)
     }
     migrate_session_commit_anyway(session);
     if (!migrate_session_wait(session, runs_now, START_MS,
-                              "the guest to start", &why)) {
+                              "the guest to start", &why) &&
+        !session->qemu_gone) {
         g_warning("%s", why->message);
     }
     return true;
@@ -432,7 +447,7 @@ void
 migrate_destination_restore(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
-    if (!session->capability) {
+    if (!session->capability || session->qemu_gone) {
         return;
     }
     /* It may have been closed since. */
@@ -461,22 +476,15 @@ migrate_destination_tell_progress(MigrateSession *session)
 
 /* After the point of no return there is no giving up by ourselves: only when
  * QEMU is gone is there nobody left to wait for. */
-static bool
-survive(MigrateSession *session, const GError *why, GError **error)
+static void
+survive(MigrateSession *session, const GError *why)
 {
-    if (!error_is(why, ERROR_VM_GONE) && !session->qemu_gone) {
-        g_autoptr(GError) failed = NULL;
-        if (migrate_rejoin(session, why, &failed)) {
-            migrate_destination_mark_holes(session);
-            return true;
-        }
-        g_propagate_error(error, g_steal_pointer(&failed));
+    bool gone = error_is(why, ERROR_VM_GONE) || session->qemu_gone;
+    if (!gone && migrate_rejoin(session, why, NULL)) {
+        migrate_destination_mark_holes(session);
     } else {
-        g_propagate_error(error, g_error_copy(why));
+        migrate_ending_note(session);
     }
-    g_prefix_error(error, "the guest ended here before all of its memory had "
-                          "arrived: ");
-    return false;
 }
 
 /* False if the connections are lost, or QEMU is. */
@@ -484,6 +492,9 @@ static bool
 wait_a_little(MigrateSession *session, GError **error)
 {
     g_autoptr(GError) why = NULL;
+    if (session->qemu_gone) {
+        return error_set(error, ERROR_VM_GONE, "QEMU has ended");
+    }
     if (!migrate_session_wait(session, all_here, PROGRESS_MS, "the last page",
                               &why) &&
         !error_is(why, ERROR_RETRY)) {
@@ -497,6 +508,9 @@ wait_a_little(MigrateSession *session, GError **error)
 bool
 migrate_destination_postcopy(MigrateSession *session, GError **error)
 {
+    if (session->ended) {
+        return true; /* who took over found QEMU gone */
+    }
     if (!migrate_session_tell(session, WIRE_FRAME_RUNNING, NULL, NULL)) {
         g_warning("the source could not be told that the guest runs here");
     }
@@ -505,12 +519,12 @@ migrate_destination_postcopy(MigrateSession *session, GError **error)
     migrate_destination_mark_holes(session);
     migrate_destination_restore(session);
     migrate_rejoin_begin(session);
-    while (!all_here(session)) {
+    while (!all_here(session) && !session->ended) {
         g_autoptr(GError) why = NULL;
-        if (!wait_a_little(session, &why) && !survive(session, why, error)) {
-            return false;
+        if (!wait_a_little(session, &why)) {
+            survive(session, why);
         }
     }
-    session->report.arrived_ns = fd_now_ns();
+    session->report.arrived_ns = session->ended ? 0 : fd_now_ns();
     return true;
 }

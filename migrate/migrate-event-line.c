@@ -12,6 +12,7 @@ migrate_event_line_clear(MigrateEventLine *line)
 {
     g_free(line->stage);
     g_free(line->reason);
+    g_free(line->ended);
     g_free(line->report);
     *line = (MigrateEventLine){.exit_status = -1};
 }
@@ -51,6 +52,7 @@ take(JsonObject *object, MigrateEventLine *line)
     line->total_pages = (uint64_t)number_of(object, "total_pages", 0);
     line->exit_status = (int)number_of(object, "exit", -1);
     line->reason = text_of(object, "reason");
+    line->ended = text_of(object, "ended");
     line->report = report ? json_to_string(report, false) : NULL;
 }
 

@@ -15,6 +15,7 @@ typedef struct {
     uint64_t present_pages, total_pages;
     int exit_status; /* of "over"; else -1 */
     char *reason;    /* of "over", or NULL */
+    char *ended;     /* of "over": how the guest ended there, or NULL */
     char *report;    /* of "over": the report's JSON, or NULL */
 } MigrateEventLine;
 

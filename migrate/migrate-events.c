@@ -101,6 +101,9 @@ migrate_events_over(MigrateEvents *events, int exit_status)
     g_autoptr(JsonBuilder) json = begin(events->session, "over");
     migrate_json_int(json, "exit", (uint64_t)exit_status);
     migrate_json_text(json, "reason", report->reason);
+    if (report->ended) {
+        migrate_json_text(json, "ended", report->ended);
+    }
     json_builder_set_member_name(json, "report");
     g_autofree char *text = migrate_report_to_json(report);
     json_builder_add_value(json, json_from_string(text, NULL));

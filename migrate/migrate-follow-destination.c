@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "migrate/migrate-destination.h"
+#include "migrate/migrate-ending.h"
 #include "migrate/migrate-recheck.h"
 #include "migrate/migrate-rejoin.h"
 
@@ -89,12 +90,14 @@ has_word(MigrateSession *session)
     return !g_queue_is_empty(&session->frames);
 }
 
-/* It may have begun to use its memory. */
+/* It may have begun to use its memory; that it was stopped since changes nothing
+ * in that. */
 static bool
 is_alive_here(const MigrateSession *session)
 {
-    return session->resumed || (session->destination.follow.run_heard &&
-                                !session->destination.start_guest);
+    return session->resumed || session->destination.ran ||
+           (session->destination.follow.run_heard &&
+            !session->destination.start_guest);
 }
 
 /* The event may be on its way; a QEMU that waits for a page does not answer,
@@ -133,12 +136,13 @@ end_qemu(MigrateSession *session, const GError *why)
 static bool
 report_end(MigrateSession *session, const GError *why, GError **error)
 {
-    bool lost = is_alive_here(session);
-    session->past_no_return = lost;
-    g_propagate_prefixed_error(
-        error, g_error_copy(why), "%s",
-        lost ? "the guest ended here before all of its memory had arrived: "
-             : "QEMU ended here before the guest ran: ");
+    if (is_alive_here(session)) {
+        migrate_ending_note(session);
+        return true;
+    }
+    session->past_no_return = false;
+    g_propagate_prefixed_error(error, g_error_copy(why),
+                               "QEMU ended here before the guest ran: ");
     return false;
 }
 
@@ -157,8 +161,8 @@ find_back(MigrateSession *session, const GError *why, GError **error)
     return true;
 }
 
-/* What went wrong after READY (WHY). False only if there is nobody left to be
- * armed for. */
+/* What went wrong after READY (WHY). False only if QEMU has ended and the guest
+ * never ran here. */
 static bool
 survive(MigrateSession *session, const GError *why, GError **error)
 {
@@ -184,7 +188,7 @@ survive(MigrateSession *session, const GError *why, GError **error)
 static bool
 goes_on(MigrateSession *session)
 {
-    return session->resumed || has_word(session);
+    return is_alive_here(session) || has_word(session);
 }
 
 bool
@@ -194,11 +198,12 @@ migrate_follow_destination_switchover(MigrateSession *session, GError **error)
         return false;
     }
     migrate_destination_start_filling(session);
-    while (!session->resumed && !session->destination.follow.run_heard) {
+    while (!is_alive_here(session) && !session->ended &&
+           !session->destination.follow.run_heard) {
         g_autoptr(GError) why = NULL;
         bool ok = migrate_session_wait(session, goes_on, LOOK_MS,
                                        "QEMU's migration", &why) &&
-                  (session->resumed || take_word(session, &why));
+                  (is_alive_here(session) || take_word(session, &why));
         if (!ok && !survive(session, why, error)) {
             return false;
         }
@@ -210,6 +215,7 @@ static void
 announce(MigrateSession *session)
 {
     session->destination.follow.announced = true;
+    migrate_session_record_or_warn(session);
     migrate_session_step(session, "running");
     migrate_session_tell(session, WIRE_FRAME_RUNNING, NULL, NULL);
     migrate_destination_restore(session);
@@ -240,6 +246,9 @@ step(MigrateSession *session, GError **error)
 {
     g_autoptr(GError) why = NULL;
     bool final_before = session->destination.follow.final_heard;
+    if (session->qemu_gone) {
+        return error_set(error, ERROR_VM_GONE, "QEMU has ended");
+    }
     if (has_word(session) && !take_word(session, error)) {
         return false;
     }
@@ -290,15 +299,21 @@ wait_for_start(MigrateSession *session, GError **error)
 bool
 migrate_follow_destination_postcopy(MigrateSession *session, GError **error)
 {
+    if (session->ended) {
+        return true;
+    }
     if (session->destination.follow.final_heard) {
         migrate_destination_mark_holes(session);
     }
     migrate_rejoin_begin(session);
-    while (!all_here(session)) {
+    while (!all_here(session) && !session->ended) {
         g_autoptr(GError) why = NULL;
         if (!step(session, &why) && !survive(session, why, error)) {
             return false;
         }
+    }
+    if (session->ended) {
+        return true;
     }
     session->report.arrived_ns = fd_now_ns();
     return wait_for_start(session, error);

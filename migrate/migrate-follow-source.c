@@ -398,7 +398,7 @@ migrate_follow_source_postcopy(MigrateSession *session, GError **error)
         }
         done = session->source.complete || hear(session);
     }
-    session->report.arrived_ns = fd_now_ns();
+    session->report.arrived_ns = session->ended ? 0 : fd_now_ns();
     return true;
 }
 

@@ -407,7 +407,8 @@ migrate_handover_run(MigrateSession *session, GError **error)
         return false;
     }
     session->report.downtime_ms = (double)downtime_us(session) / 1000.0;
-    if (!session->source.push[0] && session->linked) {
+    if (!session->source.push[0] && session->linked &&
+        !session->source.complete) {
         migrate_handover_start_pushing(session);
     }
     migrate_handover_restore(session);

@@ -103,6 +103,12 @@ migrate_journal_to_text(const MigrateJournal *journal)
     g_key_file_set_boolean(file, HEAD, "committed", journal->committed);
     g_key_file_set_boolean(file, HEAD, "starting", journal->starting);
     g_key_file_set_boolean(file, HEAD, "guest-ran", journal->guest_ran);
+    if (journal->ran) {
+        g_key_file_set_uint64(file, HEAD, "ran", 1);
+    }
+    if (journal->ended) {
+        g_key_file_set_uint64(file, HEAD, "ended", journal->ended);
+    }
     g_key_file_set_integer(file, HEAD, "qemu-pid", journal->qemu_pid);
     g_key_file_set_uint64(file, HEAD, "qemu-started", journal->qemu_started);
     g_key_file_set_integer(file, HEAD, "userfaultfd", journal->remote_uffd);
@@ -156,6 +162,14 @@ get_optional(Reader *r, const char *key)
     return r->why || !g_key_file_has_key(r->file, HEAD, key, NULL)
                ? NULL
                : get_text(r, HEAD, key);
+}
+
+static uint64_t
+get_optional_number(Reader *r, const char *key, uint64_t most)
+{
+    return r->why || !g_key_file_has_key(r->file, HEAD, key, NULL)
+               ? 0
+               : get_number(r, HEAD, key, 0, most);
 }
 
 static void
@@ -235,6 +249,9 @@ get_all(Reader *r, MigrateJournal *journal)
     journal->committed = get_flag(r, HEAD, "committed");
     journal->starting = get_flag(r, HEAD, "starting");
     journal->guest_ran = get_flag(r, HEAD, "guest-ran");
+    journal->ran = get_optional_number(r, "ran", 1);
+    journal->ended =
+        (WireEndedCode)get_optional_number(r, "ended", WIRE_ENDED_LAST);
     journal->qemu_pid = (pid_t)get_number(r, HEAD, "qemu-pid", 1, INT32_MAX);
     journal->qemu_started =
         get_number(r, HEAD, "qemu-started", 0, UINT64_MAX);
@@ -287,6 +304,8 @@ migrate_journal_of(const MigrateSession *session, MigrateJournal *journal)
         .options = session->options,
         .committed = session->past_no_return,
         .starting = session->destination.starting,
+        .ran = session->destination.ran,
+        .ended = session->ended,
         .guest_ran =
             send ? session->guest_ran : session->destination.start_guest,
         .qemu_pid = session->pid,
@@ -323,6 +342,8 @@ migrate_journal_give(MigrateJournal *journal, MigrateSession *session)
     session->past_no_return = journal->committed;
     session->destination.starting = journal->starting;
     session->guest_ran = journal->guest_ran;
+    session->destination.ran = journal->ran;
+    session->ended = journal->ended;
     session->destination.start_guest = journal->guest_ran;
     session->pid = journal->qemu_pid;
     session->qemu_started = journal->qemu_started;

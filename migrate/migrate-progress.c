@@ -14,6 +14,7 @@
 #include "base/signals.h"
 #include "base/terminal.h"
 #include "migrate/migrate-bar.h"
+#include "migrate/migrate-estimate.h"
 #include "migrate/migrate-figures.h"
 
 #define TERMINAL_MS 100
@@ -24,8 +25,7 @@ struct MigrateProgress {
     const MigrateSession *session;
     bool terminal;
     guint timer, resized;
-    uint64_t last_ns, last_bytes;
-    double rate; /* bytes per second, smoothed */
+    MigrateEstimate estimate;
     MigrateStageId last_stage;
     uint64_t stage_ns;  /* since when it is in there */
     uint64_t logged_ns; /* the last line of it */
@@ -43,29 +43,13 @@ migrate_progress_hide(void)
 }
 
 static void
-update_rate(MigrateProgress *progress, const MigrateFigures *figures)
-{
-    uint64_t now = fd_now_ns();
-    uint64_t passed = now - progress->last_ns;
-    if (progress->last_ns && passed > 0) {
-        double rate =
-            (double)(figures->bytes - progress->last_bytes) * 1e9 /
-            (double)passed;
-        progress->rate = progress->rate > 0
-                             ? progress->rate * 0.7 + rate * 0.3
-                             : rate;
-    }
-    progress->last_ns = now;
-    progress->last_bytes = figures->bytes;
-}
-
-static void
 append_left(GString *text, const MigrateProgress *progress,
             const MigrateFigures *figures)
 {
     uint64_t left = figures->total_pages - figures->present_pages;
-    if (progress->session->stage == MIGRATE_POSTCOPY && progress->rate > 1) {
-        double seconds = (double)left * 4096 / progress->rate;
+    double seconds;
+    if (progress->session->stage == MIGRATE_POSTCOPY &&
+        migrate_estimate_left(&progress->estimate, left * 4096, &seconds)) {
         g_string_append_printf(text, ", %.1f s left", seconds);
     }
 }
@@ -95,7 +79,7 @@ fill_figures(const MigrateProgress *progress, const MigrateFigures *figures,
         bar->fields[n++] = g_strdup(left->str + 2);
     }
     g_string_free(left, true);
-    bar->fields[n++] = g_strdup_printf("%.0f MB/s", progress->rate / 1e6);
+    bar->fields[n++] = g_strdup_printf("%.0f MB/s", progress->estimate.rate / 1e6);
     bar->fields[n++] = g_strdup_printf("%" PRIu64 " faults", figures->faults);
     if (!send) {
         bar->fields[n++] =
@@ -203,7 +187,7 @@ tick(gpointer data)
     MigrateProgress *progress = data;
     MigrateFigures figures;
     migrate_figures_take(progress->session, &figures);
-    update_rate(progress, &figures);
+    migrate_estimate_update(&progress->estimate, fd_now_ns(), figures.bytes);
     if (!progress->session->ram || progress->session->stage == MIGRATE_OVER) {
         return G_SOURCE_CONTINUE;
     }

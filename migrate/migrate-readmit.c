@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "migrate/migrate-ending.h"
 #include "migrate/migrate-handover.h"
 #include "migrate/migrate-lobby.h"
 #include "migrate/migrate-outage.h"
@@ -75,15 +76,37 @@ tell_all(MigrateSession *session, GError **error)
            migrate_session_tell(session, WIRE_FRAME_RUN, run, error);
 }
 
+bool
+migrate_readmit_hear_return(MigrateSession *session, int timeout_ms,
+                            unsigned *flags, GError **error)
+{
+    MigrateFrame frame;
+    if (!migrate_session_wait(session, migrate_session_has_frame, timeout_ms,
+                              "the destination to say why it is back",
+                              error) ||
+        !migrate_session_pop_frame(session, &frame)) {
+        return false;
+    }
+    g_autoptr(GByteArray) payload = frame.payload;
+    if (frame.type == WIRE_FRAME_ENDED) {
+        *flags = WIRE_RESUME_STARTED | WIRE_RESUME_COMPLETE;
+        return migrate_ending_hear(session, payload, error);
+    }
+    if (frame.type != WIRE_FRAME_RESUME) {
+        return error_set(error, ERROR_PROTOCOL,
+                         "the peer said %s instead of RESUME",
+                         wire_frame_name(frame.type));
+    }
+    return wire_resume_decode(payload, flags, error);
+}
+
 /* From RESUME to connections at work. What was sent before is worth nothing
  * now: the destination's word replaces it. */
 static bool
 talk(MigrateSession *session, GError **error)
 {
     unsigned flags;
-    g_autoptr(GByteArray) resume =
-        migrate_session_expect(session, WIRE_FRAME_RESUME, TALK_MS, error);
-    if (!resume || !wire_resume_decode(resume, &flags, error)) {
+    if (!migrate_readmit_hear_return(session, TALK_MS, &flags, error)) {
         return false;
     }
     session->source.running |= flags & WIRE_RESUME_STARTED;
@@ -107,17 +130,35 @@ talk(MigrateSession *session, GError **error)
     return true;
 }
 
+/* The destination's ABORT contradicts the RUNNING that it said before; which of
+ * the two is true cannot be known here. */
+static const char *
+where_the_guest_is(const MigrateSession *session)
+{
+    if (!session->source.running) {
+        return "may run on the destination already, so it stays stopped here";
+    }
+    return session->peer_aborted ? "had been started on the destination before"
+                                 : "runs on the destination";
+}
+
 static void
 lose(MigrateSession *session, const GError *why)
 {
     g_warning("%s; the guest %s, and this process holds the memory that is "
               "not there yet: leave it running; waiting for the destination "
               "to come back",
-              why->message,
-              session->source.running ? "runs on the destination"
-                                      : "may run on the destination already, "
-                                        "so it stays stopped here");
+              why->message, where_the_guest_is(session));
     migrate_outage_source(session);
+}
+
+static void
+take_ended(MigrateSession *session, const GByteArray *payload)
+{
+    g_autoptr(GError) why = NULL;
+    if (!migrate_ending_hear(session, payload, &why)) {
+        lose(session, why);
+    }
 }
 
 bool
@@ -127,7 +168,11 @@ migrate_readmit_heard(MigrateSession *session, unsigned type)
     if (!migrate_session_pop_frame(session, &frame)) {
         return false;
     }
-    g_byte_array_unref(frame.payload);
+    g_autoptr(GByteArray) payload = frame.payload;
+    if (frame.type == WIRE_FRAME_ENDED) {
+        take_ended(session, payload);
+        return false;
+    }
     /* It may say RUNNING again, having forgotten that it did. */
     if (frame.type != type && frame.type != WIRE_FRAME_RUNNING) {
         g_autoptr(GError) why = NULL;

@@ -11,9 +11,15 @@
 /* Marks the first set of connections as the one at work. */
 void migrate_readmit_begin(MigrateSession *session);
 
-/* Takes the oldest frame nobody took: true if it is of TYPE. Nonsense ends the
+/* Takes the oldest frame nobody took: true if it is of TYPE. ENDED, instead,
+ * makes that nothing is waited for any more (session->ended). Nonsense ends the
  * set of connections, and nothing else. */
 bool migrate_readmit_heard(MigrateSession *session, unsigned type);
+
+/* What a destination says first that has come back: RESUME, whose FLAGS these
+ * are, or ENDED, which counts as COMPLETE. */
+bool migrate_readmit_hear_return(MigrateSession *session, int timeout_ms,
+                                 unsigned *flags, GError **error);
 
 /* Waits until DONE is true of the session, for ever; meanwhile connections
  * that break are taken down, silent ones too (--link-timeout), and the

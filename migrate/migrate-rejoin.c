@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "base/range.h"
 #include "migrate/migrate-destination.h"
+#include "migrate/migrate-ending.h"
 #include "migrate/migrate-outage.h"
 
 #define ANSWER_MS 10000
@@ -277,15 +278,25 @@ migrate_rejoin(MigrateSession *session, const GError *why, GError **error)
     }
 }
 
+/* DONE, or ENDED, for who dials again. */
+static bool
+tell_last(MigrateSession *session, GError **error)
+{
+    if (!session->ended) {
+        return tell_resume(session,
+                           WIRE_RESUME_STARTED | WIRE_RESUME_COMPLETE, error);
+    }
+    g_autoptr(GByteArray) payload = migrate_ending_payload(session);
+    return migrate_session_tell(session, WIRE_FRAME_ENDED, payload, error);
+}
+
 static bool
 try_done(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
     g_autoptr(GByteArray) bye = NULL;
     uint64_t downtime_us;
-    if (dial_control(session, &why) &&
-        tell_resume(session, WIRE_RESUME_STARTED | WIRE_RESUME_COMPLETE,
-                    &why)) {
+    if (dial_control(session, &why) && tell_last(session, &why)) {
         bye = migrate_session_expect(session, WIRE_FRAME_BYE, ANSWER_MS, &why);
     }
     if (!bye || !wire_bye_decode(bye, &downtime_us, &why)) {

@@ -22,6 +22,6 @@ bool migrate_rejoin_is_silent(MigrateSession *session, GError **error);
 bool migrate_rejoin(MigrateSession *session, const GError *why,
                     GError **error);
 
-/* Every page is here, and the source could not be told: dials until it was,
+/* Every page is here, or the guest has ended, and the source could not be told: dials until it was,
  * TIMEOUT_MS have passed, or a signal came. True if it said BYE. */
 bool migrate_rejoin_say_done(MigrateSession *session, int timeout_ms);

@@ -129,6 +129,9 @@ put_head(JsonBuilder *json, const MigrateReport *report)
     if (report->reason) {
         migrate_json_text(json, "reason", report->reason);
     }
+    if (report->ended) {
+        migrate_json_text(json, "ended", report->ended);
+    }
     migrate_json_begin(json, "vm");
     migrate_json_text(json, "name", report->vm_name);
     migrate_json_text(json, "uuid", report->vm_uuid);

@@ -21,7 +21,9 @@
 
 typedef struct {
     const char *role;    /* "send", "receive" */
-    const char *outcome; /* "completed", "failed", "cancelled", "given-up" */
+    const char *outcome; /* "completed", "ended", "failed", "cancelled",
+                          * "given-up" */
+    const char *ended;   /* how the guest ended there, by itself; or NULL */
     char *reason;        /* of any outcome but "completed"; owned, or NULL */
     char *vm_name, *vm_uuid;
     uint64_t ram_bytes;

@@ -24,6 +24,7 @@
 #include "migrate/migrate-arm.h"
 #include "migrate/migrate-confine.h"
 #include "migrate/migrate-destination.h"
+#include "migrate/migrate-ending.h"
 #include "migrate/migrate-fdstore.h"
 #include "migrate/migrate-follow-source.h"
 #include "migrate/migrate-handover.h"
@@ -306,6 +307,42 @@ check_not_started(MigrateSession *session, bool known, GError **error)
                      (int)session->pid);
 }
 
+/* While it looked for its source. */
+static bool
+ended_meanwhile(MigrateSession *session, bool known, GError **error)
+{
+    if (!known || !session->qemu_gone) {
+        return false;
+    }
+    g_clear_error(error);
+    migrate_ending_note(session);
+    return true;
+}
+
+static bool
+has_ended(const MigrateSession *session)
+{
+    autofd pidfd =
+        proc_life_open(session->pid, session->qemu_started, NULL);
+    return pidfd < 0;
+}
+
+/* Nobody is left to be helped, but the source still holds memory for this guest,
+ * and nobody else will tell it. */
+static bool
+take_word_over(MigrateSession *session, GError **error)
+{
+    if (!open_archive(session, error) ||
+        !migrate_confine_session(session, error)) {
+        return false;
+    }
+    migrate_ending_note_old(session);
+    g_message("QEMU %d has ended; the source is told that its memory is not "
+              "needed any more",
+              (int)session->pid);
+    return true;
+}
+
 bool
 migrate_resume_destination(MigrateSession *session, GError **error)
 {
@@ -313,8 +350,14 @@ migrate_resume_destination(MigrateSession *session, GError **error)
     bool known = session->past_no_return;
     /* Whatever goes wrong before we could ask takes nothing back either. */
     session->past_no_return |= session->destination.starting;
-    if (!migrate_trust_take_address(session, error) ||
-        !guard_again(session, error) ||
+    if (!migrate_trust_take_address(session, error)) {
+        return false;
+    }
+    if (known && has_ended(session) &&
+        (!session->options.follow || session->destination.ran)) {
+        return take_word_over(session, error);
+    }
+    if (!guard_again(session, error) ||
         !check_not_started(session, known, error)) {
         return false;
     }
@@ -324,7 +367,7 @@ migrate_resume_destination(MigrateSession *session, GError **error)
     }
     error_set(&why, ERROR_PEER_GONE, "taking over from a receiver that ended");
     if (!migrate_rejoin(session, why, error)) {
-        return false;
+        return ended_meanwhile(session, known, error);
     }
     if (session->options.follow) {
         look_whether_it_runs(session);
@@ -479,12 +522,14 @@ migrate_resume_clean_qemu(MigrateSession *session)
 static bool
 end_qemu(const MigrateJournal *journal, GError **error)
 {
+    g_autoptr(GError) why = NULL;
     autofd pidfd =
-        proc_life_open(journal->qemu_pid, journal->qemu_started, error);
-    return pidfd >= 0 &&
-           (syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) == 0 ||
-            error_set(error, ERROR_FAILED, "cannot end QEMU %d",
-                      (int)journal->qemu_pid));
+        proc_life_open(journal->qemu_pid, journal->qemu_started, &why);
+    return error_is(why, ERROR_VM_GONE) || /* by itself, and was not told */
+           (pidfd >= 0 &&
+            syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) == 0) ||
+           error_set(error, ERROR_FAILED, "cannot end QEMU %d",
+                     (int)journal->qemu_pid);
 }
 
 static bool

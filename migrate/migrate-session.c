@@ -281,6 +281,7 @@ migrate_session_free(MigrateSession *session)
     g_queue_clear_full(&session->frames, free_frame);
     g_free(session->migration_status);
     g_free(session->peer_host);
+    g_free(session->ended_words);
     qmp_identity_clear(&session->identity);
     migrate_report_clear(&session->report);
     migrate_alarm_clear(&session->alarm);
@@ -302,9 +303,23 @@ note_run_state(MigrateSession *session, bool runs)
     }
 }
 
+/* An ordinary end says no STOP after its SHUTDOWN; a pause does. */
+static void
+say_that_qemu_stays(const MigrateSession *session)
+{
+    if (session->shutdown.code && session->options.role == MIGRATE_RECEIVE &&
+        session->past_no_return) {
+        g_message("the guest has stopped for good (%s), but QEMU stays for "
+                  "now: the rest of its memory is still fetched, because it "
+                  "may be reset and go on",
+                  session->shutdown.words);
+    }
+}
+
 static void
 note_event(MigrateSession *session, const QmpEvent *event)
 {
+    migrate_shutdown_hear(&session->shutdown, event);
     g_debug("QEMU: %s %s", event->name, event->status ? event->status : "");
     if (g_str_equal(event->name, "MIGRATION")) {
         g_free(session->migration_status);
@@ -312,8 +327,10 @@ note_event(MigrateSession *session, const QmpEvent *event)
     } else if (g_str_equal(event->name, "STOP")) {
         session->stopped_us = event->time_us;
         note_run_state(session, false);
+        say_that_qemu_stays(session);
     } else if (g_str_equal(event->name, "RESUME")) {
         note_run_state(session, true);
+        session->destination.ran = true;
     } else if (g_str_equal(event->name, "GUEST_PANICKED")) {
         session->crashed = true;
     } else if (g_str_equal(event->name, "DEVICE_DELETED")) {
@@ -363,7 +380,7 @@ do_without_monitor(MigrateSession *session, const GError *why)
     stop_watching(&session->watch_qmp);
     g_clear_pointer(&session->qmp, qmp_client_close);
     /* With --follow it was to say so; who does not answer counts as running. */
-    session->resumed = true;
+    session->resumed = session->destination.ran = true;
 }
 
 static bool

@@ -22,6 +22,7 @@
 #include "migrate/migrate-relay.h"
 #include "migrate/migrate-report.h"
 #include "migrate/migrate-serve.h"
+#include "migrate/migrate-shutdown.h"
 #include "wire/wire-porch.h"
 
 typedef enum { MIGRATE_SEND, MIGRATE_RECEIVE } MigrateRole;
@@ -105,6 +106,9 @@ typedef struct MigrateSession {
     bool guest_ran;         /* it ran when the migration began */
     bool crashed;           /* a GUEST_PANICKED event came */
     bool unplugged;         /* a DEVICE_DELETED event came */
+    MigrateShutdown shutdown; /* what QEMU said of the guest's end */
+    WireEndedCode ended; /* the guest ended on the destination; 0: it has not */
+    char *ended_words;
 
     /* the peer */
     WireAddress *address;
@@ -162,6 +166,7 @@ typedef struct MigrateSession {
         bool at_limit; /* no room for huge pages: do not sweep either */
         bool start_guest;
         bool starting; /* "cont" may be on its way: see start_guest() */
+        bool ran;      /* the guest ran here, at some time */
         uint64_t flow_bytes, flow_ns; /* received, and since when so many */
         struct {
             bool run_heard, final_heard, announced;

@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "collapse/collapse-account.h"
 #include "migrate/migrate-arm.h"
+#include "migrate/migrate-ending.h"
 #include "migrate/migrate-outage.h"
 #include "migrate/migrate-rejoin.h"
 #include "migrate/migrate-remainder.h"
@@ -24,8 +25,8 @@ wait_for_bye(MigrateSession *session)
 {
     uint64_t deadline = fd_deadline_ns(BYE_MS);
     GByteArray *bye = NULL;
-    while (!bye && !session->control_lost && !session->qemu_gone &&
-           fd_now_ns() < deadline) {
+    while (!bye && !session->control_lost && fd_now_ns() < deadline &&
+           (!session->qemu_gone || session->ended)) {
         g_autoptr(GError) why = NULL;
         bye = migrate_session_expect(session, WIRE_FRAME_BYE, BYE_MS, &why);
         if (!bye) {
@@ -35,6 +36,15 @@ wait_for_bye(MigrateSession *session)
     return bye;
 }
 
+static bool
+tell_last(MigrateSession *session, GError **error)
+{
+    g_autoptr(GByteArray) ended =
+        session->ended ? migrate_ending_payload(session) : NULL;
+    return migrate_session_tell(
+        session, ended ? WIRE_FRAME_ENDED : WIRE_FRAME_DONE, ended, error);
+}
+
 /* The source may go when it has heard this; BYE says that it did. */
 static bool
 say_done(MigrateSession *session)
@@ -42,7 +52,7 @@ say_done(MigrateSession *session)
     g_autoptr(GError) why = NULL;
     uint64_t downtime_us = 0;
     g_autoptr(GByteArray) bye = NULL;
-    if (migrate_session_tell(session, WIRE_FRAME_DONE, NULL, &why)) {
+    if (tell_last(session, &why)) {
         bye = wait_for_bye(session);
     }
     bool told = bye && wire_bye_decode(bye, &downtime_us, &why);
@@ -65,13 +75,14 @@ insist_on_done(MigrateSession *session)
 {
     session->settled = true;
     session->interrupted = false; /* it meant the sweep */
-    session->control_lost = 
+    session->control_lost =
         !migrate_rejoin_say_done(session,
                                  session->options.peer_timeout_s * 1000);
     if (session->control_lost) {
         g_warning("the source at %s could not be told that it is no longer "
                   "needed; if 'postlude send' still runs there, end it with "
-                  "'kill -9'",
+                  "'kill -9', and let the guest's memory go with 'postlude "
+                  "send --give-up'",
                   session->options.address);
     }
 }
@@ -129,9 +140,36 @@ count(MigrateSession *session)
         session->past.bytes_received + report->device_bytes;
 }
 
+/* Nobody is helped any more; only the source is to hear of it. */
+static bool
+settle_ended(MigrateSession *session, GError **error)
+{
+    session->settled = true;
+    if (session->destination.fault) {
+        migrate_fault_stop(g_steal_pointer(&session->destination.fault),
+                           &session->destination.tally);
+    }
+    bool told = say_done(session);
+    migrate_ram_unmap(session->ram);
+    if (session->destination.huge) {
+        stop_helping(session);
+        count(session);
+    }
+    if (!told) {
+        g_message("the guest has ended (%s), and the source is to let its "
+                  "memory go: looking for it for %d s; a signal ends that",
+                  session->ended_words, session->options.peer_timeout_s);
+        insist_on_done(session);
+    }
+    return migrate_ending_conclude(session, error);
+}
+
 bool
 migrate_settle_destination(MigrateSession *session, GError **error)
 {
+    if (session->ended) {
+        return settle_ended(session, error);
+    }
     g_autoptr(GError) why = NULL;
     bool told = say_done(session);
     stop_helping(session);

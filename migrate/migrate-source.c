@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "migrate/migrate-archive.h"
+#include "migrate/migrate-ending.h"
 #include "migrate/migrate-fdstore.h"
 #include "migrate/migrate-handover.h"
 #include "migrate/migrate-keeper.h"
@@ -162,7 +163,7 @@ migrate_source_postcopy(MigrateSession *session, GError **error)
         done = session->source.complete ||
                migrate_readmit_heard(session, WIRE_FRAME_DONE);
     }
-    session->report.arrived_ns = fd_now_ns();
+    session->report.arrived_ns = session->ended ? 0 : fd_now_ns();
     return true;
 }
 
@@ -245,9 +246,8 @@ is_called_back(MigrateSession *session)
     session->control_lost = false;
     session->watch_control =
         migrate_session_watch(session, wire_link_fd(session->control));
-    g_autoptr(GByteArray) resume = migrate_session_expect(
-        session, WIRE_FRAME_RESUME, HANG_UP_MS, NULL);
-    return resume != NULL;
+    unsigned flags;
+    return migrate_readmit_hear_return(session, HANG_UP_MS, &flags, NULL);
 }
 
 bool
@@ -264,5 +264,5 @@ migrate_source_settle(MigrateSession *session, GError **error)
     session->control_lost = false; /* it was ours to close */
     count(session);
     migrate_handover_stop_threads(session);
-    return true;
+    return !session->ended || migrate_ending_conclude(session, error);
 }

@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/printable.h"
+#include "base/proc-life.h"
 #include "migrate/migrate-archive.h"
 #include "migrate/migrate-figures.h"
 #include "migrate/migrate-json.h"
@@ -57,6 +58,9 @@ migrate_status_to_json(const MigrateSession *session)
     migrate_json_bool(json, "peer_lost", session->control_lost);
     migrate_json_bool(json, "lacks_memory", figures.lacks_memory);
     migrate_json_bool(json, "source_ran", session->report.source_ran);
+    if (session->ended) {
+        migrate_json_text(json, "ended", wire_ended_name(session->ended));
+    }
     migrate_json_int(json, "total_pages", figures.total_pages);
     migrate_json_int(json, "present_pages", figures.present_pages);
     migrate_json_int(json, "faults", figures.faults);
@@ -243,12 +247,16 @@ migrate_status_orphans(void)
         const MigrateJournal *j = g_ptr_array_index(journals, i);
         const char *role =
             j->options.role == MIGRATE_SEND ? "send" : "receive";
+        autofd qemu = proc_life_open(j->qemu_pid, j->qemu_started, NULL);
+        bool untold = qemu < 0 && j->options.role == MIGRATE_RECEIVE;
         GString *line = g_string_new(NULL);
         g_string_append_printf(
             line, "%-8s %-20s qemu %d, peer %s; NOBODY AT WORK: run "
-                  "'postlude %s --resume'",
+                  "'postlude %s --resume'%s",
             role, j->vm_name ? j->vm_name : "(unnamed)", (int)j->qemu_pid,
-            j->options.address, role);
+            j->options.address, role,
+            untold ? " (this QEMU has ended, and the source does not know)"
+                   : "");
         g_ptr_array_add(lines, make_printable(line));
     }
     return lines;
@@ -323,7 +331,11 @@ migrate_status_describe(const char *json)
     if (!g_str_equal(tls, "no")) {
         g_string_append_printf(text, " by TLS (%s)", tls);
     }
-    if (true_member(o, "past_no_return") && g_str_equal(role, "send")) {
+    const char *ended = text_member(o, "ended", NULL);
+    if (ended) {
+        g_string_append_printf(text, "; THE GUEST HAS ENDED (%s)", ended);
+    } else if (true_member(o, "past_no_return") &&
+               g_str_equal(role, "send")) {
         const char *host = text_member(o, "peer_host", "");
         g_string_append_printf(text,
                                "; still needed by %s: %" PRIu64 " MiB",

@@ -64,6 +64,8 @@ JsonNode *qmp_client_execute_with_fd(QmpClient *client, const char *command,
 typedef struct {
     char *name;    /* "MIGRATION", "STOP", "RESUME", "SHUTDOWN", ... */
     char *status;  /* data.status of MIGRATION, else NULL */
+    char *reason;  /* data.reason of SHUTDOWN and RESET, else NULL */
+    bool guest;    /* data.guest of these: the guest itself did it */
     gint64 time_us;/* QEMU's timestamp: wall clock, microseconds; 0: none */
 } QmpEvent;
 

@@ -15,6 +15,7 @@ qmp_event_free(QmpEvent *event)
     if (event) {
         g_free(event->name);
         g_free(event->status);
+        g_free(event->reason);
         g_free(event);
     }
 }
@@ -123,8 +124,10 @@ parse_event(QmpMessage *message, JsonNode *root, GError **error)
     message->kind = QMP_MESSAGE_EVENT;
     message->event = g_new0(QmpEvent, 1);
     message->event->name = g_strdup(name);
-    message->event->status =
-        g_strdup(qmp_message_string(look(root, "data"), "status"));
+    JsonNode *data = look(root, "data");
+    message->event->status = g_strdup(qmp_message_string(data, "status"));
+    message->event->reason = g_strdup(qmp_message_string(data, "reason"));
+    (void)qmp_message_bool(data, "guest", &message->event->guest);
 
     JsonNode *stamp = look(root, "timestamp");
     gint64 seconds = 0;

@@ -153,6 +153,22 @@ machine_key(void)
     return status & 0x20 ? 0 : data;
 }
 
+/* PM1a_CNT of the PIIX4 at 0x600: SLP_EN with SLP_TYP 0, which is S5 there. */
+void
+machine_power_off(void)
+{
+    __asm__ volatile("outw %0, %1"
+                     :
+                     : "a"((uint16_t)0x2000), "Nd"((uint16_t)0x604));
+}
+
+/* The PIIX3's reset control register. */
+void
+machine_reset(void)
+{
+    machine_out(0xcf9, 0x06);
+}
+
 void
 machine_die(const char *why)
 {

@@ -52,5 +52,9 @@ void machine_print_field(const char *name, uint64_t value);
 /* The scan code of the next key event, or 0. */
 uint8_t machine_key(void);
 
+/* By ACPI, with the registers where QEMU's "pc" has them. */
+void machine_power_off(void);
+void machine_reset(void);
+
 /* Says why and stops for good. */
 void machine_die(const char *why) __attribute__((noreturn));

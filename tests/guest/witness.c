@@ -17,6 +17,8 @@
  *   slow=50     µs from which on an access counts as slow
  *   pace=0      µs to wait between two accesses
  *
+ * The key 'p' powers the machine off, 'r' resets it.
+ *
  * Lines (each ends in " ;", so that a torn one is known): "ready" after the
  * fill; "beat" with the sums since then (top, next: the two longest accesses
  * since the line before, in µs); "hist" with BUCKET:COUNT pairs, summed up
@@ -37,6 +39,10 @@
 #define BUCKETS 96
 #define KEY_H_SET1 0x23
 #define KEY_H_SET2 0x33
+#define KEY_P_SET1 0x19
+#define KEY_P_SET2 0x4d
+#define KEY_R_SET1 0x13
+#define KEY_R_SET2 0x2d
 
 typedef struct {
     uint32_t flags, mem_lower_kib, mem_upper_kib, boot_device, cmdline;
@@ -277,17 +283,30 @@ print_beat(void)
 }
 
 static void
+take_key(uint8_t key)
+{
+    switch (key) {
+    case KEY_H_SET1:
+    case KEY_H_SET2:
+        run.holes = true;
+        machine_print("holes in use ;\n");
+        break;
+    case KEY_P_SET1:
+    case KEY_P_SET2: machine_power_off(); break;
+    case KEY_R_SET1:
+    case KEY_R_SET2: machine_reset(); break;
+    default: break;
+    }
+}
+
+static void
 report_if_due(void)
 {
     /* The end of the last step is now, near enough. */
     if (run.last_step < run.due) {
         return;
     }
-    uint8_t key = machine_key();
-    if (key == KEY_H_SET1 || key == KEY_H_SET2) {
-        run.holes = true;
-        machine_print("holes in use ;\n");
-    }
+    take_key(machine_key());
     print_beat();
     run.due = machine_ticks() + (uint64_t)options[REPORT].value * 1000 *
                                     machine_ticks_per_us();

@@ -6,6 +6,7 @@
 
 #include <signal.h>
 
+#include "qmp/qmp-qemu.h"
 #include "tests/support/vm-expect.h"
 
 #define MIB 64
@@ -14,11 +15,21 @@
 bool
 vm_passage_start(VmPassage *passage, const char *order)
 {
+    return vm_passage_start_with(passage, NULL, order);
+}
+
+bool
+vm_passage_start_with(VmPassage *passage, const char *const *extra,
+                      const char *order)
+{
     g_autoptr(GError) error = NULL;
-    *passage = (VmPassage){.pair = vm_expect_pair(MIB)};
-    if (!passage->pair) {
+    VmQemuOptions options = vm_expect_options(MIB);
+    options.extra = extra;
+    *passage = (VmPassage){0};
+    if (vm_qemu_skip(vm_qemu_why_not(options.version, options.kvm))) {
         return false;
     }
+    passage->pair = vm_expect_pair_of(&options, &options);
     passage->proxy = vm_proxy_start_before(passage->pair->port, 1, &error);
     g_assert_no_error(error);
     vm_passage_order(passage->proxy, order);
@@ -46,6 +57,30 @@ vm_passage_order(VmProxy *proxy, const char *order)
     g_autoptr(GError) error = NULL;
     vm_proxy_order(proxy, order, NULL, &error);
     g_assert_no_error(error);
+}
+
+void
+vm_passage_press(VmQemu *vm, char key)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *arguments = g_strdup_printf(
+        "{\"keys\": [{\"type\": \"qcode\", \"data\": \"%c\"}]}", key);
+    vm_qemu_command(vm, "send-key", arguments, &error);
+    g_assert_no_error(error);
+}
+
+void
+vm_passage_let_go(VmPassage *passage)
+{
+    g_autofree char *journal =
+        vm_expect_journal(passage->pair->source, "send");
+    g_assert_null(journal);
+    g_assert_cmpuint(vm_child_kill_orphans("keep"), ==, 0);
+    g_autoptr(GError) error = NULL;
+    g_autofree char *state =
+        qmp_qemu_run_state(vm_qemu_monitor(passage->pair->source), &error);
+    g_assert_no_error(error);
+    g_assert_cmpstr(state, ==, "postmigrate");
 }
 
 void

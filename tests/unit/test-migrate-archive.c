@@ -101,6 +101,41 @@ after_qemu(void)
     }
 }
 
+/* Its source may still hold memory for it, and has to be told; but with
+ * --follow only if the guest ever ran here. */
+static void
+after_a_guest(void)
+{
+    static const struct {
+        bool follow, ran, found;
+    } cases[] = {{false, false, true}, {true, false, false},
+                 {true, true, true}};
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        SessionScene s;
+        g_autoptr(GError) error = NULL;
+        g_auto(MigrateJournal) journal = {0};
+        session_scene_init(&s, MIGRATE_RECEIVE);
+        s.session->past_no_return = true;
+        s.session->options.follow = cases[i].follow;
+        s.session->destination.ran = cases[i].ran;
+        MigrateArchive *a =
+            session_scene_archive(&s, MIGRATE_RECEIVE, &error);
+        g_assert_no_error(error);
+        migrate_archive_write(a, s.session, &error);
+        migrate_archive_close(a);
+        session_scene_end_qemu(&s);
+        bool found = migrate_archive_find(MIGRATE_RECEIVE, NULL, &journal,
+                                          NULL);
+        g_assert_cmpint(found, ==, cases[i].found);
+        g_assert_cmpint(exists(&s, ".journal"), ==, found);
+        if (found) {
+            migrate_archive_remove(
+                session_scene_archive(&s, MIGRATE_RECEIVE, NULL));
+        }
+        session_scene_clear(&s);
+    }
+}
+
 /* Killed between the first and the last file it removed; and one at work, that
  * has no journal yet. */
 static void
@@ -224,6 +259,7 @@ main(int argc, char **argv)
     g_log_set_always_fatal(G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL);
     g_test_add_func("/archive/claim-and-journal", claim_and_journal);
     g_test_add_func("/archive/after-qemu", after_qemu);
+    g_test_add_func("/archive/after-a-guest", after_a_guest);
     g_test_add_func("/archive/remains", remains);
     g_test_add_func("/archive/numbers-anew", numbers_anew);
     g_test_add_func("/archive/one-at-work", one_at_work);

@@ -29,6 +29,8 @@ make(void)
                     .insecure = true},
         .committed = true,
         .starting = true,
+        .ran = true,
+        .ended = WIRE_ENDED_STOPPED,
         .guest_ran = true,
         .qemu_pid = 4711,
         .qemu_started = UINT64_MAX,
@@ -62,6 +64,8 @@ there_and_back(void)
     g_assert_cmpmem(out.session, sizeof out.session, in.session,
                     sizeof in.session);
     g_assert_true(out.committed && out.starting && out.guest_ran);
+    g_assert_true(out.ran);
+    g_assert_cmpint(out.ended, ==, WIRE_ENDED_STOPPED);
     g_assert_cmpuint(out.qemu_started, ==, UINT64_MAX);
     g_assert_cmpint(out.stopped_us, ==, -5);
     g_assert_cmpstr(out.vm_name, ==, in.vm_name);
@@ -105,6 +109,8 @@ without_a_line(void)
     for (unsigned i = 0; lines[i]; i++) {
         bool needed = strchr(lines[i], '=') &&
                       !g_str_has_prefix(lines[i], "qmp=") &&
+                      !g_str_has_prefix(lines[i], "ran=") &&
+                      !g_str_has_prefix(lines[i], "ended=") &&
                       !g_str_has_prefix(lines[i], "vm=");
         g_autoptr(GString) rest = g_string_new(NULL);
         for (unsigned j = 0; lines[j]; j++) {
@@ -131,6 +137,7 @@ nonsense(void)
         {"hva=4096", "hva=1"},           {"offset=8192", "offset=1"},
         {"inode=1", "inode=0"},          {"peer-timeout=7", "peer-timeout=0"},
         {"hva=4096", "hva=18446744073709547520"},
+        {"ended=2", "ended=4"},          {"ran=1", "ran=2"},
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(changes); i++) {
         MigrateJournal in = make();

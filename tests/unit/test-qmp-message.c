@@ -93,8 +93,15 @@ test_event(void)
         parse("{\"timestamp\": {\"seconds\": -1, \"microseconds\": -1}, "
               "\"event\": \"STOP\"}");
     g_assert_cmpstr(stop->event->name, ==, "STOP");
+    g_assert_null(stop->event->reason);
+    g_assert_false(stop->event->guest);
     g_assert_null(stop->event->status);
     g_assert_cmpint(stop->event->time_us, ==, 0);
+    g_autoptr(QmpMessage) shutdown =
+        parse("{\"event\": \"SHUTDOWN\", \"data\": {\"guest\": true, "
+              "\"reason\": \"guest-shutdown\"}}");
+    g_assert_cmpstr(shutdown->event->reason, ==, "guest-shutdown");
+    g_assert_true(shutdown->event->guest);
 }
 
 static void

@@ -77,6 +77,9 @@ test_gone(gconstpointer kill_receiver)
     }
     give_up(p.pair->destination);
     if (!kill_receiver) {
+        /* It knows nobody to tell. */
+        vm_expect_says(p.receive, "a signal ends that");
+        vm_child_kill(vm_tool_child(p.receive), SIGTERM);
         vm_expect_end(p.receive, 60000, 3, "");
     }
     g_autofree char *journal =
