@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "cli/cli-path.h"
 #include "cli/cli.h"
 #include "migrate/migrate-confine.h"
 #include "migrate/migrate-events.h"
@@ -139,9 +140,13 @@ parse(const CliMigrate *verb, MigrateOptions *options,
     options->role = verb->role;
     options->peer_timeout_s = PEER_TIMEOUT_S;
     options->link_timeout_s = LINK_TIMEOUT_S;
-    return cli_parse(argc, argv, verb->usage, verb->summary,
-                     (const GOptionEntry *)(const void *)entries->data,
-                     status);
+    if (!cli_parse(argc, argv, verb->usage, verb->summary,
+                   (const GOptionEntry *)(const void *)entries->data,
+                   status)) {
+        return false;
+    }
+    cli_path_make_address_absolute(&options->address);
+    return true;
 }
 
 static void

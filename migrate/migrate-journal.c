@@ -42,15 +42,6 @@ put_text(GKeyFile *file, const char *key, const char *value)
     }
 }
 
-/* Who takes over may stand in another directory. */
-static void
-put_path(GKeyFile *file, const char *key, const char *path)
-{
-    g_autofree char *absolute =
-        path ? g_canonicalize_filename(path, NULL) : NULL;
-    put_text(file, key, absolute);
-}
-
 static void
 put_block(GKeyFile *file, unsigned i, const MigrateBlock *block)
 {
@@ -80,17 +71,17 @@ put_options(GKeyFile *file, const MigrateOptions *options)
 {
     g_key_file_set_string(file, HEAD, "role",
                           options->role == MIGRATE_SEND ? "send" : "receive");
-    put_path(file, "qmp", options->qmp_path);
+    put_text(file, "qmp", options->qmp_path);
     put_text(file, "address", options->address);
-    put_path(file, "report", options->report_path);
+    put_text(file, "report", options->report_path);
     g_key_file_set_integer(file, HEAD, "peer-timeout", options->peer_timeout_s);
     g_key_file_set_integer(file, HEAD, "link-timeout", options->link_timeout_s);
     g_key_file_set_boolean(file, HEAD, "insecure", options->insecure);
     g_key_file_set_boolean(file, HEAD, "paused", options->paused);
     g_key_file_set_boolean(file, HEAD, "follow", options->follow);
     g_key_file_set_boolean(file, HEAD, "tls", options->tls);
-    put_path(file, "tls-creds", options->tls_creds);
-    put_path(file, "tls-psk", options->tls_psk);
+    put_text(file, "tls-creds", options->tls_creds);
+    put_text(file, "tls-psk", options->tls_psk);
     put_text(file, "tls-name", options->tls_name);
 }
 
@@ -158,6 +149,18 @@ get_optional(Reader *r, const char *key)
                : get_text(r, HEAD, key);
 }
 
+/* Who takes over may stand in another directory, so a path that is not absolute
+ * means nothing. */
+static char *
+get_path(Reader *r, const char *key)
+{
+    char *path = get_optional(r, key);
+    if (path && !g_path_is_absolute(path) && !r->why) {
+        error_set(&r->why, ERROR_PROTOCOL, "%s is not an absolute path", key);
+    }
+    return path;
+}
+
 static void
 get_session(Reader *r, uint8_t session[WIRE_SESSION_BYTES])
 {
@@ -184,9 +187,9 @@ get_options(Reader *r, MigrateOptions *options)
         !g_str_equal(role, "receive")) {
         error_set(&r->why, ERROR_PROTOCOL, "no such role: %s", role);
     }
-    options->qmp_path = get_optional(r, "qmp");
+    options->qmp_path = get_path(r, "qmp");
     options->address = get_text(r, HEAD, "address");
-    options->report_path = get_optional(r, "report");
+    options->report_path = get_path(r, "report");
     options->peer_timeout_s =
         (int)get_number(r, HEAD, "peer-timeout", 1, 86400);
     options->link_timeout_s =
@@ -195,8 +198,8 @@ get_options(Reader *r, MigrateOptions *options)
     options->paused = get_flag(r, HEAD, "paused");
     options->follow = get_flag(r, HEAD, "follow");
     options->tls = get_flag(r, HEAD, "tls");
-    options->tls_creds = get_optional(r, "tls-creds");
-    options->tls_psk = get_optional(r, "tls-psk");
+    options->tls_creds = get_path(r, "tls-creds");
+    options->tls_psk = get_path(r, "tls-psk");
     options->tls_name = get_optional(r, "tls-name");
 }
 

@@ -27,7 +27,7 @@
 typedef enum { MIGRATE_SEND, MIGRATE_RECEIVE } MigrateRole;
 
 /* What the command line said; the strings belong to it and must outlive the
- * session. */
+ * session. Paths are absolute, also the one in ADDRESS. */
 typedef struct {
     MigrateRole role;
     char *qmp_path;

@@ -10,8 +10,18 @@
 #include "tests/fuzz/fuzz-check.h"
 
 static void
+check_path(const char *path)
+{
+    g_assert_true(!path || g_path_is_absolute(path));
+}
+
+static void
 check(const MigrateJournal *journal)
 {
+    check_path(journal->options.qmp_path);
+    check_path(journal->options.report_path);
+    check_path(journal->options.tls_creds);
+    check_path(journal->options.tls_psk);
     g_assert_cmpint(journal->qemu_pid, >, 0);
     g_assert_nonnull(journal->options.address);
     g_assert_cmpuint(journal->n_streams, <=, WIRE_MAX_STREAMS);

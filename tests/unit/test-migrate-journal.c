@@ -131,6 +131,7 @@ nonsense(void)
         {"hva=4096", "hva=1"},           {"offset=8192", "offset=1"},
         {"inode=1", "inode=0"},          {"peer-timeout=7", "peer-timeout=0"},
         {"hva=4096", "hva=18446744073709547520"},
+        {"qmp=/run/a b;c.qmp", "qmp=a b;c.qmp"},
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(changes); i++) {
         MigrateJournal in = make();
