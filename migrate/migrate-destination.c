@@ -454,7 +454,9 @@ migrate_destination_tell_progress(MigrateSession *session)
 {
     g_autoptr(GByteArray) payload = g_byte_array_new();
     wire_progress_encode(migrate_pages_present(session->destination.pages),
-                         migrate_fault_demanded(session->destination.fault),
+                         session->destination.tally.demand_pages +
+                             migrate_fault_demanded(
+                                 session->destination.fault),
                          payload);
     migrate_session_tell(session, WIRE_FRAME_PROGRESS, payload, NULL);
 }

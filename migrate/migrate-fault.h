@@ -28,7 +28,10 @@ MigrateFault *migrate_fault_start(int uffd, const UffdRegions *regions,
                                   WireLink *urgent, MigratePages *pages,
                                   MigrateAlarm *alarm);
 
-/* Since when a question waits for its answer with none coming (monotonic, ns);
+/* In all of these FAULT may be NULL: who takes over a guest that has all of its
+ * pages, and no userfaultfd any more, has no such thread.
+ *
+ * Since when a question waits for its answer with none coming (monotonic, ns);
  * 0: none does. Any thread. */
 uint64_t migrate_fault_waits_since(const MigrateFault *fault);
 

@@ -258,6 +258,23 @@ look_whether_it_runs(MigrateSession *session)
     session->resumed = may_run(session);
 }
 
+/* All is here, and the source need not be found again to say so, nor to say
+ * which extents hold data: those that do now are what is worth a sweep. */
+static void
+go_on_alone(MigrateSession *session)
+{
+    if (session->options.follow) {
+        look_whether_it_runs(session);
+    }
+    for (unsigned i = 0; i < session->ram->n_blocks; i++) {
+        const MigrateBlock *block = &session->ram->blocks[i];
+        g_autofree uint8_t *data = migrate_ram_data_extents(block, NULL);
+        for (uint32_t e = 0; data && e < block->extents; e++) {
+            session->destination.wanted[i][e] = data[e / 8] >> (e % 8) & 1;
+        }
+    }
+}
+
 void
 migrate_resume_undo_destination(MigrateSession *session)
 {
@@ -319,7 +336,9 @@ migrate_resume_destination(MigrateSession *session, GError **error)
         return false;
     }
     settle_start(session, known);
-    if (migrate_pages_complete(session->destination.pages)) {
+    if (session->past_no_return &&
+        migrate_pages_complete(session->destination.pages)) {
+        go_on_alone(session);
         return true;
     }
     error_set(&why, ERROR_PEER_GONE, "taking over from a receiver that ended");

@@ -244,10 +244,7 @@ stop_threads(MigrateSession *session)
         }
     }
     g_clear_pointer(&session->relay, migrate_relay_stop);
-    if (session->destination.fault) {
-        migrate_fault_stop(g_steal_pointer(&session->destination.fault),
-                           NULL);
-    }
+    migrate_fault_stop(g_steal_pointer(&session->destination.fault), NULL);
 }
 
 void
