@@ -42,7 +42,7 @@ get_ready(MigrateSession *session, GError **error)
         return false;
     }
     if (session->options.on_ready && !session->options.on_ready(error)) {
-        session->past_no_return = false; /* it does not know */
+        migrate_session_take_back(session); /* it does not know */
         return false;
     }
     g_message("armed: QEMU may be given its guest; this process stays until "

@@ -325,7 +325,7 @@ migrate_handover_wait_running(MigrateSession *session, GError **error)
         if (!migrate_readmit_wait(session, has_answer,
                                   "the guest to run on the destination",
                                   error)) {
-            session->past_no_return = false;
+            migrate_session_take_back(session);
             return false;
         }
         session->source.running |=

@@ -6,6 +6,7 @@
  */
 #include "migrate/migrate-journal.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -13,7 +14,7 @@
 
 #define HEAD "migration"
 #define SEAL "end"
-#define VERSION 2 /* 2: starting */
+#define VERSION 3 /* 3: refused, figures */
 
 static void
 clear_blocks(MigrateBlock *blocks, unsigned n)
@@ -93,6 +94,7 @@ migrate_journal_to_text(const MigrateJournal *journal)
     put_options(file, &journal->options);
     g_key_file_set_boolean(file, HEAD, "committed", journal->committed);
     g_key_file_set_boolean(file, HEAD, "starting", journal->starting);
+    g_key_file_set_boolean(file, HEAD, "refused", journal->refused);
     g_key_file_set_boolean(file, HEAD, "guest-ran", journal->guest_ran);
     g_key_file_set_integer(file, HEAD, "qemu-pid", journal->qemu_pid);
     g_key_file_set_uint64(file, HEAD, "qemu-started", journal->qemu_started);
@@ -230,13 +232,27 @@ get_block(Reader *r, unsigned i, MigrateBlock *block)
     }
 }
 
+/* Its keys would be guessed at. */
+static void
+check_version(Reader *r)
+{
+    uint64_t version = get_number(r, HEAD, "version", 1, UINT32_MAX);
+    if (!r->why && version != VERSION) {
+        error_set(&r->why, ERROR_PROTOCOL,
+                  "another version of postlude wrote it (format %" PRIu64
+                  ", this one reads %d): take over with that version",
+                  version, VERSION);
+    }
+}
+
 static void
 get_all(Reader *r, MigrateJournal *journal)
 {
-    get_number(r, HEAD, "version", VERSION, VERSION);
+    check_version(r);
     get_options(r, &journal->options);
     journal->committed = get_flag(r, HEAD, "committed");
     journal->starting = get_flag(r, HEAD, "starting");
+    journal->refused = get_flag(r, HEAD, "refused");
     journal->guest_ran = get_flag(r, HEAD, "guest-ran");
     journal->qemu_pid = (pid_t)get_number(r, HEAD, "qemu-pid", 1, INT32_MAX);
     journal->qemu_started =
@@ -290,6 +306,7 @@ migrate_journal_of(const MigrateSession *session, MigrateJournal *journal)
         .options = session->options,
         .committed = session->past_no_return,
         .starting = session->destination.starting,
+        .refused = session->refused,
         .guest_ran =
             send ? session->guest_ran : session->destination.start_guest,
         .qemu_pid = session->pid,
@@ -325,6 +342,7 @@ migrate_journal_give(MigrateJournal *journal, MigrateSession *session)
 {
     session->past_no_return = journal->committed;
     session->destination.starting = journal->starting;
+    session->refused = journal->refused;
     session->guest_ran = journal->guest_ran;
     session->destination.start_guest = journal->guest_ran;
     session->pid = journal->qemu_pid;

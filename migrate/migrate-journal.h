@@ -13,6 +13,7 @@ typedef struct {
     MigrateOptions options; /* its strings are owned */
     bool committed;         /* past the point of no return */
     bool starting;          /* receive: "cont" is out, or about to be */
+    bool refused;           /* send: the destination does not run it */
     bool guest_ran;         /* send; at receive: RUN said start */
     pid_t qemu_pid;
     uint64_t qemu_started; /* see base/proc-life.h */

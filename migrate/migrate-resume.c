@@ -434,11 +434,14 @@ was_passed_since(MigrateSession *session, GError **error)
         return false;
     }
     bool ours = session->qemu_gone || is_as_it_was_left(session);
-    return (follow && ours &&
+    return (follow && ours && !session->refused &&
             migrate_follow_source_was_handed_over(session)) ||
-           error_set(error, ERROR_CANCELLED,
-                     "the sender ended before the point of no return: what it "
-                     "had begun is taken back");
+           error_set(error, ERROR_CANCELLED, "the sender ended %s: what it "
+                     "had begun is taken back",
+                     session->refused
+                         ? "when the destination had said that the guest did "
+                           "not start there"
+                         : "before the point of no return");
 }
 
 void

@@ -204,6 +204,21 @@ migrate_session_commit_anyway(MigrateSession *session)
     pass_no_return(session);
 }
 
+void
+migrate_session_take_back(MigrateSession *session)
+{
+    g_autoptr(GError) why = NULL;
+    session->past_no_return = false;
+    session->refused = session->options.role == MIGRATE_SEND;
+    if (!migrate_session_record(session, &why)) {
+        g_warning("it cannot be recorded that the destination does not run "
+                  "the guest (%s): if this process is killed now, "
+                  "'--resume' waits for it in vain; then '--give-up' and "
+                  "'cont' by hand, see docs/failure.md",
+                  why->message);
+    }
+}
+
 static gboolean
 wake(gint fd, GIOCondition condition, gpointer unused)
 {

@@ -118,6 +118,7 @@ typedef struct MigrateSession {
     GQueue frames; /* MigrateFrame, not yet expected by anybody */
     bool control_lost;
     bool peer_aborted; /* in its own words, not by silence */
+    bool refused;      /* after RUN: the guest did not start there and will not */
     bool linked;       /* after RUN: all connections of the set are at work */
     uint64_t heard_ns; /* when the peer's last frame came */
     unsigned rejoins;  /* sets of connections after the first */
@@ -206,6 +207,11 @@ bool migrate_session_commit(MigrateSession *session, GError **error);
 
 /* The same where it has been passed whatever we do: only warns. */
 void migrate_session_commit_anyway(MigrateSession *session);
+
+/* Back to before it, in the journal as well: a successor that read the old
+ * record would wait for ever for a destination that has refused the guest. Only
+ * where the guest is known not to run there, nor to be about to. */
+void migrate_session_take_back(MigrateSession *session);
 
 /* Wakes the main loop when FD is readable, until its other end is closed;
  * the id is for g_source_remove(). */

@@ -29,6 +29,7 @@ make(void)
                     .insecure = true},
         .committed = true,
         .starting = true,
+        .refused = true,
         .guest_ran = true,
         .qemu_pid = 4711,
         .qemu_started = UINT64_MAX,
@@ -61,7 +62,8 @@ there_and_back(void)
     g_assert_null(out.options.report_path);
     g_assert_cmpmem(out.session, sizeof out.session, in.session,
                     sizeof in.session);
-    g_assert_true(out.committed && out.starting && out.guest_ran);
+    g_assert_true(out.committed && out.starting && out.refused &&
+                  out.guest_ran);
     g_assert_cmpuint(out.qemu_started, ==, UINT64_MAX);
     g_assert_cmpint(out.stopped_us, ==, -5);
     g_assert_cmpstr(out.vm_name, ==, in.vm_name);
@@ -122,7 +124,7 @@ static void
 nonsense(void)
 {
     static const char *const changes[][2] = {
-        {"version=2", "version=1"},      {"role=receive", "role=both"},
+        {"version=3", "version=2"},      {"role=receive", "role=both"},
         {"blocks=2", "blocks=3"},        {"blocks=2", "blocks=0"},
         {"blocks=2", "blocks=201"},      {"qemu-pid=4711", "qemu-pid=0"},
         {"qemu-pid=4711", "qemu-pid=-1"},{"streams=2", "streams=65"},
