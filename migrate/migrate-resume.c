@@ -57,14 +57,15 @@ bool
 migrate_resume_find(MigrateOptions *options, MigrateJournal *journal,
                     GError **error)
 {
-    if (!migrate_archive_find(options->role, options->qmp_path, journal,
-                              error)) {
+    if (!migrate_archive_find(options, journal, error)) {
         return false;
     }
     MigrateOptions *old = &journal->options;
-    g_free(options->qmp_path);
+    /* The one that was given leads to the same place, maybe by a shorter way. */
+    if (!options->qmp_path) {
+        options->qmp_path = g_steal_pointer(&old->qmp_path);
+    }
     g_free(options->address);
-    options->qmp_path = g_steal_pointer(&old->qmp_path);
     options->address = g_steal_pointer(&old->address);
     if (!options->report_path) {
         options->report_path = g_steal_pointer(&old->report_path);
@@ -531,12 +532,13 @@ let_go(const MigrateJournal *journal, GError **error)
 }
 
 bool
-migrate_resume_give_up(MigrateRole role, const char *qmp_path, GError **error)
+migrate_resume_give_up(const MigrateOptions *options, GError **error)
 {
     g_auto(MigrateJournal) journal = {0};
-    if (!migrate_archive_find(role, qmp_path, &journal, error)) {
+    if (!migrate_archive_find(options, &journal, error)) {
         return false;
     }
+    MigrateRole role = options->role;
     if (role == MIGRATE_SEND) {
         return let_go(&journal, error);
     }

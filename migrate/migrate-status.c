@@ -246,9 +246,9 @@ migrate_status_orphans(void)
         GString *line = g_string_new(NULL);
         g_string_append_printf(
             line, "%-8s %-20s qemu %d, peer %s; NOBODY AT WORK: run "
-                  "'postlude %s --resume'",
+                  "'postlude %s --resume --pid %d'",
             role, j->vm_name ? j->vm_name : "(unnamed)", (int)j->qemu_pid,
-            j->options.address, role);
+            j->options.address, role, (int)j->qemu_pid);
         g_ptr_array_add(lines, make_printable(line));
     }
     return lines;

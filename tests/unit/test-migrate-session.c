@@ -136,8 +136,9 @@ assert_recorded(const Scene *s, bool committed, bool refused)
 {
     g_autoptr(GError) error = NULL;
     g_auto(MigrateJournal) journal = {0};
-    migrate_archive_find(s->guest.session->options.role, s->guest.qmp,
-                         &journal, &error);
+    const MigrateOptions meant = {.role = s->guest.session->options.role,
+                                  .pid = s->guest.qemu};
+    migrate_archive_find(&meant, &journal, &error);
     g_assert_no_error(error);
     g_assert_cmpint(journal.committed, ==, committed);
     g_assert_cmpint(journal.refused, ==, refused);
