@@ -513,6 +513,6 @@ migrate_destination_postcopy(MigrateSession *session, GError **error)
             return false;
         }
     }
-    session->report.arrived_ns = fd_now_ns();
+    migrate_report_arrived(&session->report);
     return true;
 }

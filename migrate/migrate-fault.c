@@ -396,3 +396,11 @@ migrate_fault_demanded(const MigrateFault *fault)
                                         memory_order_relaxed)
                  : 0;
 }
+
+void
+migrate_fault_count(const MigrateFault *fault, MigrateTally *tally)
+{
+    if (fault) {
+        migrate_tally_add(tally, &fault->tally);
+    }
+}

@@ -46,3 +46,6 @@ void migrate_fault_stop(MigrateFault *fault, MigrateTally *tally);
 
 /* Pages asked for over the network so far; any thread. */
 uint64_t migrate_fault_demanded(const MigrateFault *fault);
+
+/* Adds the numbers of its counters so far; any thread. */
+void migrate_fault_count(const MigrateFault *fault, MigrateTally *tally);

@@ -300,6 +300,6 @@ migrate_follow_destination_postcopy(MigrateSession *session, GError **error)
             return false;
         }
     }
-    session->report.arrived_ns = fd_now_ns();
+    migrate_report_arrived(&session->report);
     return wait_for_start(session, error);
 }

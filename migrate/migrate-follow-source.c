@@ -398,7 +398,7 @@ migrate_follow_source_postcopy(MigrateSession *session, GError **error)
         }
         done = session->source.complete || hear(session);
     }
-    session->report.arrived_ns = fd_now_ns();
+    migrate_report_arrived(&session->report);
     return true;
 }
 

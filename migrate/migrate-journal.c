@@ -13,8 +13,11 @@
 #include "base/range.h"
 
 #define HEAD "migration"
+#define ACCOUNT "account"
 #define SEAL "end"
-#define VERSION 3 /* 3: refused, figures */
+/* Sums of several of them do not overflow either. */
+#define MOST_COUNTED ((uint64_t)INT64_MAX / 16)
+#define VERSION 3 /* 3: refused, account */
 
 static void
 clear_blocks(MigrateBlock *blocks, unsigned n)
@@ -86,6 +89,23 @@ put_options(GKeyFile *file, const MigrateOptions *options)
     put_text(file, "tls-name", options->tls_name);
 }
 
+static uint64_t *
+field_of(MigrateAccount *account, unsigned i)
+{
+    char *at = (char *)account + migrate_account_fields[i].offset;
+    return (uint64_t *)(void *)at;
+}
+
+static void
+put_account(GKeyFile *file, const MigrateAccount *account)
+{
+    MigrateAccount copy = *account;
+    for (unsigned i = 0; i < migrate_account_n_fields; i++) {
+        g_key_file_set_uint64(file, ACCOUNT, migrate_account_fields[i].key,
+                              *field_of(&copy, i));
+    }
+}
+
 char *
 migrate_journal_to_text(const MigrateJournal *journal)
 {
@@ -108,6 +128,7 @@ migrate_journal_to_text(const MigrateJournal *journal)
     for (unsigned i = 0; i < journal->n_blocks; i++) {
         put_block(file, i, &journal->blocks[i]);
     }
+    put_account(file, &journal->account);
     g_key_file_set_boolean(file, SEAL, "sealed", true);
     return g_key_file_to_data(file, NULL, NULL);
 }
@@ -274,6 +295,11 @@ get_all(Reader *r, MigrateJournal *journal)
     for (unsigned i = 0; i < journal->n_blocks; i++) {
         get_block(r, i, &journal->blocks[i]);
     }
+    for (unsigned i = 0; i < migrate_account_n_fields; i++) {
+        *field_of(&journal->account, i) =
+            get_number(r, ACCOUNT, migrate_account_fields[i].key, 0,
+                       MOST_COUNTED);
+    }
     get_flag(r, SEAL, "sealed");
 }
 
@@ -320,6 +346,7 @@ migrate_journal_of(const MigrateSession *session, MigrateJournal *journal)
         .blocks = session->ram->blocks,
     };
     memcpy(journal->session, session->session, WIRE_SESSION_BYTES);
+    migrate_account_of(session, &journal->account);
 }
 
 static MigrateRam *
@@ -354,5 +381,6 @@ migrate_journal_give(MigrateJournal *journal, MigrateSession *session)
     memcpy(session->session, journal->session, WIRE_SESSION_BYTES);
     session->n_streams = journal->n_streams;
     session->ram = take_ram(journal);
+    migrate_account_give(&journal->account, session);
     migrate_journal_clear(journal);
 }

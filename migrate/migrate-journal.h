@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * What a helper that takes over must know of the one that died: whose memory,
- * where it is mapped, who the peer is, and whether the point of no return was
- * passed. Text and back, pure; the pages' states are not in it (they live in a
- * file of their own, see migrate-archive.h).
+ * where it is mapped, who the peer is, whether the point of no return was
+ * passed; and what it had measured, for the report. Text and back, pure; the
+ * pages' states are not in it (they live in a file of their own, see
+ * migrate-archive.h).
  */
 #pragma once
 
-#include "migrate/migrate-session.h"
+#include "migrate/migrate-account.h"
 
 typedef struct {
     MigrateOptions options; /* its strings are owned */
@@ -22,6 +23,7 @@ typedef struct {
     char *vm_name, *vm_uuid;
     uint8_t session[WIRE_SESSION_BYTES];
     unsigned n_streams;
+    MigrateAccount account;
     unsigned n_blocks;
     MigrateBlock *blocks; /* name, bytes, hva, file_offset, inode, aligned */
 } MigrateJournal;

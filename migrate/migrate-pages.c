@@ -41,7 +41,7 @@ struct MigratePages {
 };
 
 void
-migrate_tally_merge(MigrateTally *into, const MigrateTally *from)
+migrate_tally_add(MigrateTally *into, const MigrateTally *from)
 {
     into->demand_pages += from->demand_pages;
     into->pushed_pages += from->pushed_pages;
@@ -49,6 +49,12 @@ migrate_tally_merge(MigrateTally *into, const MigrateTally *from)
     into->duplicates += from->duplicates;
     into->discarded_pages += from->discarded_pages;
     into->faults += from->faults;
+}
+
+void
+migrate_tally_merge(MigrateTally *into, const MigrateTally *from)
+{
+    migrate_tally_add(into, from);
     histogram_merge(&into->latency, &from->latency);
 }
 

@@ -116,7 +116,6 @@ open_archive(MigrateSession *session, GError **error)
     session->report.vm_name = g_strdup(session->identity.name);
     session->report.vm_uuid = g_strdup(session->identity.uuid);
     session->report.ram_bytes = session->ram->bytes;
-    session->report.started_ns = fd_now_ns();
     return session->archive != NULL;
 }
 
@@ -163,6 +162,7 @@ adopt_pages(MigrateSession *session, GError **error)
     if (!session->destination.pages || !migrate_arm_confine(session, error)) {
         return false;
     }
+    migrate_account_settle_pages(session);
     g_autoptr(GError) why = NULL;
     while (!(session->destination.huge = migrate_huge_start(
                  session->destination.pages, session->destination.target,

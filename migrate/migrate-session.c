@@ -21,6 +21,7 @@
 #define ENDING_MS 1000
 #define LACK_MS 1000
 #define FRAMES_AT_A_TIME 64u
+#define RECORD_MS 1000
 
 static const char *const stage_names[] = {
     [MIGRATE_INSPECT] = "inspect",   [MIGRATE_CONNECT] = "connect",
@@ -169,10 +170,29 @@ migrate_session_record_or_warn(MigrateSession *session)
     }
 }
 
+/* What has been measured changes all the time, and whoever is killed cannot
+ * write it down any more. */
+static gboolean
+on_record(gpointer data)
+{
+    MigrateSession *session = data;
+    g_autoptr(GError) why = NULL;
+    if (session->past_no_return && !migrate_session_record(session, &why)) {
+        g_warning("nobody could take over from this process as it stands: %s",
+                  why->message);
+        session->recorder = 0;
+        return G_SOURCE_REMOVE;
+    }
+    return G_SOURCE_CONTINUE;
+}
+
 static void
 pass_no_return(MigrateSession *session)
 {
     session->interrupted = false; /* a signal that came too late */
+    if (!session->recorder) {
+        session->recorder = g_timeout_add(RECORD_MS, on_record, session);
+    }
     /* Lowering it takes CAP_SYS_RESOURCE; without, we are as likely as any. */
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (fd >= 0 && write(fd, "-1000", 5) < 0) {
@@ -271,6 +291,7 @@ migrate_session_free(MigrateSession *session)
     stop_watching(&session->watch_qmp);
     stop_watching(&session->watch_control);
     stop_watching(&session->watch_parent);
+    stop_watching(&session->recorder);
     stop_threads(session);
     close_links(session);
     unsigned n_blocks = session->ram ? session->ram->n_blocks : 0;

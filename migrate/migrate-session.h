@@ -145,6 +145,7 @@ typedef struct MigrateSession {
     struct {
         uint64_t bytes_sent, bytes_received;
         uint64_t pushed_pages, answered_pages;
+        uint64_t device_bytes; /* of a helper that was taken over from */
     } past;
     struct {
         uint8_t **wanted; /* per block, one byte per extent: holds data */
@@ -179,6 +180,7 @@ typedef struct MigrateSession {
     gpointer on_step_data;
     guint sources[4];
     guint watch_qmp, watch_control, watch_parent; /* 0: none */
+    guint recorder; /* writes the journal from time to time; 0: not yet */
 } MigrateSession;
 
 MigrateSession *migrate_session_new(const MigrateOptions *options);

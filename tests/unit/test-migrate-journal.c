@@ -37,6 +37,7 @@ make(void)
         .stopped_us = -5,
         .vm_name = (char *)"gast \xc3\xbc",
         .n_streams = 2,
+        .account = {.takeovers = 1, .started_ns = 7, .laid_extents = 4},
         .n_blocks = 2,
         .blocks = blocks,
     };
@@ -67,6 +68,8 @@ there_and_back(void)
     g_assert_cmpuint(out.qemu_started, ==, UINT64_MAX);
     g_assert_cmpint(out.stopped_us, ==, -5);
     g_assert_cmpstr(out.vm_name, ==, in.vm_name);
+    g_assert_cmpmem(&out.account, sizeof out.account, &in.account,
+                    sizeof in.account);
     g_assert_cmpstr(out.blocks[0].name, ==, blocks[0].name);
     g_assert_cmpuint(out.blocks[0].pages, ==, 3 * 512 + 1);
     g_assert_cmpuint(out.blocks[0].extents, ==, 4);
@@ -133,6 +136,8 @@ nonsense(void)
         {"hva=4096", "hva=1"},           {"offset=8192", "offset=1"},
         {"inode=1", "inode=0"},          {"peer-timeout=7", "peer-timeout=0"},
         {"hva=4096", "hva=18446744073709547520"},
+        {"started-ns=7", "started-ns=-7"},
+        {"laid-extents=4", "laid-extents=576460752303423488"},
         {"qmp=/run/a b;c.qmp", "qmp=a b;c.qmp"},
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(changes); i++) {
