@@ -27,6 +27,7 @@ const MigrateAccountField migrate_account_fields[] = {
     FIELD("unknown-pages", unknown_pages),
     FIELD("lay-ns", lay_ns),
     FIELD("laid-extents", laid_extents),
+    FIELD("source-ran", source_ran),
 };
 const unsigned migrate_account_n_fields =
     G_N_ELEMENTS(migrate_account_fields);
@@ -99,6 +100,7 @@ migrate_account_of(const MigrateSession *session, MigrateAccount *account)
         .unknown_pages = report->pages.unknown,
         .lay_ns = report->huge.lay_ns,
         .laid_extents = report->huge.laid_extents,
+        .source_ran = report->source_ran,
     };
     add_link(account, session->device);
     add_link(account, session->urgent);
@@ -127,6 +129,7 @@ migrate_account_give(const MigrateAccount *account, MigrateSession *session)
     report->pages.unknown = account->unknown_pages;
     report->huge.lay_ns = account->lay_ns;
     report->huge.laid_extents = account->laid_extents;
+    report->source_ran = account->source_ran > 0;
     session->past.bytes_sent = account->bytes_sent;
     session->past.bytes_received = account->bytes_received;
     session->past.device_bytes = account->device_bytes;

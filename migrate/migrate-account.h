@@ -19,6 +19,7 @@ typedef struct {
     uint64_t duplicate_pages;
     uint64_t unknown_pages; /* receive: came in a way that nobody recorded */
     uint64_t lay_ns, laid_extents;
+    uint64_t source_ran; /* 1: it did, after RUN */
 } MigrateAccount;
 
 /* The names of the fields in the journal, and where they are. */

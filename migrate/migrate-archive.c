@@ -21,6 +21,7 @@
 
 struct MigrateArchive {
     char *stem; /* path without the ending */
+    bool has_pages;
 };
 
 #define MOST_BYTES (1 << 20) /* 200 blocks are some 50 KiB */
@@ -86,6 +87,7 @@ open_pages(MigrateArchive *archive, int flags, GError **error)
     if (fd < 0) {
         error_set_errno(error, errno, "open the page states in %s", path);
     }
+    archive->has_pages = fd >= 0;
     return fd;
 }
 
@@ -125,6 +127,12 @@ migrate_archive_write(MigrateArchive *archive, const MigrateSession *session,
                       GError **error)
 {
     MigrateJournal journal;
+    g_autofree char *pages = path_of(archive->stem, ".pages");
+    struct stat st;
+    /* Not access(): that asks what root's heir may who is not root. */
+    if (archive->has_pages && lstat(pages, &st) < 0) {
+        return error_set_errno(error, errno, "the page states in %s", pages);
+    }
     migrate_journal_of(session, &journal);
     g_autofree char *text = migrate_journal_to_text(&journal);
     g_autofree char *path = path_of(archive->stem, ".journal");

@@ -108,6 +108,7 @@ static bool
 open_archive(MigrateSession *session, GError **error)
 {
     if (!claim(session, error)) {
+        session->past_no_return = false; /* not for this process */
         return false;
     }
     session->archive = migrate_archive_open(session->options.role,

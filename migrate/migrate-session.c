@@ -153,11 +153,35 @@ migrate_session_step(MigrateSession *session, const char *word)
     }
 }
 
+/* Somebody emptied the run-time directory. What holds the guest's memory is not
+ * in there; what a successor would need is, and part of it can be made anew. */
+static bool
+look_after_claim(MigrateSession *session, GError **error)
+{
+    bool removed = false;
+    if (!session->claim ||
+        migrate_claim_renew(session->claim, &removed, error)) {
+        if (removed) {
+            g_warning("somebody removed files in the run-time directory that "
+                      "are in use; they are made anew as far as that is "
+                      "possible, but 'postlude status' does not see this "
+                      "process any more, and %s",
+                      session->options.role == MIGRATE_SEND
+                          ? "QEMU must not be ended: the keeper of its memory "
+                            "cannot be reached"
+                          : "nobody can take over from it");
+        }
+        return true;
+    }
+    return false;
+}
+
 bool
 migrate_session_record(MigrateSession *session, GError **error)
 {
     return !session->archive ||
-           migrate_archive_write(session->archive, session, error);
+           (look_after_claim(session, error) &&
+            migrate_archive_write(session->archive, session, error));
 }
 
 void
@@ -177,11 +201,17 @@ on_record(gpointer data)
 {
     MigrateSession *session = data;
     g_autoptr(GError) why = NULL;
-    if (session->past_no_return && !migrate_session_record(session, &why)) {
-        g_warning("nobody could take over from this process as it stands: %s",
+    if (!session->past_no_return) {
+        return G_SOURCE_CONTINUE;
+    }
+    bool before = session->unrecorded;
+    session->unrecorded = !migrate_session_record(session, &why);
+    if (session->unrecorded && !before) {
+        g_warning("nobody could take over from this process, so leave it "
+                  "running until it ends: %s",
                   why->message);
-        session->recorder = 0;
-        return G_SOURCE_REMOVE;
+    } else if (before && !session->unrecorded) {
+        g_message("this process can be taken over from again");
     }
     return G_SOURCE_CONTINUE;
 }

@@ -126,6 +126,7 @@ typedef struct MigrateSession {
 
     /* at work */
     struct MigrateArchive *archive; /* NULL: nobody could take over from us */
+    bool unrecorded; /* past the point of no return, and the last try failed */
     int report_file; /* opened before the confinement, or -1 */
     MigrateRelay *relay;
     struct {

@@ -25,6 +25,7 @@ measure(MigrateSession *session)
     session->report.downtime_ms = 5.5;
     session->report.huge.lay_ns = 6;
     session->report.huge.laid_extents = 7;
+    session->report.source_ran = true;
     session->past.bytes_sent = 8;
     session->past.bytes_received = 9;
     session->past.device_bytes = 10;

@@ -197,6 +197,26 @@ one_at_work(void)
     session_scene_clear(&interrupted);
 }
 
+/* A journal without its page states would only be tried in vain. */
+static void
+without_pages(void)
+{
+    SessionScene s;
+    g_autoptr(GError) error = NULL;
+    session_scene_init(&s, MIGRATE_RECEIVE);
+    MigrateArchive *a = session_scene_archive(&s, MIGRATE_RECEIVE, &error);
+    g_assert_no_error(error);
+    autofd pages = migrate_archive_new_pages(a, &error);
+    g_assert_no_error(error);
+    g_autofree char *path = session_scene_path(&s, ".pages");
+    g_assert_no_errno(unlink(path));
+    g_assert_false(migrate_archive_write(a, s.session, &error));
+    g_assert_nonnull(strstr(error->message, "the page states in "));
+    g_assert_false(exists(&s, ".journal"));
+    migrate_archive_remove(a);
+    session_scene_clear(&s);
+}
+
 /* Another user's, or a link to one: whoever could write it could make us give
  * a guest's memory to a stranger. */
 static void
@@ -234,6 +254,7 @@ main(int argc, char **argv)
     g_test_add_func("/archive/remains", remains);
     g_test_add_func("/archive/numbers-anew", numbers_anew);
     g_test_add_func("/archive/one-at-work", one_at_work);
+    g_test_add_func("/archive/without-pages", without_pages);
     g_test_add_func("/archive/foreign-journal", foreign_journal);
     return g_test_run();
 }
