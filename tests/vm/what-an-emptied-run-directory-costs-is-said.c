@@ -5,39 +5,11 @@
  * QEMU is still nobody else's, and a sender that is killed afterwards can be
  * taken over from. In a mount namespace, so that it is nobody else's directory.
  */
-#include <sched.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "tests/support/vm-expect.h"
 #include "tests/support/vm-passage.h"
-
-#define RUN "/run/postlude"
-
-static void
-make_run_directory_ours(void)
-{
-    g_assert_no_errno(unshare(CLONE_NEWNS));
-    g_assert_no_errno(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
-    (void)mkdir(RUN, 0700);
-    g_assert_no_errno(mount("run", RUN, "tmpfs", MS_NOSUID | MS_NODEV,
-                            "mode=0700,size=16m"));
-}
-
-static void
-empty_it(void)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GDir) dir = g_dir_open(RUN, 0, &error);
-    const char *name;
-    g_assert_no_error(error);
-    while ((name = g_dir_read_name(dir))) {
-        g_autofree char *path = g_build_filename(RUN, name, NULL);
-        g_assert_no_errno(unlink(path));
-    }
-}
+#include "tests/support/vm-rundir.h"
 
 static char *
 status(void)
@@ -64,11 +36,10 @@ static void
 test_emptied(void)
 {
     g_auto(VmPassage) p = {0};
-    make_run_directory_ours();
     if (!vm_passage_start(&p, "throttle bulk to-destination 1000000")) {
         return;
     }
-    empty_it();
+    vm_rundir_empty();
     vm_expect_says(p.receive, "nobody can take over from it");
     vm_expect_says(p.receive, "the page states in ");
     vm_expect_says(p.send, "QEMU must not be ended");
@@ -95,6 +66,7 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_setenv("POSTLUDE_DEBUG", "1", true);
+    vm_rundir_make_ours();
     g_test_add_func("/emptied-run-directory/postcopy", test_emptied);
     return g_test_run();
 }
