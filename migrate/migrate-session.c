@@ -17,11 +17,11 @@
 #include "base/proc-life.h"
 #include "base/signals.h"
 #include "migrate/migrate-archive.h"
+#include "migrate/migrate-record.h"
 
 #define ENDING_MS 1000
 #define LACK_MS 1000
 #define FRAMES_AT_A_TIME 64u
-#define RECORD_MS 1000
 
 static const char *const stage_names[] = {
     [MIGRATE_INSPECT] = "inspect",   [MIGRATE_CONNECT] = "connect",
@@ -153,34 +153,11 @@ migrate_session_step(MigrateSession *session, const char *word)
     }
 }
 
-/* Somebody emptied the run-time directory. What holds the guest's memory is not
- * in there; what a successor would need is, and part of it can be made anew. */
-static bool
-look_after_claim(MigrateSession *session, GError **error)
-{
-    bool removed = false;
-    if (!session->claim ||
-        migrate_claim_renew(session->claim, &removed, error)) {
-        if (removed) {
-            g_warning("somebody removed files in the run-time directory that "
-                      "are in use; they are made anew as far as that is "
-                      "possible, but 'postlude status' does not see this "
-                      "process any more, and %s",
-                      session->options.role == MIGRATE_SEND
-                          ? "QEMU must not be ended: the keeper of its memory "
-                            "cannot be reached"
-                          : "nobody can take over from it");
-        }
-        return true;
-    }
-    return false;
-}
-
 bool
 migrate_session_record(MigrateSession *session, GError **error)
 {
     return !session->archive ||
-           (look_after_claim(session, error) &&
+           (migrate_record_look_after(session, error) &&
             migrate_archive_write(session->archive, session, error));
 }
 
@@ -194,35 +171,11 @@ migrate_session_record_or_warn(MigrateSession *session)
     }
 }
 
-/* What has been measured changes all the time, and whoever is killed cannot
- * write it down any more. */
-static gboolean
-on_record(gpointer data)
-{
-    MigrateSession *session = data;
-    g_autoptr(GError) why = NULL;
-    if (!session->past_no_return) {
-        return G_SOURCE_CONTINUE;
-    }
-    bool before = session->unrecorded;
-    session->unrecorded = !migrate_session_record(session, &why);
-    if (session->unrecorded && !before) {
-        g_warning("nobody could take over from this process, so leave it "
-                  "running until it ends: %s",
-                  why->message);
-    } else if (before && !session->unrecorded) {
-        g_message("this process can be taken over from again");
-    }
-    return G_SOURCE_CONTINUE;
-}
-
 static void
 pass_no_return(MigrateSession *session)
 {
     session->interrupted = false; /* a signal that came too late */
-    if (!session->recorder) {
-        session->recorder = g_timeout_add(RECORD_MS, on_record, session);
-    }
+    migrate_record_start(session);
     /* Lowering it takes CAP_SYS_RESOURCE; without, we are as likely as any. */
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (fd >= 0 && write(fd, "-1000", 5) < 0) {
