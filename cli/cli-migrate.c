@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "cli/cli-path.h"
 #include "cli/cli.h"
 #include "migrate/migrate-confine.h"
 #include "migrate/migrate-events.h"
@@ -30,18 +31,8 @@ is_open(int fd)
 }
 
 static const char *
-what_is_missing(const MigrateOptions *options)
+what_is_wrong(const MigrateOptions *options)
 {
-    if (options->resume || options->give_up) {
-        return NULL;
-    }
-    if (!options->qmp_path) {
-        return "--qmp PATH is missing";
-    }
-    if (!options->address) {
-        return options->role == MIGRATE_SEND ? "--listen ADDRESS is missing"
-                                             : "--connect ADDRESS is missing";
-    }
     if (options->streams < 0 || options->streams > WIRE_MAX_STREAMS) {
         return "--streams takes a number from 1 to 64";
     }
@@ -56,6 +47,25 @@ what_is_missing(const MigrateOptions *options)
                "was handed to this process";
     }
     return options->pid < 0 ? "--pid takes a process number" : NULL;
+}
+
+static const char *
+what_is_missing(const MigrateOptions *options)
+{
+    if (options->resume && options->give_up) {
+        return "--resume and --give-up exclude each other";
+    }
+    if (options->resume || options->give_up) {
+        return what_is_wrong(options);
+    }
+    if (!options->qmp_path) {
+        return "--qmp PATH is missing";
+    }
+    if (!options->address) {
+        return options->role == MIGRATE_SEND ? "--listen ADDRESS is missing"
+                                             : "--connect ADDRESS is missing";
+    }
+    return what_is_wrong(options);
 }
 
 static void
@@ -81,7 +91,8 @@ fill_entries(const CliMigrate *verb, MigrateOptions *options,
         {"qmp", 0, 0, G_OPTION_ARG_FILENAME, &options->qmp_path,
          "QEMU's monitor socket (QMP)", "PATH"},
         {"pid", 0, 0, G_OPTION_ARG_INT, &options->pid,
-         "QEMU's process, if the socket does not tell", "N"},
+         "QEMU's process: if the socket does not tell, or to say which of "
+         "several was interrupted", "N"},
         {verb->address_option, 0, 0, G_OPTION_ARG_STRING, &options->address,
          verb->address_help, "HOST:PORT|unix:PATH"},
         {"streams", 0, 0, G_OPTION_ARG_INT, &options->streams,
@@ -139,9 +150,13 @@ parse(const CliMigrate *verb, MigrateOptions *options,
     options->role = verb->role;
     options->peer_timeout_s = PEER_TIMEOUT_S;
     options->link_timeout_s = LINK_TIMEOUT_S;
-    return cli_parse(argc, argv, verb->usage, verb->summary,
-                     (const GOptionEntry *)(const void *)entries->data,
-                     status);
+    if (!cli_parse(argc, argv, verb->usage, verb->summary,
+                   (const GOptionEntry *)(const void *)entries->data,
+                   status)) {
+        return false;
+    }
+    cli_path_make_address_absolute(&options->address);
+    return true;
 }
 
 static void
@@ -157,7 +172,7 @@ static int
 give_up(const char *verb, const MigrateOptions *options)
 {
     g_autoptr(GError) why = NULL;
-    if (!migrate_resume_give_up(options->role, options->qmp_path, &why)) {
+    if (!migrate_resume_give_up(options, &why)) {
         return cli_fail(verb, why->message, MIGRATE_EXIT_FAILED);
     }
     tell(options->role == MIGRATE_SEND
@@ -217,11 +232,11 @@ cli_migrate(const CliMigrate *verb, MigrateOptions *options,
         return status;
     }
     const char *missing = what_is_missing(options);
-    if (options->give_up) {
-        return give_up(verb->verb, options);
-    }
     if (missing) {
         return cli_fail(verb->verb, missing, MIGRATE_EXIT_USAGE);
+    }
+    if (options->give_up) {
+        return give_up(verb->verb, options);
     }
     g_autoptr(GError) why = NULL;
     if (!migrate_trust_check(options, &why)) {

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/printable.h"
+#include "cli/cli-path.h"
 
 #define VERSION_LINE "postlude " POSTLUDE_VERSION "\n"
 
@@ -80,9 +81,11 @@ cli_parse(int argc, char **argv, const char *usage, const char *summary,
         g_autofree char *text = g_strdup_printf(
             "%s; see 'postlude %s --help'", why->message, verb);
         *status = cli_fail(verb, text, 2);
+        return false;
     }
+    cli_path_make_all_absolute(entries);
     take_common(&common);
-    return ok;
+    return true;
 }
 
 int

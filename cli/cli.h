@@ -23,9 +23,9 @@ int cmd_check_domain(int argc, char **argv);
 
 /* Parses ARGV (the verb first) against ENTRIES (a GOptionEntry table that ends in {0}); what is
  * left over is an error. What all verbs take (--help, --version, --quiet,
- * --verbose) is added and obeyed. USAGE is what must be given, SUMMARY what it does, both
- * for --help. False: *STATUS is what to
- * exit with (0 after --help or --version, else 2). */
+ * --verbose) is added and obeyed, file names become absolute. USAGE is what
+ * must be given, SUMMARY what it does, both for --help. False: *STATUS is what
+ * to exit with (0 after --help or --version, else 2). */
 bool cli_parse(int argc, char **argv, const char *usage, const char *summary,
                const GOptionEntry *entries, int *status);
 

@@ -33,7 +33,11 @@ print_text(const GPtrArray *all)
             puts(line);
         }
     }
-    if (all->len + orphans->len == 0 && !log_is_quiet()) {
+    g_autoptr(GPtrArray) silent = migrate_status_silent(all);
+    for (guint i = 0; i < silent->len; i++) {
+        puts(g_ptr_array_index(silent, i));
+    }
+    if (all->len + orphans->len + silent->len == 0 && !log_is_quiet()) {
         printf("no helper is running on this host\n");
     }
 }

@@ -59,6 +59,13 @@ libvirt_hook_conf_parse(const char *text, LibvirtHookConf *conf,
     }
     conf->tls_creds =
         g_key_file_get_string(file, "libvirt", "tls-creds", NULL);
+    if (conf->tls_creds && !g_path_is_absolute(conf->tls_creds)) {
+        error_set(error, ERROR_USAGE,
+                  "[libvirt] tls-creds=%s is not an absolute path",
+                  conf->tls_creds);
+        libvirt_hook_conf_clear(conf);
+        return false;
+    }
     return true;
 }
 

@@ -14,12 +14,14 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/proc-life.h"
+#include "migrate/migrate-candidate.h"
 #include "migrate/migrate-claim.h"
 #include "migrate/migrate-confine.h"
 #include "migrate/migrate-rundir.h"
 
 struct MigrateArchive {
     char *stem; /* path without the ending */
+    bool has_pages;
 };
 
 #define MOST_BYTES (1 << 20) /* 200 blocks are some 50 KiB */
@@ -85,6 +87,7 @@ open_pages(MigrateArchive *archive, int flags, GError **error)
     if (fd < 0) {
         error_set_errno(error, errno, "open the page states in %s", path);
     }
+    archive->has_pages = fd >= 0;
     return fd;
 }
 
@@ -124,6 +127,12 @@ migrate_archive_write(MigrateArchive *archive, const MigrateSession *session,
                       GError **error)
 {
     MigrateJournal journal;
+    g_autofree char *pages = path_of(archive->stem, ".pages");
+    struct stat st;
+    /* Not access(): that asks what root's heir may who is not root. */
+    if (archive->has_pages && lstat(pages, &st) < 0) {
+        return error_set_errno(error, errno, "the page states in %s", pages);
+    }
     migrate_journal_of(session, &journal);
     g_autofree char *text = migrate_journal_to_text(&journal);
     g_autofree char *path = path_of(archive->stem, ".journal");
@@ -312,41 +321,67 @@ migrate_archive_orphans(void)
 /* Named, it may have somebody at work on it, who is then told to go first;
  * unnamed, only what was interrupted can be meant. */
 static bool
-is_meant(const MigrateJournal *journal, const char *qmp_path)
+is_meant(const MigrateJournal *journal, const MigrateOptions *options)
 {
-    if (!qmp_path) {
-        return is_orphan(journal);
-    }
-    return g_strcmp0(qmp_path, journal->options.qmp_path) == 0 &&
-           (journal->options.role == MIGRATE_SEND || qemu_lives(journal) ||
+    bool is_named = options->qmp_path || options->pid;
+    return migrate_candidate_fits(journal, options) &&
+           ((is_named && (journal->options.role == MIGRATE_SEND ||
+                          qemu_lives(journal))) ||
             is_orphan(journal));
 }
 
-bool
-migrate_archive_find(MigrateRole role, const char *qmp_path,
-                     MigrateJournal *journal, GError **error)
+static bool
+report_none(const MigrateOptions *options, GError **error)
 {
-    const char *verb = role == MIGRATE_SEND ? "send" : "receive";
-    g_autofree char *wanted =
-        qmp_path ? g_canonicalize_filename(qmp_path, NULL) : NULL;
-    g_autoptr(GPtrArray) all = read_all();
-    MigrateJournal *found = NULL;
-    unsigned n = 0;
-    for (guint i = 0; i < all->len; i++) {
-        MigrateJournal *one = g_ptr_array_index(all, i);
-        if (one->options.role == role && is_meant(one, wanted)) {
-            found = one;
-            n++;
+    const MigrateOptions any = {.role = options->role,
+                                .give_up = options->give_up};
+    const char *verb = options->role == MIGRATE_SEND ? "send" : "receive";
+    g_autoptr(GPtrArray) all = migrate_archive_orphans();
+    for (guint i = all->len; i-- > 0;) {
+        if (!migrate_candidate_fits(g_ptr_array_index(all, i), &any)) {
+            g_ptr_array_remove_index(all, i);
         }
     }
-    if (n != 1) {
+    if (all->len == 0) {
         return error_set(error, ERROR_STATE,
-                         n ? "there are %2$u interrupted '%1$s' here; say "
-                             "which by --qmp PATH"
-                           : "there is no interrupted '%s' of a running "
-                             "migration on this host",
-                         verb, n);
+                         "there is no interrupted '%s' of a running migration "
+                         "on this host",
+                         verb);
     }
+    g_autofree char *list = migrate_candidate_list(all, options);
+    return error_set(error, ERROR_STATE,
+                     "there is no interrupted '%s' of the QEMU that --qmp or "
+                     "--pid names; there %s: %s",
+                     verb, all->len == 1 ? "is" : "are", list);
+}
+
+static bool
+report_several(const GPtrArray *meant, const MigrateOptions *options,
+               GError **error)
+{
+    g_autofree char *list = migrate_candidate_list(meant, options);
+    return error_set(error, ERROR_STATE,
+                     "there are %u interrupted '%s' here; say which by --pid "
+                     "N, the process of QEMU: %s",
+                     meant->len,
+                     options->role == MIGRATE_SEND ? "send" : "receive", list);
+}
+
+bool
+migrate_archive_find(const MigrateOptions *options, MigrateJournal *journal,
+                     GError **error)
+{
+    g_autoptr(GPtrArray) all = read_all();
+    for (guint i = all->len; i-- > 0;) {
+        if (!is_meant(g_ptr_array_index(all, i), options)) {
+            g_ptr_array_remove_index(all, i);
+        }
+    }
+    if (all->len != 1) {
+        return all->len ? report_several(all, options, error)
+                        : report_none(options, error);
+    }
+    MigrateJournal *found = g_ptr_array_index(all, 0);
     *journal = *found;
     *found = (MigrateJournal){0};
     return true;

@@ -35,7 +35,8 @@ void migrate_archive_remove(MigrateArchive *archive);
 int migrate_archive_new_pages(MigrateArchive *archive, GError **error);
 int migrate_archive_old_pages(MigrateArchive *archive, GError **error);
 
-/* Writes SESSION's journal as it stands now. */
+/* Writes SESSION's journal as it stands now. Not if somebody removed the page
+ * states, without which it is of no use. */
 bool migrate_archive_write(MigrateArchive *archive,
                            const MigrateSession *session, GError **error);
 
@@ -48,11 +49,12 @@ bool migrate_archive_read(MigrateRole role, pid_t qemu_pid,
 /* The path of the keeper's socket (migrate-keeper.h); owned by the caller. */
 char *migrate_archive_keeper_path(pid_t qemu_pid, uint64_t qemu_started);
 
-/* The one journal of ROLE with this QMP_PATH, whoever is at work on it; or, if
- * that is NULL, the one that nobody works on. STATE: there is none, or more
- * than one. Those of a destination whose QEMU has ended, and that nobody works
- * on, are removed. */
-bool migrate_archive_find(MigrateRole role, const char *qmp_path,
+/* The one journal that fits OPTIONS (role; qmp_path and pid, if given),
+ * whoever is at work on it; if they give neither, the one of that role that
+ * nobody works on. STATE: there is none, or more than one; then all there are,
+ * and how to name each. Those of a destination whose QEMU has ended, and that
+ * nobody works on, are removed. */
+bool migrate_archive_find(const MigrateOptions *options,
                           MigrateJournal *journal, GError **error);
 
 /* All journals that no helper works on: GPtrArray of MigrateJournal. */

@@ -409,10 +409,8 @@ migrate_arm_release(MigrateSession *session, GError **error)
      * that was announced just before holds up QEMU's thread until it is read,
      * and a thread that is held up cannot be borrowed. */
     bool ok = close_in_qemu(session, error);
-    if (session->destination.fault) {
-        migrate_fault_stop(g_steal_pointer(&session->destination.fault),
-                           &session->destination.tally);
-    }
+    migrate_fault_stop(g_steal_pointer(&session->destination.fault),
+                       &session->destination.tally);
     fd_clear(&session->destination.uffd);
     return ok;
 }

@@ -27,6 +27,8 @@
 struct MigrateClaim {
     char *path;
     int lock;
+    pid_t qemu_pid;
+    const char *verb; /* a literal */
 };
 
 static char *
@@ -52,6 +54,14 @@ read_holder(const char *path)
     return g_str_is_ascii(text) && text[0] ? g_strdup(text) : NULL;
 }
 
+static bool
+is_ours(int lock, const char *path)
+{
+    struct stat ours, named;
+    return fstat(lock, &ours) == 0 && lstat(path, &named) == 0 &&
+           ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+}
+
 /* Locked and still the file of that name: its last owner may have removed it
  * between our open() and our flock(). */
 static int
@@ -59,7 +69,6 @@ try_lock(const char *path, bool *busy, GError **error)
 {
     *busy = false;
     for (;;) {
-        struct stat ours, named;
         autofd fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
                          0600);
         if (fd < 0) {
@@ -71,8 +80,7 @@ try_lock(const char *path, bool *busy, GError **error)
             error_set_errno(error, errno, "lock %s", path);
             return -1;
         }
-        if (fstat(fd, &ours) == 0 && lstat(path, &named) == 0 &&
-            ours.st_ino == named.st_ino && ours.st_dev == named.st_dev) {
+        if (is_ours(fd, path)) {
             return fd_steal(&fd);
         }
     }
@@ -147,7 +155,31 @@ migrate_claim_take(pid_t qemu_pid, uint64_t qemu_started, const char *verb,
     MigrateClaim *claim = g_new0(MigrateClaim, 1);
     claim->path = g_steal_pointer(&path);
     claim->lock = lock;
+    claim->qemu_pid = qemu_pid;
+    claim->verb = verb;
     return claim;
+}
+
+bool
+migrate_claim_renew(MigrateClaim *claim, bool *removed, GError **error)
+{
+    bool busy = false;
+    *removed = !is_ours(claim->lock, claim->path);
+    if (!*removed) {
+        return true;
+    }
+    int lock = lock_with_patience(claim->path, &busy, error);
+    if (lock < 0) {
+        if (busy) {
+            g_clear_error(error);
+            report_held(claim->path, claim->qemu_pid, error);
+        }
+        return false;
+    }
+    sign(lock, claim->verb);
+    fd_clear(&claim->lock);
+    claim->lock = lock;
+    return true;
 }
 
 void
@@ -190,4 +222,28 @@ migrate_claim_forget_dead(void)
             unlink(path);
         }
     }
+}
+
+GArray *
+migrate_claim_holders(void)
+{
+    GArray *all = g_array_new(false, true, sizeof(MigrateClaimHolder));
+    g_autofree char *directory = migrate_rundir_path();
+    g_autoptr(GDir) dir = g_dir_open(directory, 0, NULL);
+    const char *name;
+    while (dir && (name = g_dir_read_name(dir))) {
+        int qemu_pid, pid;
+        uint64_t started;
+        MigrateClaimHolder one = {0};
+        g_autofree char *holder = NULL;
+        if (sscanf(name, PREFIX "%d-%" G_GUINT64_FORMAT ENDING, &qemu_pid,
+                   &started) == 2 &&
+            migrate_claim_is_held(qemu_pid, started, &holder) && holder &&
+            sscanf(holder, "%15s %d", one.verb, &pid) == 2) {
+            one.pid = pid;
+            one.qemu_pid = qemu_pid;
+            g_array_append_val(all, one);
+        }
+    }
+    return all;
 }

@@ -24,6 +24,11 @@ typedef struct MigrateClaim MigrateClaim;
 MigrateClaim *migrate_claim_take(pid_t qemu_pid, uint64_t qemu_started,
                                  const char *verb, GError **error);
 
+/* Whether CLAIM's file is still there. If somebody removed it, so that a second
+ * command would find QEMU free, it is made and locked anew, and *REMOVED is set.
+ * STATE, and who has it, if somebody else was quicker. */
+bool migrate_claim_renew(MigrateClaim *claim, bool *removed, GError **error);
+
 /* Removes the file, then lets go. */
 void migrate_claim_drop(MigrateClaim *claim);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MigrateClaim, migrate_claim_drop)
@@ -35,3 +40,12 @@ bool migrate_claim_is_held(pid_t qemu_pid, uint64_t qemu_started,
 
 /* Removes the files of holders that were killed. */
 void migrate_claim_forget_dead(void);
+
+/* Who holds a QEMU now, as far as it is noted. */
+typedef struct {
+    char verb[16];
+    pid_t pid, qemu_pid;
+} MigrateClaimHolder;
+
+/* All of them: GArray of MigrateClaimHolder. */
+GArray *migrate_claim_holders(void);

@@ -469,7 +469,9 @@ migrate_destination_tell_progress(MigrateSession *session)
 {
     g_autoptr(GByteArray) payload = g_byte_array_new();
     wire_progress_encode(migrate_pages_present(session->destination.pages),
-                         migrate_fault_demanded(session->destination.fault),
+                         session->destination.tally.demand_pages +
+                             migrate_fault_demanded(
+                                 session->destination.fault),
                          payload);
     migrate_session_tell(session, WIRE_FRAME_PROGRESS, payload, NULL);
 }
@@ -525,6 +527,8 @@ migrate_destination_postcopy(MigrateSession *session, GError **error)
             survive(session, why);
         }
     }
-    session->report.arrived_ns = session->ended ? 0 : fd_now_ns();
+    if (!session->ended) {
+        migrate_report_arrived(&session->report);
+    }
     return true;
 }

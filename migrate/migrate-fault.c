@@ -346,14 +346,19 @@ migrate_fault_start(int uffd, const UffdRegions *regions, WireLink *urgent,
 void
 migrate_fault_pause(MigrateFault *fault)
 {
-    eventfd_write(fault->call, 1);
-    wait_for(&fault->still);
+    if (fault) {
+        eventfd_write(fault->call, 1);
+        wait_for(&fault->still);
+    }
 }
 
 /* What was asked of the other connection is answered by nobody. */
 void
 migrate_fault_go_on(MigrateFault *fault, WireLink *urgent)
 {
+    if (!fault) {
+        return;
+    }
     fault->urgent = urgent;
     fault->held = 0;
     fault->unanswered = 0;
@@ -364,6 +369,9 @@ migrate_fault_go_on(MigrateFault *fault, WireLink *urgent)
 void
 migrate_fault_stop(MigrateFault *fault, MigrateTally *tally)
 {
+    if (!fault) {
+        return;
+    }
     atomic_store(&fault->ending, true);
     eventfd_write(fault->call, 1);
     g_thread_join(fault->thread);
@@ -376,11 +384,23 @@ migrate_fault_stop(MigrateFault *fault, MigrateTally *tally)
 uint64_t
 migrate_fault_waits_since(const MigrateFault *fault)
 {
-    return atomic_load_explicit(&fault->waits_since, memory_order_relaxed);
+    return fault ? atomic_load_explicit(&fault->waits_since,
+                                        memory_order_relaxed)
+                 : 0;
 }
 
 uint64_t
 migrate_fault_demanded(const MigrateFault *fault)
 {
-    return atomic_load_explicit(&fault->demanded, memory_order_relaxed);
+    return fault ? atomic_load_explicit(&fault->demanded,
+                                        memory_order_relaxed)
+                 : 0;
+}
+
+void
+migrate_fault_count(const MigrateFault *fault, MigrateTally *tally)
+{
+    if (fault) {
+        migrate_tally_add(tally, &fault->tally);
+    }
 }

@@ -28,7 +28,10 @@ MigrateFault *migrate_fault_start(int uffd, const UffdRegions *regions,
                                   WireLink *urgent, MigratePages *pages,
                                   MigrateAlarm *alarm);
 
-/* Since when a question waits for its answer with none coming (monotonic, ns);
+/* In all of these FAULT may be NULL: who takes over a guest that has all of its
+ * pages, and no userfaultfd any more, has no such thread.
+ *
+ * Since when a question waits for its answer with none coming (monotonic, ns);
  * 0: none does. Any thread. */
 uint64_t migrate_fault_waits_since(const MigrateFault *fault);
 
@@ -43,3 +46,6 @@ void migrate_fault_stop(MigrateFault *fault, MigrateTally *tally);
 
 /* Pages asked for over the network so far; any thread. */
 uint64_t migrate_fault_demanded(const MigrateFault *fault);
+
+/* Adds the numbers of its counters so far; any thread. */
+void migrate_fault_count(const MigrateFault *fault, MigrateTally *tally);

@@ -46,10 +46,8 @@ migrate_figures_take(const MigrateSession *session, MigrateFigures *figures)
             migrate_pages_shortage(session->destination.pages));
         figures->huge_extents =
             migrate_huge_extents(session->destination.huge);
-        figures->faults = session->destination.tally.demand_pages;
-        if (session->destination.fault) {
-            figures->faults +=
-                migrate_fault_demanded(session->destination.fault);
-        }
+        figures->faults =
+            session->destination.tally.demand_pages +
+            migrate_fault_demanded(session->destination.fault);
     }
 }

@@ -200,3 +200,9 @@ migrate_fill_stop(MigrateFill *fill, MigrateTally *tally)
     }
     g_free(fill);
 }
+
+void
+migrate_fill_count(const MigrateFill *fill, MigrateTally *tally)
+{
+    migrate_tally_add(tally, &fill->tally);
+}

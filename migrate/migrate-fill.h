@@ -19,5 +19,8 @@ typedef struct MigrateFill MigrateFill;
 MigrateFill *migrate_fill_start(WireLink *bulk, MigratePages *pages,
                                 MigrateAlarm *alarm);
 
+/* Adds the numbers of its counters so far; any thread. */
+void migrate_fill_count(const MigrateFill *fill, MigrateTally *tally);
+
 /* Shuts the link down if it is still at work, joins, merges its counters. */
 void migrate_fill_stop(MigrateFill *fill, MigrateTally *tally);

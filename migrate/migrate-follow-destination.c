@@ -43,7 +43,7 @@ get_ready(MigrateSession *session, GError **error)
         return false;
     }
     if (session->options.on_ready && !session->options.on_ready(error)) {
-        session->past_no_return = false; /* it does not know */
+        migrate_session_take_back(session); /* it does not know */
         return false;
     }
     g_message("armed: QEMU may be given its guest; this process stays until "
@@ -315,6 +315,6 @@ migrate_follow_destination_postcopy(MigrateSession *session, GError **error)
     if (session->ended) {
         return true;
     }
-    session->report.arrived_ns = fd_now_ns();
+    migrate_report_arrived(&session->report);
     return wait_for_start(session, error);
 }

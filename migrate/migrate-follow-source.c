@@ -339,7 +339,7 @@ has_news(MigrateSession *session)
 static bool
 report_taken_back(MigrateSession *session, GError **error)
 {
-    session->past_no_return = false;
+    migrate_session_take_back(session);
     return error_set(error, ERROR_STATE,
                      "the guest was started again on the source, so it has "
                      "not moved: the destination did not take it over, and "
@@ -349,7 +349,7 @@ report_taken_back(MigrateSession *session, GError **error)
 static bool
 report_refused(MigrateSession *session, GError **error)
 {
-    session->past_no_return = false;
+    migrate_session_take_back(session);
     g_prefix_error(error,
                    "the guest was handed over, but never ran on the "
                    "destination; whoever migrates it has to start it here "
@@ -398,7 +398,9 @@ migrate_follow_source_postcopy(MigrateSession *session, GError **error)
         }
         done = session->source.complete || hear(session);
     }
-    session->report.arrived_ns = session->ended ? 0 : fd_now_ns();
+    if (!session->ended) {
+        migrate_report_arrived(&session->report);
+    }
     return true;
 }
 

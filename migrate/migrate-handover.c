@@ -325,11 +325,13 @@ migrate_handover_wait_running(MigrateSession *session, GError **error)
         if (!migrate_readmit_wait(session, has_answer,
                                   "the guest to run on the destination",
                                   error)) {
-            session->past_no_return = false;
+            migrate_session_take_back(session);
             return false;
         }
-        session->source.running |=
-            migrate_readmit_heard(session, WIRE_FRAME_RUNNING);
+        if (migrate_readmit_heard(session, WIRE_FRAME_RUNNING)) {
+            session->source.running = true;
+            session->report.downtime_ms = (double)downtime_us(session) / 1e3;
+        }
     }
     return true;
 }
@@ -406,7 +408,6 @@ migrate_handover_run(MigrateSession *session, GError **error)
         !tell_to_run(session, error)) {
         return false;
     }
-    session->report.downtime_ms = (double)downtime_us(session) / 1000.0;
     if (!session->source.push[0] && session->linked &&
         !session->source.complete) {
         migrate_handover_start_pushing(session);

@@ -6,14 +6,18 @@
  */
 #include "migrate/migrate-journal.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/range.h"
 
 #define HEAD "migration"
+#define ACCOUNT "account"
 #define SEAL "end"
-#define VERSION 2 /* 2: starting */
+/* Sums of several of them do not overflow either. */
+#define MOST_COUNTED ((uint64_t)INT64_MAX / 16)
+#define VERSION 3 /* 3: refused, account */
 
 static void
 clear_blocks(MigrateBlock *blocks, unsigned n)
@@ -40,15 +44,6 @@ put_text(GKeyFile *file, const char *key, const char *value)
     if (value) {
         g_key_file_set_string(file, HEAD, key, value);
     }
-}
-
-/* Who takes over may stand in another directory. */
-static void
-put_path(GKeyFile *file, const char *key, const char *path)
-{
-    g_autofree char *absolute =
-        path ? g_canonicalize_filename(path, NULL) : NULL;
-    put_text(file, key, absolute);
 }
 
 static void
@@ -80,18 +75,35 @@ put_options(GKeyFile *file, const MigrateOptions *options)
 {
     g_key_file_set_string(file, HEAD, "role",
                           options->role == MIGRATE_SEND ? "send" : "receive");
-    put_path(file, "qmp", options->qmp_path);
+    put_text(file, "qmp", options->qmp_path);
     put_text(file, "address", options->address);
-    put_path(file, "report", options->report_path);
+    put_text(file, "report", options->report_path);
     g_key_file_set_integer(file, HEAD, "peer-timeout", options->peer_timeout_s);
     g_key_file_set_integer(file, HEAD, "link-timeout", options->link_timeout_s);
     g_key_file_set_boolean(file, HEAD, "insecure", options->insecure);
     g_key_file_set_boolean(file, HEAD, "paused", options->paused);
     g_key_file_set_boolean(file, HEAD, "follow", options->follow);
     g_key_file_set_boolean(file, HEAD, "tls", options->tls);
-    put_path(file, "tls-creds", options->tls_creds);
-    put_path(file, "tls-psk", options->tls_psk);
+    put_text(file, "tls-creds", options->tls_creds);
+    put_text(file, "tls-psk", options->tls_psk);
     put_text(file, "tls-name", options->tls_name);
+}
+
+static uint64_t *
+field_of(MigrateAccount *account, unsigned i)
+{
+    char *at = (char *)account + migrate_account_fields[i].offset;
+    return (uint64_t *)(void *)at;
+}
+
+static void
+put_account(GKeyFile *file, const MigrateAccount *account)
+{
+    MigrateAccount copy = *account;
+    for (unsigned i = 0; i < migrate_account_n_fields; i++) {
+        g_key_file_set_uint64(file, ACCOUNT, migrate_account_fields[i].key,
+                              *field_of(&copy, i));
+    }
 }
 
 char *
@@ -102,6 +114,7 @@ migrate_journal_to_text(const MigrateJournal *journal)
     put_options(file, &journal->options);
     g_key_file_set_boolean(file, HEAD, "committed", journal->committed);
     g_key_file_set_boolean(file, HEAD, "starting", journal->starting);
+    g_key_file_set_boolean(file, HEAD, "refused", journal->refused);
     g_key_file_set_boolean(file, HEAD, "guest-ran", journal->guest_ran);
     if (journal->ran) {
         g_key_file_set_uint64(file, HEAD, "ran", 1);
@@ -121,6 +134,7 @@ migrate_journal_to_text(const MigrateJournal *journal)
     for (unsigned i = 0; i < journal->n_blocks; i++) {
         put_block(file, i, &journal->blocks[i]);
     }
+    put_account(file, &journal->account);
     g_key_file_set_boolean(file, SEAL, "sealed", true);
     return g_key_file_to_data(file, NULL, NULL);
 }
@@ -172,6 +186,18 @@ get_optional_number(Reader *r, const char *key, uint64_t most)
                : get_number(r, HEAD, key, 0, most);
 }
 
+/* Who takes over may stand in another directory, so a path that is not absolute
+ * means nothing. */
+static char *
+get_path(Reader *r, const char *key)
+{
+    char *path = get_optional(r, key);
+    if (path && !g_path_is_absolute(path) && !r->why) {
+        error_set(&r->why, ERROR_PROTOCOL, "%s is not an absolute path", key);
+    }
+    return path;
+}
+
 static void
 get_session(Reader *r, uint8_t session[WIRE_SESSION_BYTES])
 {
@@ -198,9 +224,9 @@ get_options(Reader *r, MigrateOptions *options)
         !g_str_equal(role, "receive")) {
         error_set(&r->why, ERROR_PROTOCOL, "no such role: %s", role);
     }
-    options->qmp_path = get_optional(r, "qmp");
+    options->qmp_path = get_path(r, "qmp");
     options->address = get_text(r, HEAD, "address");
-    options->report_path = get_optional(r, "report");
+    options->report_path = get_path(r, "report");
     options->peer_timeout_s =
         (int)get_number(r, HEAD, "peer-timeout", 1, 86400);
     options->link_timeout_s =
@@ -209,8 +235,8 @@ get_options(Reader *r, MigrateOptions *options)
     options->paused = get_flag(r, HEAD, "paused");
     options->follow = get_flag(r, HEAD, "follow");
     options->tls = get_flag(r, HEAD, "tls");
-    options->tls_creds = get_optional(r, "tls-creds");
-    options->tls_psk = get_optional(r, "tls-psk");
+    options->tls_creds = get_path(r, "tls-creds");
+    options->tls_psk = get_path(r, "tls-psk");
     options->tls_name = get_optional(r, "tls-name");
 }
 
@@ -241,13 +267,27 @@ get_block(Reader *r, unsigned i, MigrateBlock *block)
     }
 }
 
+/* Its keys would be guessed at. */
+static void
+check_version(Reader *r)
+{
+    uint64_t version = get_number(r, HEAD, "version", 1, UINT32_MAX);
+    if (!r->why && version != VERSION) {
+        error_set(&r->why, ERROR_PROTOCOL,
+                  "another version of postlude wrote it (format %" PRIu64
+                  ", this one reads %d): take over with that version",
+                  version, VERSION);
+    }
+}
+
 static void
 get_all(Reader *r, MigrateJournal *journal)
 {
-    get_number(r, HEAD, "version", VERSION, VERSION);
+    check_version(r);
     get_options(r, &journal->options);
     journal->committed = get_flag(r, HEAD, "committed");
     journal->starting = get_flag(r, HEAD, "starting");
+    journal->refused = get_flag(r, HEAD, "refused");
     journal->guest_ran = get_flag(r, HEAD, "guest-ran");
     journal->ran = get_optional_number(r, "ran", 1);
     journal->ended =
@@ -271,6 +311,11 @@ get_all(Reader *r, MigrateJournal *journal)
     journal->blocks = g_new0(MigrateBlock, MAX(journal->n_blocks, 1));
     for (unsigned i = 0; i < journal->n_blocks; i++) {
         get_block(r, i, &journal->blocks[i]);
+    }
+    for (unsigned i = 0; i < migrate_account_n_fields; i++) {
+        *field_of(&journal->account, i) =
+            get_number(r, ACCOUNT, migrate_account_fields[i].key, 0,
+                       MOST_COUNTED);
     }
     get_flag(r, SEAL, "sealed");
 }
@@ -306,6 +351,7 @@ migrate_journal_of(const MigrateSession *session, MigrateJournal *journal)
         .starting = session->destination.starting,
         .ran = session->destination.ran,
         .ended = session->ended,
+        .refused = session->refused,
         .guest_ran =
             send ? session->guest_ran : session->destination.start_guest,
         .qemu_pid = session->pid,
@@ -319,6 +365,7 @@ migrate_journal_of(const MigrateSession *session, MigrateJournal *journal)
         .blocks = session->ram->blocks,
     };
     memcpy(journal->session, session->session, WIRE_SESSION_BYTES);
+    migrate_account_of(session, &journal->account);
 }
 
 static MigrateRam *
@@ -341,6 +388,7 @@ migrate_journal_give(MigrateJournal *journal, MigrateSession *session)
 {
     session->past_no_return = journal->committed;
     session->destination.starting = journal->starting;
+    session->refused = journal->refused;
     session->guest_ran = journal->guest_ran;
     session->destination.ran = journal->ran;
     session->ended = journal->ended;
@@ -354,5 +402,6 @@ migrate_journal_give(MigrateJournal *journal, MigrateSession *session)
     memcpy(session->session, journal->session, WIRE_SESSION_BYTES);
     session->n_streams = journal->n_streams;
     session->ram = take_ram(journal);
+    migrate_account_give(&journal->account, session);
     migrate_journal_clear(journal);
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * What a helper that takes over must know of the one that died: whose memory,
- * where it is mapped, who the peer is, and whether the point of no return was
- * passed. Text and back, pure; the pages' states are not in it (they live in a
- * file of their own, see migrate-archive.h).
+ * where it is mapped, who the peer is, whether the point of no return was
+ * passed; and what it had measured, for the report. Text and back, pure; the
+ * pages' states are not in it (they live in a file of their own, see
+ * migrate-archive.h).
  */
 #pragma once
 
-#include "migrate/migrate-session.h"
+#include "migrate/migrate-account.h"
 
 typedef struct {
     MigrateOptions options; /* its strings are owned */
@@ -15,6 +16,7 @@ typedef struct {
     bool starting;          /* receive: "cont" is out, or about to be */
     bool ran;               /* receive: the guest ran here */
     WireEndedCode ended;    /* receive: QEMU has; 0: not that we know */
+    bool refused;           /* send: the destination does not run it */
     bool guest_ran;         /* send; at receive: RUN said start */
     pid_t qemu_pid;
     uint64_t qemu_started; /* see base/proc-life.h */
@@ -23,6 +25,7 @@ typedef struct {
     char *vm_name, *vm_uuid;
     uint8_t session[WIRE_SESSION_BYTES];
     unsigned n_streams;
+    MigrateAccount account;
     unsigned n_blocks;
     MigrateBlock *blocks; /* name, bytes, hva, file_offset, inode, aligned */
 } MigrateJournal;

@@ -40,18 +40,6 @@ struct MigratePages {
     MigrateShortage shortage;
 };
 
-void
-migrate_tally_merge(MigrateTally *into, const MigrateTally *from)
-{
-    into->demand_pages += from->demand_pages;
-    into->pushed_pages += from->pushed_pages;
-    into->zero_pages += from->zero_pages;
-    into->duplicates += from->duplicates;
-    into->discarded_pages += from->discarded_pages;
-    into->faults += from->faults;
-    histogram_merge(&into->latency, &from->latency);
-}
-
 /* The states, one byte a page, then which extents are laid, one byte each. */
 static uint64_t
 room_for(const MigrateRam *ram)

@@ -16,25 +16,12 @@
  */
 #pragma once
 
-#include "base/histogram.h"
 #include "base/page-state.h"
 #include "migrate/migrate-alarm.h"
 #include "migrate/migrate-ram.h"
 #include "migrate/migrate-shortage.h"
+#include "migrate/migrate-tally.h"
 #include "migrate/migrate-waiters.h"
-
-/* Counters of one thread; merged for the report. */
-typedef struct {
-    uint64_t demand_pages; /* arrived on the urgent connection */
-    uint64_t pushed_pages; /* arrived in bulk */
-    uint64_t zero_pages;   /* known to be zero */
-    uint64_t duplicates;   /* arrived when it was not ABSENT */
-    uint64_t discarded_pages; /* by the guest, before they arrived */
-    uint64_t faults;       /* events read from the kernel */
-    Histogram latency;     /* event read -> page mapped */
-} MigrateTally;
-
-void migrate_tally_merge(MigrateTally *into, const MigrateTally *from);
 
 typedef struct MigratePages MigratePages;
 

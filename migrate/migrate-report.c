@@ -23,10 +23,25 @@ migrate_report_clear(MigrateReport *report)
     g_clear_pointer(&report->vm_uuid, g_free);
 }
 
+void
+migrate_report_arrived(MigrateReport *report)
+{
+    if (!report->arrived_ns) {
+        report->arrived_ns = fd_now_ns();
+    }
+}
+
 static double
 between_ms(uint64_t from_ns, uint64_t to_ns)
 {
     return from_ns && to_ns > from_ns ? (double)(to_ns - from_ns) / 1e6 : 0;
+}
+
+/* What a helper that was killed did not record is not known. */
+static bool
+is_known(const MigrateReport *report, uint64_t from_ns, uint64_t to_ns)
+{
+    return report->takeovers == 0 || (from_ns && to_ns);
 }
 
 static double
@@ -121,6 +136,35 @@ put_huge(JsonBuilder *json, const MigrateReport *report)
 }
 
 static void
+put_unknown(JsonBuilder *json, const char *name)
+{
+    json_builder_set_member_name(json, name);
+    json_builder_add_null_value(json);
+}
+
+static void
+put_ms(JsonBuilder *json, const char *name, bool known, double ms)
+{
+    if (known) {
+        migrate_json_number(json, name, ms);
+    } else {
+        put_unknown(json, name);
+    }
+}
+
+static void
+put_times(JsonBuilder *json, const MigrateReport *r)
+{
+    put_ms(json, "downtime_ms", !r->downtime_unknown, r->downtime_ms);
+    put_ms(json, "prepare_ms", is_known(r, r->started_ns, r->armed_ns),
+           prepare_ms(r));
+    put_ms(json, "postcopy_ms", is_known(r, r->switched_ns, r->arrived_ns),
+           postcopy_ms(r));
+    put_ms(json, "total_ms", is_known(r, r->started_ns, r->arrived_ns),
+           total_ms(r));
+}
+
+static void
 put_head(JsonBuilder *json, const MigrateReport *report)
 {
     migrate_json_int(json, "schema", MIGRATE_REPORT_SCHEMA);
@@ -138,10 +182,8 @@ put_head(JsonBuilder *json, const MigrateReport *report)
     migrate_json_int(json, "ram_bytes", report->ram_bytes);
     json_builder_end_object(json);
     migrate_json_bool(json, "source_ran", report->source_ran);
-    migrate_json_number(json, "downtime_ms", report->downtime_ms);
-    migrate_json_number(json, "prepare_ms", prepare_ms(report));
-    migrate_json_number(json, "postcopy_ms", postcopy_ms(report));
-    migrate_json_number(json, "total_ms", total_ms(report));
+    migrate_json_int(json, "takeovers", report->takeovers);
+    put_times(json, report);
 }
 
 static void
@@ -151,7 +193,12 @@ put_pages(JsonBuilder *json, const MigrateReport *report)
     migrate_json_int(json, "total", report->pages.total);
     migrate_json_int(json, "demand", report->pages.demand);
     migrate_json_int(json, "pushed", report->pages.pushed);
-    migrate_json_int(json, "zero", report->pages.zero);
+    if (report->pages.zero_unknown) {
+        put_unknown(json, "zero");
+    } else {
+        migrate_json_int(json, "zero", report->pages.zero);
+    }
+    migrate_json_int(json, "unknown", report->pages.unknown);
     migrate_json_int(json, "duplicate", report->pages.duplicate);
     migrate_json_int(json, "discarded", report->pages.discarded);
     json_builder_end_object(json);
@@ -169,8 +216,12 @@ migrate_report_to_json(const MigrateReport *report)
     migrate_json_int(json, "bytes_received", report->bytes_received);
     migrate_json_int(json, "bytes_sent", report->bytes_sent);
     migrate_json_int(json, "device_bytes", report->device_bytes);
-    migrate_json_int(json, "throughput_bytes_per_s",
-                     (uint64_t)throughput(report));
+    if (is_known(report, report->switched_ns, report->arrived_ns)) {
+        migrate_json_int(json, "throughput_bytes_per_s",
+                         (uint64_t)throughput(report));
+    } else {
+        put_unknown(json, "throughput_bytes_per_s");
+    }
     put_huge(json, report);
     migrate_json_begin(json, "helper");
     migrate_json_number(json, "cpu_ms", helper.cpu_ms);
@@ -181,14 +232,70 @@ migrate_report_to_json(const MigrateReport *report)
 }
 
 static void
+add_ms(GString *text, const char *what, int digits, bool known, double ms)
+{
+    if (known) {
+        g_string_append_printf(text, "%s %.*f ms", what, digits, ms);
+    } else {
+        g_string_append_printf(text, "%s an unknown time", what);
+    }
+}
+
+static void
+add_times(GString *text, const MigrateReport *r)
+{
+    add_ms(text, "  time      ", 0, is_known(r, r->started_ns, r->arrived_ns),
+           total_ms(r));
+    add_ms(text, " in all: prepared in", 0,
+           is_known(r, r->started_ns, r->armed_ns), prepare_ms(r));
+    add_ms(text, ", down for", 1, !r->downtime_unknown, r->downtime_ms);
+    add_ms(text, ", postcopy", 0,
+           is_known(r, r->switched_ns, r->arrived_ns), postcopy_ms(r));
+    g_string_append_c(text, '\n');
+}
+
+static void
+add_pages(GString *text, const MigrateReport *report)
+{
+    g_string_append_printf(text,
+                           "  pages      %" PRIu64 ": %" PRIu64
+                           " on demand, %" PRIu64 " pushed, ",
+                           report->pages.total, report->pages.demand,
+                           report->pages.pushed);
+    if (report->pages.zero_unknown) {
+        g_string_append(text, "the others zero or sent without a record\n");
+    } else {
+        g_string_append_printf(text, "%" PRIu64 " zero\n",
+                               report->pages.zero);
+    }
+}
+
+static void
+add_takeovers(GString *text, const MigrateReport *report)
+{
+    if (report->takeovers == 0) {
+        return;
+    }
+    g_string_append_printf(text, "  taken over %" PRIu64 " time%s",
+                           report->takeovers,
+                           report->takeovers == 1 ? "" : "s");
+    if (report->pages.unknown > 0) {
+        g_string_append_printf(text, "; %" PRIu64 " pages came in a way that "
+                               "was not recorded", report->pages.unknown);
+    }
+    g_string_append_c(text, '\n');
+}
+
+static void
 add_destination_text(GString *text, const MigrateReport *report)
 {
     const Histogram *h = &report->fault_latency;
     g_string_append_printf(
         text,
-        "  faults     %" PRIu64 ", each answered in %.0f us (mean), %.0f us "
+        "  faults     %" PRIu64 "%s, each answered in %.0f us (mean), %.0f us "
         "(p99), %.0f us (worst)\n",
-        h->count, (double)histogram_mean_ns(h) / 1000,
+        h->count, report->takeovers ? " since then" : "",
+        (double)histogram_mean_ns(h) / 1000,
         (double)histogram_quantile_ns(h, 0.99) / 1000,
         (double)h->max_ns / 1000);
     double eligible = (double)report->huge.eligible_bytes;
@@ -227,18 +334,17 @@ migrate_report_to_text(const MigrateReport *report)
     if (strcmp(report->outcome, "completed") != 0) {
         return g_string_free(text, false);
     }
+    add_times(text, report);
+    add_pages(text, report);
     g_string_append_printf(
-        text,
-        "  time       %.0f ms in all: prepared in %.0f ms, down for %.1f ms, "
-        "postcopy %.0f ms\n"
-        "  pages      %" PRIu64 ": %" PRIu64 " on demand, %" PRIu64
-        " pushed, %" PRIu64 " zero\n"
-        "  network    %.1f MiB, %.1f MB/s in postcopy\n",
-        total_ms(report), prepare_ms(report), report->downtime_ms,
-        postcopy_ms(report), report->pages.total, report->pages.demand,
-        report->pages.pushed, report->pages.zero,
-        (double)MAX(report->bytes_received, report->bytes_sent) / 1048576,
-        throughput(report) / 1e6);
+        text, "  network    %.1f MiB",
+        (double)MAX(report->bytes_received, report->bytes_sent) / 1048576);
+    if (is_known(report, report->switched_ns, report->arrived_ns)) {
+        g_string_append_printf(text, ", %.1f MB/s in postcopy",
+                               throughput(report) / 1e6);
+    }
+    g_string_append_c(text, '\n');
+    add_takeovers(text, report);
     if (strcmp(report->role, "receive") == 0) {
         add_destination_text(text, report);
     }

@@ -31,8 +31,12 @@ typedef struct {
     uint64_t waited_ns;  /* for the operator's SIGUSR1: not part of the total */
     uint64_t armed_ns;
     double downtime_ms;
+    bool downtime_unknown; /* to whoever was there then, and is not any more */
+    uint64_t takeovers;    /* from helpers that were killed */
     struct {
         uint64_t total, demand, pushed, zero, duplicate, discarded;
+        uint64_t unknown;  /* here, and nobody recorded by which way */
+        bool zero_unknown;
     } pages;
     Histogram fault_latency;
     uint64_t bytes_received, bytes_sent, device_bytes;
@@ -46,6 +50,9 @@ typedef struct {
         CollapseErrors failed;
     } huge;
 } MigrateReport;
+
+/* The last page is here: now, or earlier, if that is known already. */
+void migrate_report_arrived(MigrateReport *report);
 
 void migrate_report_clear(MigrateReport *report);
 

@@ -58,14 +58,15 @@ bool
 migrate_resume_find(MigrateOptions *options, MigrateJournal *journal,
                     GError **error)
 {
-    if (!migrate_archive_find(options->role, options->qmp_path, journal,
-                              error)) {
+    if (!migrate_archive_find(options, journal, error)) {
         return false;
     }
     MigrateOptions *old = &journal->options;
-    g_free(options->qmp_path);
+    /* The one that was given leads to the same place, maybe by a shorter way. */
+    if (!options->qmp_path) {
+        options->qmp_path = g_steal_pointer(&old->qmp_path);
+    }
     g_free(options->address);
-    options->qmp_path = g_steal_pointer(&old->qmp_path);
     options->address = g_steal_pointer(&old->address);
     if (!options->report_path) {
         options->report_path = g_steal_pointer(&old->report_path);
@@ -108,6 +109,7 @@ static bool
 open_archive(MigrateSession *session, GError **error)
 {
     if (!claim(session, error)) {
+        session->past_no_return = false; /* not for this process */
         return false;
     }
     session->archive = migrate_archive_open(session->options.role,
@@ -116,7 +118,6 @@ open_archive(MigrateSession *session, GError **error)
     session->report.vm_name = g_strdup(session->identity.name);
     session->report.vm_uuid = g_strdup(session->identity.uuid);
     session->report.ram_bytes = session->ram->bytes;
-    session->report.started_ns = fd_now_ns();
     return session->archive != NULL;
 }
 
@@ -163,6 +164,7 @@ adopt_pages(MigrateSession *session, GError **error)
     if (!session->destination.pages || !migrate_arm_confine(session, error)) {
         return false;
     }
+    migrate_account_settle_pages(session);
     g_autoptr(GError) why = NULL;
     while (!(session->destination.huge = migrate_huge_start(
                  session->destination.pages, session->destination.target,
@@ -257,6 +259,23 @@ look_whether_it_runs(MigrateSession *session)
     session->destination.follow.run_heard = true;
     session->destination.follow.final_heard = true;
     session->resumed = may_run(session);
+}
+
+/* All is here, and the source need not be found again to say so, nor to say
+ * which extents hold data: those that do now are what is worth a sweep. */
+static void
+go_on_alone(MigrateSession *session)
+{
+    if (session->options.follow) {
+        look_whether_it_runs(session);
+    }
+    for (unsigned i = 0; i < session->ram->n_blocks; i++) {
+        const MigrateBlock *block = &session->ram->blocks[i];
+        g_autofree uint8_t *data = migrate_ram_data_extents(block, NULL);
+        for (uint32_t e = 0; data && e < block->extents; e++) {
+            session->destination.wanted[i][e] = data[e / 8] >> (e % 8) & 1;
+        }
+    }
 }
 
 void
@@ -362,7 +381,9 @@ migrate_resume_destination(MigrateSession *session, GError **error)
         return false;
     }
     settle_start(session, known);
-    if (migrate_pages_complete(session->destination.pages)) {
+    if (session->past_no_return &&
+        migrate_pages_complete(session->destination.pages)) {
+        go_on_alone(session);
         return true;
     }
     error_set(&why, ERROR_PEER_GONE, "taking over from a receiver that ended");
@@ -458,11 +479,14 @@ was_passed_since(MigrateSession *session, GError **error)
         return false;
     }
     bool ours = session->qemu_gone || is_as_it_was_left(session);
-    return (follow && ours &&
+    return (follow && ours && !session->refused &&
             migrate_follow_source_was_handed_over(session)) ||
-           error_set(error, ERROR_CANCELLED,
-                     "the sender ended before the point of no return: what it "
-                     "had begun is taken back");
+           error_set(error, ERROR_CANCELLED, "the sender ended %s: what it "
+                     "had begun is taken back",
+                     session->refused
+                         ? "when the destination had said that the guest did "
+                           "not start there"
+                         : "before the point of no return");
 }
 
 void
@@ -554,12 +578,13 @@ let_go(const MigrateJournal *journal, GError **error)
 }
 
 bool
-migrate_resume_give_up(MigrateRole role, const char *qmp_path, GError **error)
+migrate_resume_give_up(const MigrateOptions *options, GError **error)
 {
     g_auto(MigrateJournal) journal = {0};
-    if (!migrate_archive_find(role, qmp_path, &journal, error)) {
+    if (!migrate_archive_find(options, &journal, error)) {
         return false;
     }
+    MigrateRole role = options->role;
     if (role == MIGRATE_SEND) {
         return let_go(&journal, error);
     }

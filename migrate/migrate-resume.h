@@ -7,8 +7,8 @@
 
 #include "migrate/migrate-journal.h"
 
-/* Finds what OPTIONS->role left (OPTIONS->qmp_path, if given, says of which
- * guest) and completes OPTIONS from it. The journal is for
+/* Finds what a helper of OPTIONS->role left (qmp_path and pid, if given, say of
+ * which guest) and completes OPTIONS from it. The journal is for
  * migrate_journal_give() after migrate_session_new(). STATE: nothing to resume,
  * or not clear what. */
 bool migrate_resume_find(MigrateOptions *options, MigrateJournal *journal,
@@ -26,8 +26,8 @@ void migrate_resume_undo_destination(MigrateSession *session);
  * monitor is opened if it is not. Only warns. */
 void migrate_resume_clean_qemu(MigrateSession *session);
 
-/* Ends a guest whose other half is gone for good: at the destination its QEMU
+/* Ends the guest that OPTIONS mean, as above, whose other half is gone for
+ * good: at the destination its QEMU
  * is killed, at the source its memory let go. False (STATE): there is no such
  * guest, or its sender is still at work. */
-bool migrate_resume_give_up(MigrateRole role, const char *qmp_path,
-                            GError **error);
+bool migrate_resume_give_up(const MigrateOptions *options, GError **error);

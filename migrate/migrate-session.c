@@ -17,6 +17,7 @@
 #include "base/proc-life.h"
 #include "base/signals.h"
 #include "migrate/migrate-archive.h"
+#include "migrate/migrate-record.h"
 
 #define ENDING_MS 1000
 #define LACK_MS 1000
@@ -156,7 +157,8 @@ bool
 migrate_session_record(MigrateSession *session, GError **error)
 {
     return !session->archive ||
-           migrate_archive_write(session->archive, session, error);
+           (migrate_record_look_after(session, error) &&
+            migrate_archive_write(session->archive, session, error));
 }
 
 void
@@ -173,6 +175,7 @@ static void
 pass_no_return(MigrateSession *session)
 {
     session->interrupted = false; /* a signal that came too late */
+    migrate_record_start(session);
     /* Lowering it takes CAP_SYS_RESOURCE; without, we are as likely as any. */
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (fd >= 0 && write(fd, "-1000", 5) < 0) {
@@ -202,6 +205,21 @@ migrate_session_commit_anyway(MigrateSession *session)
     session->past_no_return = true;
     migrate_session_record_or_warn(session);
     pass_no_return(session);
+}
+
+void
+migrate_session_take_back(MigrateSession *session)
+{
+    g_autoptr(GError) why = NULL;
+    session->past_no_return = false;
+    session->refused = session->options.role == MIGRATE_SEND;
+    if (!migrate_session_record(session, &why)) {
+        g_warning("it cannot be recorded that the destination does not run "
+                  "the guest (%s): if this process is killed now, "
+                  "'--resume' waits for it in vain; then '--give-up' and "
+                  "'cont' by hand, see docs/failure.md",
+                  why->message);
+    }
 }
 
 static gboolean
@@ -244,10 +262,7 @@ stop_threads(MigrateSession *session)
         }
     }
     g_clear_pointer(&session->relay, migrate_relay_stop);
-    if (session->destination.fault) {
-        migrate_fault_stop(g_steal_pointer(&session->destination.fault),
-                           NULL);
-    }
+    migrate_fault_stop(g_steal_pointer(&session->destination.fault), NULL);
 }
 
 void
@@ -259,6 +274,7 @@ migrate_session_free(MigrateSession *session)
     stop_watching(&session->watch_qmp);
     stop_watching(&session->watch_control);
     stop_watching(&session->watch_parent);
+    stop_watching(&session->recorder);
     stop_threads(session);
     close_links(session);
     unsigned n_blocks = session->ram ? session->ram->n_blocks : 0;

@@ -28,7 +28,7 @@
 typedef enum { MIGRATE_SEND, MIGRATE_RECEIVE } MigrateRole;
 
 /* What the command line said; the strings belong to it and must outlive the
- * session. */
+ * session. Paths are absolute, also the one in ADDRESS. */
 typedef struct {
     MigrateRole role;
     char *qmp_path;
@@ -122,6 +122,7 @@ typedef struct MigrateSession {
     GQueue frames; /* MigrateFrame, not yet expected by anybody */
     bool control_lost;
     bool peer_aborted; /* in its own words, not by silence */
+    bool refused;      /* after RUN: the guest did not start there and will not */
     bool linked;       /* after RUN: all connections of the set are at work */
     uint64_t heard_ns; /* when the peer's last frame came */
     unsigned rejoins;  /* sets of connections after the first */
@@ -129,6 +130,7 @@ typedef struct MigrateSession {
 
     /* at work */
     struct MigrateArchive *archive; /* NULL: nobody could take over from us */
+    bool unrecorded; /* past the point of no return, and the last try failed */
     int report_file; /* opened before the confinement, or -1 */
     MigrateRelay *relay;
     struct {
@@ -148,6 +150,7 @@ typedef struct MigrateSession {
     struct {
         uint64_t bytes_sent, bytes_received;
         uint64_t pushed_pages, answered_pages;
+        uint64_t device_bytes; /* of a helper that was taken over from */
     } past;
     struct {
         uint8_t **wanted; /* per block, one byte per extent: holds data */
@@ -183,6 +186,7 @@ typedef struct MigrateSession {
     gpointer on_step_data;
     guint sources[4];
     guint watch_qmp, watch_control, watch_parent; /* 0: none */
+    guint recorder; /* writes the journal from time to time; 0: not yet */
 } MigrateSession;
 
 MigrateSession *migrate_session_new(const MigrateOptions *options);
@@ -211,6 +215,11 @@ bool migrate_session_commit(MigrateSession *session, GError **error);
 
 /* The same where it has been passed whatever we do: only warns. */
 void migrate_session_commit_anyway(MigrateSession *session);
+
+/* Back to before it, in the journal as well: a successor that read the old
+ * record would wait for ever for a destination that has refused the guest. Only
+ * where the guest is known not to run there, nor to be about to. */
+void migrate_session_take_back(MigrateSession *session);
 
 /* Wakes the main loop when FD is readable, until its other end is closed;
  * the id is for g_source_remove(). */

@@ -134,10 +134,12 @@ count(MigrateSession *session)
     report->huge.sweep_ns += migrate_huge_ns(session->destination.huge);
     report->huge.sweep_cpu_ns =
         migrate_huge_cpu_ns(session->destination.huge);
-    report->device_bytes =
+    uint64_t device =
         session->device ? wire_link_bytes_received(session->device) : 0;
-    report->bytes_received =
-        session->past.bytes_received + report->device_bytes;
+    report->device_bytes = session->past.device_bytes + device;
+    report->bytes_received = session->past.bytes_received + device;
+    report->downtime_unknown =
+        session->destination.start_guest && report->downtime_ms <= 0;
 }
 
 /* Nobody is helped any more; only the source is to hear of it. */
@@ -171,6 +173,7 @@ migrate_settle_destination(MigrateSession *session, GError **error)
         return settle_ended(session, error);
     }
     g_autoptr(GError) why = NULL;
+    migrate_session_record_or_warn(session); /* that all is here, and when */
     bool told = say_done(session);
     stop_helping(session);
     session->report.huge.before_bytes = huge_bytes_now(session);

@@ -163,7 +163,9 @@ migrate_source_postcopy(MigrateSession *session, GError **error)
         done = session->source.complete ||
                migrate_readmit_heard(session, WIRE_FRAME_DONE);
     }
-    session->report.arrived_ns = session->ended ? 0 : fd_now_ns();
+    if (!session->ended) {
+        migrate_report_arrived(&session->report);
+    }
     return true;
 }
 
@@ -186,8 +188,11 @@ count(MigrateSession *session)
                              (session->device
                                   ? wire_link_bytes_received(session->device)
                                   : 0);
-    report->device_bytes =
-        session->relay ? migrate_relay_bytes(session->relay) : 0;
+    report->device_bytes = session->past.device_bytes +
+                           migrate_relay_bytes(session->relay);
+    report->downtime_unknown = session->guest_ran && report->downtime_ms <= 0;
+    /* What the one before sent after its last record counts as zero here. */
+    report->pages.zero_unknown = report->takeovers > 0;
 }
 
 /* Whoever takes over after this has nothing to do: the destination needs

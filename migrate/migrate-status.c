@@ -56,6 +56,7 @@ migrate_status_to_json(const MigrateSession *session)
     migrate_json_text(json, "stage", migrate_stage_id_name(session->stage));
     migrate_json_bool(json, "past_no_return", session->past_no_return);
     migrate_json_bool(json, "peer_lost", session->control_lost);
+    migrate_json_bool(json, "unrecorded", session->unrecorded);
     migrate_json_bool(json, "lacks_memory", figures.lacks_memory);
     migrate_json_bool(json, "source_ran", session->report.source_ran);
     if (session->ended) {
@@ -252,9 +253,9 @@ migrate_status_orphans(void)
         GString *line = g_string_new(NULL);
         g_string_append_printf(
             line, "%-8s %-20s qemu %d, peer %s; NOBODY AT WORK: run "
-                  "'postlude %s --resume'%s",
+                  "'postlude %s --resume --pid %d'%s",
             role, j->vm_name ? j->vm_name : "(unnamed)", (int)j->qemu_pid,
-            j->options.address, role,
+            j->options.address, role, (int)j->qemu_pid,
             untold ? " (this QEMU has ended, and the source does not know)"
                    : "");
         g_ptr_array_add(lines, make_printable(line));
@@ -305,6 +306,48 @@ pages_to_mib(uint64_t pages)
     return pages / 256;
 }
 
+static bool
+is_answer_of(const char *json, pid_t pid)
+{
+    g_autoptr(JsonParser) parser = json_parser_new();
+    return json_parser_load_from_data(parser, json, -1, NULL) &&
+           json_parser_get_root(parser) &&
+           JSON_NODE_HOLDS_OBJECT(json_parser_get_root(parser)) &&
+           count_member(json_node_get_object(json_parser_get_root(parser)),
+                        "pid") == (uint64_t)pid;
+}
+
+static bool
+has_answered(const GPtrArray *answers, pid_t pid)
+{
+    for (guint i = 0; i < answers->len; i++) {
+        if (is_answer_of(g_ptr_array_index(answers, i), pid)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+GPtrArray *
+migrate_status_silent(const GPtrArray *answers)
+{
+    GPtrArray *lines = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GArray) holders = migrate_claim_holders();
+    for (guint i = 0; i < holders->len; i++) {
+        const MigrateClaimHolder *h =
+            &g_array_index(holders, MigrateClaimHolder, i);
+        if (strcmp(h->verb, "look") != 0 && !has_answered(answers, h->pid)) {
+            g_ptr_array_add(
+                lines,
+                g_strdup_printf("%-8s %-20s pid %d  is at work on QEMU %d and "
+                                "does not answer; LEAVE IT RUNNING",
+                                h->verb, "(unknown)", (int)h->pid,
+                                (int)h->qemu_pid));
+        }
+    }
+    return lines;
+}
+
 char *
 migrate_status_describe(const char *json)
 {
@@ -347,6 +390,9 @@ migrate_status_describe(const char *json)
     }
     if (true_member(o, "source_ran")) {
         g_string_append(text, "; STARTED ON BOTH HOSTS");
+    }
+    if (true_member(o, "unrecorded")) {
+        g_string_append(text, "; CANNOT BE TAKEN OVER");
     }
     if (true_member(o, "lacks_memory")) {
         g_string_append(text, "; NO MEMORY HERE");

@@ -26,6 +26,10 @@ char *migrate_status_to_json(const MigrateSession *session);
  * for a person. */
 GPtrArray *migrate_status_orphans(void);
 
+/* Helpers that are at work and not among ANSWERS (of the next function): too
+ * busy, or their socket was removed. GPtrArray of lines for a person. */
+GPtrArray *migrate_status_silent(const GPtrArray *answers);
+
 /* All helpers of this host that answer: GPtrArray of JSON texts. Sockets that
  * nobody listens on any more are removed. */
 GPtrArray *migrate_status_query_all(void);

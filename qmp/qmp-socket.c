@@ -5,32 +5,56 @@
 #include "qmp/qmp-socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/fd.h"
 
 #define AGAIN_US 20000
 
-static bool
-make_address(const char *path, struct sockaddr_un *address, GError **error)
+/* A path that fits, for one that does not: by a descriptor of its directory.
+ * QEMU made the socket from within that directory, by a short name. Not in a
+ * confined helper, which has no /proc. */
+static char *
+make_shorter(const char *path, int *directory)
 {
+    g_autofree char *parent = g_path_get_dirname(path);
+    const char *name = strrchr(path, '/');
+    *directory = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    g_autofree char *shorter = g_strdup_printf(
+        "/proc/self/fd/%d/%s", *directory, name ? name + 1 : path);
+    struct stat info;
+    return *directory >= 0 && stat(shorter, &info) == 0
+               ? g_steal_pointer(&shorter)
+               : NULL;
+}
+
+/* DIRECTORY (-1: none) has to stay open while ADDRESS is used. */
+static bool
+make_address(const char *path, struct sockaddr_un *address, int *directory,
+             GError **error)
+{
+    g_autofree char *shorter = NULL;
     *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    *directory = -1;
     if (path[0] == '\0') {
         return error_set(error, ERROR_USAGE, "the QMP socket's path is empty");
     }
     if (strlen(path) >= sizeof address->sun_path) {
-        return error_set(error, ERROR_USAGE,
-                         "the QMP socket's path is %zu bytes long and the "
-                         "kernel takes %zu: '%s'; reach it by a shorter one "
-                         "(a symbolic link to its directory will do)",
-                         strlen(path), sizeof address->sun_path - 1, path);
+        shorter = make_shorter(path, directory);
     }
-    strcpy(address->sun_path, path);
-    return true;
+    return g_strlcpy(address->sun_path, shorter ? shorter : path,
+                     sizeof address->sun_path) < sizeof address->sun_path ||
+           error_set(error, ERROR_USAGE,
+                     "the QMP socket's path is %zu bytes long and the "
+                     "kernel takes %zu: '%s'; reach it by a shorter one "
+                     "(a symbolic link to its directory will do)",
+                     strlen(path), sizeof address->sun_path - 1, path);
 }
 
 /* The kernel answers ECONNREFUSED for a dead socket and for what never was
@@ -98,7 +122,8 @@ qmp_socket_connect(const char *path, uint64_t deadline_ns, int *fd, pid_t *pid,
                    GError **error)
 {
     struct sockaddr_un address;
-    if (!make_address(path, &address, error)) {
+    autofd directory = -1;
+    if (!make_address(path, &address, &directory, error)) {
         return false;
     }
     autofd made = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,

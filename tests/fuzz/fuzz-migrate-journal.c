@@ -10,13 +10,30 @@
 #include "tests/fuzz/fuzz-check.h"
 
 static void
+check_path(const char *path)
+{
+    g_assert_true(!path || g_path_is_absolute(path));
+}
+
+static void
 check(const MigrateJournal *journal)
 {
+    check_path(journal->options.qmp_path);
+    check_path(journal->options.report_path);
+    check_path(journal->options.tls_creds);
+    check_path(journal->options.tls_psk);
     g_assert_cmpint(journal->qemu_pid, >, 0);
     g_assert_nonnull(journal->options.address);
     g_assert_cmpuint(journal->n_streams, <=, WIRE_MAX_STREAMS);
     g_assert_cmpuint(journal->n_blocks, >=, 1);
     g_assert_cmpuint(journal->n_blocks, <=, WIRE_MAX_BLOCKS);
+    /* Whoever goes on counting from there does not pass the end. */
+    const MigrateAccount *a = &journal->account;
+    uint64_t sum;
+    g_assert_false(__builtin_add_overflow(
+        a->demand_pages + a->pushed_pages + a->zero_pages + a->unknown_pages,
+        a->discarded_pages, &sum));
+    g_assert_cmpuint(sum, <=, INT64_MAX);
     for (unsigned i = 0; i < journal->n_blocks; i++) {
         const MigrateBlock *block = &journal->blocks[i];
         uint64_t end;

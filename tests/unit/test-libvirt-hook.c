@@ -193,6 +193,10 @@ test_configuration(void)
     g_assert_true(error_is(error, ERROR_USAGE));
     g_assert_nonnull(strstr(error->message, "perhaps"));
     g_clear_error(&error);
+    g_assert_false(libvirt_hook_conf_parse("[libvirt]\ntls-creds=pki\n", &bad,
+                                           &error));
+    g_assert_nonnull(strstr(error->message, "not an absolute path"));
+    g_clear_error(&error);
     g_assert_false(libvirt_hook_conf_parse("collapse\n", &bad, &error));
     g_assert_true(error_is(error, ERROR_USAGE));
 }

@@ -16,6 +16,13 @@
 #include "tests/unit/session-scene.h"
 
 static bool
+find(MigrateRole role, char *qmp_path, MigrateJournal *journal, GError **error)
+{
+    const MigrateOptions options = {.role = role, .qmp_path = qmp_path};
+    return migrate_archive_find(&options, journal, error);
+}
+
+static bool
 is_orphan(const SessionScene *s)
 {
     bool found = false;
@@ -51,7 +58,7 @@ claim_and_journal(void)
 
     /* At work: found, but nobody's to take over. */
     g_assert_false(is_orphan(&s));
-    g_assert_true(migrate_archive_find(MIGRATE_RECEIVE, s.qmp, &journal,
+    g_assert_true(find(MIGRATE_RECEIVE, s.qmp, &journal,
                                        &error));
     g_assert_cmpint(journal.qemu_pid, ==, s.qemu);
 
@@ -87,7 +94,7 @@ after_qemu(void)
         migrate_archive_close(a);
         session_scene_end_qemu(&s);
         bool found =
-            migrate_archive_find(roles[i], s.qmp, &journal, &error);
+            find(roles[i], s.qmp, &journal, &error);
         g_assert_cmpint(found, ==, roles[i] == MIGRATE_SEND);
         g_autofree char *path = session_scene_path(&s, ".journal");
         g_assert_cmpint(access(path, F_OK) == 0, ==, found);
@@ -124,8 +131,7 @@ after_a_guest(void)
         migrate_archive_write(a, s.session, &error);
         migrate_archive_close(a);
         session_scene_end_qemu(&s);
-        bool found = migrate_archive_find(MIGRATE_RECEIVE, NULL, &journal,
-                                          NULL);
+        bool found = find(MIGRATE_RECEIVE, s.qmp, &journal, NULL);
         g_assert_cmpint(found, ==, cases[i].found);
         g_assert_cmpint(exists(&s, ".journal"), ==, found);
         if (found) {
@@ -209,13 +215,13 @@ one_at_work(void)
     migrate_archive_write(busy, worked_on.session, &error);
     migrate_archive_write(dead, interrupted.session, &error);
     g_assert_no_error(error);
-    g_assert_false(migrate_archive_find(MIGRATE_RECEIVE, NULL, &journal,
+    g_assert_false(find(MIGRATE_RECEIVE, NULL, &journal,
                                         &error));
     g_assert_true(error_is(error, ERROR_STATE));
     g_clear_error(&error);
     migrate_archive_close(dead);
     migrate_claim_drop(killed);
-    g_assert_true(migrate_archive_find(MIGRATE_RECEIVE, NULL, &journal,
+    g_assert_true(find(MIGRATE_RECEIVE, NULL, &journal,
                                        &error));
     g_assert_cmpint(journal.qemu_pid, ==, interrupted.qemu);
     migrate_archive_remove(session_scene_archive(&interrupted, MIGRATE_RECEIVE, NULL));
@@ -223,6 +229,26 @@ one_at_work(void)
     migrate_claim_drop(at_work);
     session_scene_clear(&worked_on);
     session_scene_clear(&interrupted);
+}
+
+/* A journal without its page states would only be tried in vain. */
+static void
+without_pages(void)
+{
+    SessionScene s;
+    g_autoptr(GError) error = NULL;
+    session_scene_init(&s, MIGRATE_RECEIVE);
+    MigrateArchive *a = session_scene_archive(&s, MIGRATE_RECEIVE, &error);
+    g_assert_no_error(error);
+    autofd pages = migrate_archive_new_pages(a, &error);
+    g_assert_no_error(error);
+    g_autofree char *path = session_scene_path(&s, ".pages");
+    g_assert_no_errno(unlink(path));
+    g_assert_false(migrate_archive_write(a, s.session, &error));
+    g_assert_nonnull(strstr(error->message, "the page states in "));
+    g_assert_false(exists(&s, ".journal"));
+    migrate_archive_remove(a);
+    session_scene_clear(&s);
 }
 
 /* Another user's, or a link to one: whoever could write it could make us give
@@ -240,13 +266,13 @@ foreign_journal(void)
     g_autofree char *path = session_scene_path(&s, ".journal");
     g_autofree char *moved = session_scene_path(&s, ".stranger");
     g_assert_no_errno(chmod(path, 0622));
-    g_assert_false(migrate_archive_find(MIGRATE_SEND, s.qmp, &journal, NULL));
+    g_assert_false(find(MIGRATE_SEND, s.qmp, &journal, NULL));
     g_assert_no_errno(chmod(path, 0600));
     g_assert_no_errno(rename(path, moved));
     g_assert_no_errno(symlink(moved, path));
-    g_assert_false(migrate_archive_find(MIGRATE_SEND, s.qmp, &journal, NULL));
+    g_assert_false(find(MIGRATE_SEND, s.qmp, &journal, NULL));
     g_assert_no_errno(rename(moved, path));
-    g_assert_true(migrate_archive_find(MIGRATE_SEND, s.qmp, &journal, &error));
+    g_assert_true(find(MIGRATE_SEND, s.qmp, &journal, &error));
     migrate_archive_remove(a);
     session_scene_clear(&s);
 }
@@ -263,6 +289,7 @@ main(int argc, char **argv)
     g_test_add_func("/archive/remains", remains);
     g_test_add_func("/archive/numbers-anew", numbers_anew);
     g_test_add_func("/archive/one-at-work", one_at_work);
+    g_test_add_func("/archive/without-pages", without_pages);
     g_test_add_func("/archive/foreign-journal", foreign_journal);
     return g_test_run();
 }

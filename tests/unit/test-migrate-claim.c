@@ -111,6 +111,43 @@ looked_at(void)
     session_scene_clear(&s);
 }
 
+/* The run-time directory was emptied: QEMU would look free to a second command
+ * until the claim's file is there again. */
+static void
+removed(void)
+{
+    SessionScene s;
+    bool gone = true;
+    g_autoptr(GError) error = NULL;
+    session_scene_init(&s, MIGRATE_SEND);
+    MigrateClaim *claim = session_scene_claim(&s, &error);
+    g_assert_no_error(error);
+    g_assert_true(migrate_claim_renew(claim, &gone, &error));
+    g_assert_false(gone);
+    g_autofree char *path = session_scene_path(&s, ".lock");
+    g_assert_no_errno(unlink(path));
+    g_assert_true(migrate_claim_renew(claim, &gone, &error));
+    g_assert_true(gone && exists(&s));
+    g_assert_null(session_scene_claim(&s, NULL));
+    g_autoptr(GArray) all = migrate_claim_holders();
+    bool listed = false;
+    for (guint i = 0; i < all->len; i++) {
+        MigrateClaimHolder *h = &g_array_index(all, MigrateClaimHolder, i);
+        listed |= h->qemu_pid == s.session->pid && h->pid == getpid();
+    }
+    g_assert_true(listed);
+
+    /* Somebody else was quicker. */
+    g_assert_no_errno(unlink(path));
+    MigrateClaim *other = session_scene_claim(&s, &error);
+    g_assert_no_error(error);
+    g_assert_false(migrate_claim_renew(claim, &gone, &error));
+    g_assert_true(error_is(error, ERROR_STATE));
+    migrate_claim_drop(other);
+    migrate_claim_drop(claim);
+    session_scene_clear(&s);
+}
+
 static void
 links(void)
 {
@@ -136,6 +173,7 @@ main(int argc, char **argv)
     g_test_add_func("/claim/second", second);
     g_test_add_func("/claim/killed", killed);
     g_test_add_func("/claim/looked-at", looked_at);
+    g_test_add_func("/claim/removed", removed);
     g_test_add_func("/claim/links", links);
     return g_test_run();
 }

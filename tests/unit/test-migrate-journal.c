@@ -31,6 +31,7 @@ make(void)
         .starting = true,
         .ran = true,
         .ended = WIRE_ENDED_STOPPED,
+        .refused = true,
         .guest_ran = true,
         .qemu_pid = 4711,
         .qemu_started = UINT64_MAX,
@@ -38,6 +39,7 @@ make(void)
         .stopped_us = -5,
         .vm_name = (char *)"gast \xc3\xbc",
         .n_streams = 2,
+        .account = {.takeovers = 1, .started_ns = 7, .laid_extents = 4},
         .n_blocks = 2,
         .blocks = blocks,
     };
@@ -63,12 +65,15 @@ there_and_back(void)
     g_assert_null(out.options.report_path);
     g_assert_cmpmem(out.session, sizeof out.session, in.session,
                     sizeof in.session);
-    g_assert_true(out.committed && out.starting && out.guest_ran);
+    g_assert_true(out.committed && out.starting && out.refused &&
+                  out.guest_ran);
     g_assert_true(out.ran);
     g_assert_cmpint(out.ended, ==, WIRE_ENDED_STOPPED);
     g_assert_cmpuint(out.qemu_started, ==, UINT64_MAX);
     g_assert_cmpint(out.stopped_us, ==, -5);
     g_assert_cmpstr(out.vm_name, ==, in.vm_name);
+    g_assert_cmpmem(&out.account, sizeof out.account, &in.account,
+                    sizeof in.account);
     g_assert_cmpstr(out.blocks[0].name, ==, blocks[0].name);
     g_assert_cmpuint(out.blocks[0].pages, ==, 3 * 512 + 1);
     g_assert_cmpuint(out.blocks[0].extents, ==, 4);
@@ -128,7 +133,7 @@ static void
 nonsense(void)
 {
     static const char *const changes[][2] = {
-        {"version=2", "version=1"},      {"role=receive", "role=both"},
+        {"version=3", "version=2"},      {"role=receive", "role=both"},
         {"blocks=2", "blocks=3"},        {"blocks=2", "blocks=0"},
         {"blocks=2", "blocks=201"},      {"qemu-pid=4711", "qemu-pid=0"},
         {"qemu-pid=4711", "qemu-pid=-1"},{"streams=2", "streams=65"},
@@ -138,6 +143,9 @@ nonsense(void)
         {"inode=1", "inode=0"},          {"peer-timeout=7", "peer-timeout=0"},
         {"hva=4096", "hva=18446744073709547520"},
         {"ended=2", "ended=4"},          {"ran=1", "ran=2"},
+        {"started-ns=7", "started-ns=-7"},
+        {"laid-extents=4", "laid-extents=576460752303423488"},
+        {"qmp=/run/a b;c.qmp", "qmp=a b;c.qmp"},
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(changes); i++) {
         MigrateJournal in = make();

@@ -150,6 +150,45 @@ as_text(void)
     migrate_report_clear(&r);
 }
 
+static void
+assert_unknown(JsonObject *o, const char *name)
+{
+    g_assert_true(json_object_get_null_member(o, name));
+}
+
+/* What the one that was killed did not record is not 0, nor is what it did. */
+static void
+taken_over(void)
+{
+    MigrateReport r = known();
+    r.takeovers = 2;
+    r.started_ns = 0;
+    r.downtime_unknown = true;
+    r.pages.zero_unknown = true;
+    r.pages.unknown = 17;
+    g_autofree char *json = migrate_report_to_json(&r);
+    g_autofree char *text = migrate_report_to_text(&r);
+    g_autoptr(JsonParser) parser = parse(json);
+    JsonObject *o = object(parser);
+    JsonObject *pages = json_object_get_object_member(o, "pages");
+    assert_number(o, "takeovers", 2);
+    assert_unknown(o, "downtime_ms");
+    assert_unknown(o, "prepare_ms");
+    assert_unknown(o, "total_ms");
+    assert_number(o, "postcopy_ms", 1000);
+    assert_unknown(pages, "zero");
+    assert_number(pages, "unknown", 17);
+    g_assert_nonnull(strstr(text, "an unknown time in all: prepared in an "
+                                  "unknown time, down for an unknown time, "
+                                  "postcopy 1000 ms\n"));
+    g_assert_nonnull(strstr(text, "pushed, the others zero or sent without a "
+                                  "record\n"));
+    g_assert_nonnull(strstr(text, "taken over 2 times; 17 pages came in a way "
+                                  "that was not recorded\n"));
+    g_assert_nonnull(strstr(text, "faults     100 since then, each"));
+    migrate_report_clear(&r);
+}
+
 /* Nothing happened yet: no division by it, no time before the beginning. */
 static void
 of_a_failure(void)
@@ -213,6 +252,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/report/json", as_json);
     g_test_add_func("/report/text", as_text);
+    g_test_add_func("/report/taken-over", taken_over);
     g_test_add_func("/report/failure", of_a_failure);
     g_test_add_func("/report/ran-twice", of_a_guest_that_ran_twice);
     g_test_add_func("/report/disk", on_disk);

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "migrate/migrate-archive.h"
 #include "tests/support/qmp-peer.h"
 #include "tests/unit/session-scene.h"
 
@@ -129,6 +130,39 @@ not_recorded(void)
     scene_clear(&s);
 }
 
+/* What a successor reads, see that it says. */
+static void
+assert_recorded(const Scene *s, bool committed, bool refused)
+{
+    g_autoptr(GError) error = NULL;
+    g_auto(MigrateJournal) journal = {0};
+    const MigrateOptions meant = {.role = s->guest.session->options.role,
+                                  .pid = s->guest.qemu};
+    migrate_archive_find(&meant, &journal, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(journal.committed, ==, committed);
+    g_assert_cmpint(journal.refused, ==, refused);
+}
+
+static void
+taken_back(gconstpointer data)
+{
+    Scene s;
+    g_autoptr(GError) error = NULL;
+    MigrateRole role = (MigrateRole)GPOINTER_TO_INT(data);
+    MigrateSession *session = scene_init(&s, role);
+    session->archive = session_scene_archive(&s.guest, role, &error);
+    g_assert_no_error(error);
+    migrate_session_commit(session, &error);
+    g_assert_no_error(error);
+    assert_recorded(&s, true, false);
+    migrate_session_take_back(session);
+    g_assert_false(session->past_no_return);
+    assert_recorded(&s, false, role == MIGRATE_SEND);
+    g_clear_pointer(&session->archive, migrate_archive_remove);
+    scene_clear(&s);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -141,5 +175,9 @@ main(int argc, char **argv)
     g_test_add_func("/session/closed-after", closed_after);
     g_test_add_func("/session/ended-after", ended_after);
     g_test_add_func("/session/not-recorded", not_recorded);
+    g_test_add_data_func("/session/taken-back/send",
+                         GINT_TO_POINTER(MIGRATE_SEND), taken_back);
+    g_test_add_data_func("/session/taken-back/receive",
+                         GINT_TO_POINTER(MIGRATE_RECEIVE), taken_back);
     return g_test_run();
 }

@@ -21,12 +21,12 @@ described(void)
                     "10.0.0.2: 1 MiB; CONNECTION LOST");
     g_autofree char *quiet = migrate_status_describe(
         "{\"role\":\"receive\",\"past_no_return\":true,\"peer_lost\":false,"
-        "\"lacks_memory\":true,\"source_ran\":true}");
+        "\"lacks_memory\":true,\"source_ran\":true,\"unrecorded\":true}");
     g_assert_null(strstr(quiet, "needed"));
     g_assert_null(strstr(quiet, "LOST"));
     g_assert_nonnull(strstr(quiet, "(unnamed)"));
     g_assert_true(g_str_has_suffix(
-        quiet, "; STARTED ON BOTH HOSTS; NO MEMORY HERE"));
+        quiet, "; STARTED ON BOTH HOSTS; CANNOT BE TAKEN OVER; NO MEMORY HERE"));
 }
 
 static void

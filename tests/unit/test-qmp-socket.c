@@ -80,6 +80,28 @@ test_not_a_path(Fixture *fixture, gconstpointer unused)
     assert_fails("", ERROR_USAGE, "empty");
 }
 
+/* QEMU made it from within its directory, by a short name: that it has a long
+ * one from the root is no reason not to reach it. */
+static void
+test_long_directory(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *name = g_strnfill(120, 'd');
+    g_autofree char *below = g_build_filename(fixture->directory, name, NULL);
+    g_autofree char *path = g_build_filename(below, "qmp", NULL);
+    g_autofree char *before = g_get_current_dir();
+    g_assert_no_errno(g_mkdir(below, 0700));
+    g_assert_no_errno(g_chdir(below));
+    autofd fd = listen_at("qmp", SOCK_STREAM, 1);
+    g_assert_no_errno(g_chdir(before));
+    /* Connected, and nobody says a word. */
+    g_autoptr(GError) error = NULL;
+    g_assert_null(qmp_client_open(path, 100, &error));
+    g_test_message("%s", error->message);
+    g_assert_true(error_is(error, ERROR_RETRY));
+    g_assert_no_errno(g_unlink(path));
+    g_assert_no_errno(g_rmdir(below));
+}
+
 static void
 test_not_a_socket(Fixture *fixture, gconstpointer unused)
 {
@@ -145,6 +167,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     add("/qmp/socket/absent", test_absent);
     add("/qmp/socket/not-a-path", test_not_a_path);
+    add("/qmp/socket/long-directory", test_long_directory);
     add("/qmp/socket/not-a-socket", test_not_a_socket);
     add("/qmp/socket/not-a-stream", test_not_a_stream);
     add("/qmp/socket/left-behind", test_left_behind);
