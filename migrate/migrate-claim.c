@@ -26,6 +26,8 @@
 
 struct MigrateClaim {
     char *path;
+    char *verb;
+    pid_t qemu_pid;
     int lock;
 };
 
@@ -52,14 +54,21 @@ read_holder(const char *path)
     return g_str_is_ascii(text) && text[0] ? g_strdup(text) : NULL;
 }
 
-/* Locked and still the file of that name: its last owner may have removed it
- * between our open() and our flock(). */
+/* True if the locked file is still the one of that name. */
+static bool
+is_named(int lock, const char *path)
+{
+    struct stat ours, named;
+    return fstat(lock, &ours) == 0 && lstat(path, &named) == 0 &&
+           ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+}
+
+/* Its last owner may have removed it between our open() and our flock(). */
 static int
 try_lock(const char *path, bool *busy, GError **error)
 {
     *busy = false;
     for (;;) {
-        struct stat ours, named;
         autofd fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
                          0600);
         if (fd < 0) {
@@ -71,8 +80,7 @@ try_lock(const char *path, bool *busy, GError **error)
             error_set_errno(error, errno, "lock %s", path);
             return -1;
         }
-        if (fstat(fd, &ours) == 0 && lstat(path, &named) == 0 &&
-            ours.st_ino == named.st_ino && ours.st_dev == named.st_dev) {
+        if (is_named(fd, path)) {
             return fd_steal(&fd);
         }
     }
@@ -146,16 +154,46 @@ migrate_claim_take(pid_t qemu_pid, uint64_t qemu_started, const char *verb,
     sign(lock, verb);
     MigrateClaim *claim = g_new0(MigrateClaim, 1);
     claim->path = g_steal_pointer(&path);
+    claim->verb = g_strdup(verb);
+    claim->qemu_pid = qemu_pid;
     claim->lock = lock;
     return claim;
+}
+
+bool
+migrate_claim_renew(MigrateClaim *claim, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+    bool busy = false;
+    if (is_named(claim->lock, claim->path)) {
+        return true;
+    }
+    int lock = try_lock(claim->path, &busy, &why);
+    if (lock < 0 && busy) {
+        return report_held(claim->path, claim->qemu_pid, error);
+    }
+    if (lock < 0) {
+        return error_set(error, ERROR_STATE,
+                         "somebody removed the lock of QEMU %d, and it cannot "
+                         "be made again (%s); begin again, and leave the "
+                         "files of a helper at work alone",
+                         (int)claim->qemu_pid, why->message);
+    }
+    fd_clear(&claim->lock);
+    claim->lock = lock;
+    sign(lock, claim->verb);
+    return true;
 }
 
 void
 migrate_claim_drop(MigrateClaim *claim)
 {
-    unlink(claim->path);
+    if (is_named(claim->lock, claim->path)) {
+        unlink(claim->path); /* not one that somebody else made since */
+    }
     fd_clear(&claim->lock);
     g_free(claim->path);
+    g_free(claim->verb);
     g_free(claim);
 }
 

@@ -24,7 +24,13 @@ typedef struct MigrateClaim MigrateClaim;
 MigrateClaim *migrate_claim_take(pid_t qemu_pid, uint64_t qemu_started,
                                  const char *verb, GError **error);
 
-/* Removes the file, then lets go. */
+/* That it is still the only one, before something depends on it: who emptied
+ * the run-time directory took the file away, and the next command would make
+ * another. It is made again then. STATE: that cannot be done, or somebody was
+ * quicker. */
+bool migrate_claim_renew(MigrateClaim *claim, GError **error);
+
+/* Removes the file, unless it is another's by now, then lets go. */
 void migrate_claim_drop(MigrateClaim *claim);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MigrateClaim, migrate_claim_drop)
 

@@ -111,6 +111,35 @@ looked_at(void)
     session_scene_clear(&s);
 }
 
+/* Who empties the run-time directory takes the file away; the next command
+ * makes another, which is not ours to remove. */
+static void
+removed(void)
+{
+    SessionScene s;
+    g_autoptr(GError) error = NULL;
+    session_scene_init(&s, MIGRATE_SEND);
+    g_autofree char *path = session_scene_path(&s, ".lock");
+    MigrateClaim *claim = session_scene_claim(&s, &error);
+    g_assert_no_error(error);
+    g_assert_true(migrate_claim_renew(claim, &error));
+    g_assert_no_errno(unlink(path));
+    g_assert_true(migrate_claim_renew(claim, &error));
+    g_assert_null(session_scene_claim(&s, NULL));
+
+    g_assert_no_errno(unlink(path));
+    MigrateClaim *second = session_scene_claim(&s, &error);
+    g_assert_no_error(error);
+    g_assert_false(migrate_claim_renew(claim, &error));
+    g_assert_true(error_is(error, ERROR_STATE));
+    g_clear_error(&error);
+    migrate_claim_drop(claim);
+    g_assert_true(exists(&s));
+    g_assert_null(session_scene_claim(&s, NULL));
+    migrate_claim_drop(second);
+    session_scene_clear(&s);
+}
+
 static void
 links(void)
 {
@@ -136,6 +165,7 @@ main(int argc, char **argv)
     g_test_add_func("/claim/second", second);
     g_test_add_func("/claim/killed", killed);
     g_test_add_func("/claim/looked-at", looked_at);
+    g_test_add_func("/claim/removed", removed);
     g_test_add_func("/claim/links", links);
     return g_test_run();
 }
