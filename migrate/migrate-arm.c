@@ -434,18 +434,24 @@ void
 migrate_disarm(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
-    if (session->destination.emptied && runs_here(session)) {
+    bool armed =
+        session->destination.emptied || session->destination.uffd >= 0;
+    if (armed && runs_here(session)) {
         g_warning("somebody started the guest in QEMU %d, which was never "
                   "given its memory; it is left as it is: end that QEMU",
                   (int)session->pid);
         return;
+    }
+    /* Before it is let go, and once: QEMU may have been given another guest
+     * meanwhile, which waits at its first page for as long as we are armed, and
+     * goes on to fill the files from then on. */
+    if (session->destination.emptied) {
+        empty_files(session, NULL);
+        session->destination.emptied = false;
     }
     if (session->destination.uffd >= 0 &&
         !migrate_arm_release(session, &why)) {
         g_warning("%s", why->message);
     }
     migrate_ram_unmap(session->ram);
-    if (session->destination.emptied) {
-        empty_files(session, NULL);
-    }
 }

@@ -185,7 +185,9 @@ migrate_claim_renew(MigrateClaim *claim, bool *removed, GError **error)
 void
 migrate_claim_drop(MigrateClaim *claim)
 {
-    unlink(claim->path);
+    if (is_ours(claim->lock, claim->path)) {
+        unlink(claim->path); /* not one that somebody else made since */
+    }
     fd_clear(&claim->lock);
     g_free(claim->path);
     g_free(claim);

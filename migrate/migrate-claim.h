@@ -29,7 +29,7 @@ MigrateClaim *migrate_claim_take(pid_t qemu_pid, uint64_t qemu_started,
  * STATE, and who has it, if somebody else was quicker. */
 bool migrate_claim_renew(MigrateClaim *claim, bool *removed, GError **error);
 
-/* Removes the file, then lets go. */
+/* Removes the file, unless it is another's by now, then lets go. */
 void migrate_claim_drop(MigrateClaim *claim);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MigrateClaim, migrate_claim_drop)
 

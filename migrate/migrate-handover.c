@@ -167,16 +167,25 @@ tell_to_migrate(MigrateSession *session, GError **error)
 static bool
 look_at_what_goes(MigrateSession *session, GError **error)
 {
-    bool ignores = false;
-    if (!migrate_recheck_blocks(session, error) ||
-        !qmp_qemu_get_capability(session->qmp, "x-ignore-shared", &ignores,
-                                 error)) {
+    static const char *const needed[] = {
+        "x-ignore-shared", "pause-before-switchover", "return-path"};
+    if (!migrate_recheck_blocks(session, error)) {
         return false;
     }
-    return ignores || error_set(error, ERROR_STATE,
-                                "somebody switched QEMU's capability "
-                                "x-ignore-shared off while the migration was "
-                                "being prepared; begin again");
+    for (size_t i = 0; i < G_N_ELEMENTS(needed); i++) {
+        bool on = false;
+        if (!qmp_qemu_get_capability(session->qmp, needed[i], &on, error)) {
+            return false;
+        }
+        if (!on) {
+            return error_set(error, ERROR_STATE,
+                             "somebody switched QEMU's capability %s off "
+                             "while the migration was being prepared; begin "
+                             "again",
+                             needed[i]);
+        }
+    }
+    return true;
 }
 
 static bool
@@ -448,6 +457,13 @@ migrate_handover_watch_guest(MigrateSession *session)
                   why->message);
     }
     g_warning("%s", MIGRATE_REPORT_RAN_TWICE);
+    if (!session->linked) {
+        g_warning("the destination is not connected; if it is lost for good "
+                  "and the guest is to go on here, do it in this order: end "
+                  "the destination's QEMU, 'kill -9' this process (%d), "
+                  "'postlude send --give-up', then 'cont'",
+                  (int)getpid());
+    }
     migrate_handover_tell_source_ran(session);
 }
 

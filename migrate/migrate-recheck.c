@@ -33,6 +33,11 @@ is_idle(const MigrateSession *session, const char *status)
 bool
 migrate_recheck_idle(MigrateSession *session, GError **error)
 {
+    bool removed;
+    if (session->claim &&
+        !migrate_claim_renew(session->claim, &removed, error)) {
+        return false;
+    }
     g_autofree char *status =
         qmp_qemu_migration_status(session->qmp, NULL, error);
     if (!status) {
@@ -57,8 +62,27 @@ check_waits(const char *state, GError **error)
                      state);
 }
 
+/* QEMU before 8.2 leaves a guest that was paused so, too, when its migration
+ * has failed or was cancelled in the end, and refuses to migrate it again. */
 static bool
-check_can_leave(const char *state, GError **error)
+report_postmigrate(MigrateSession *session, GError **error)
+{
+    g_autofree char *status =
+        qmp_qemu_migration_status(session->qmp, NULL, NULL);
+    bool stayed = g_strcmp0(status, "cancelled") == 0 ||
+                  g_strcmp0(status, "failed") == 0;
+    return error_set(
+        error, ERROR_STATE, "the guest is 'postmigrate': %s",
+        stayed ? "it was paused when a migration of it was given up, so it is "
+                 "still here, but QEMU moves it only after it has run; say "
+                 "'cont' (and 'stop', to move it paused), then try again"
+               : "it has been migrated away from this QEMU, and may run "
+                 "elsewhere; if you know that it does not, start it here with "
+                 "'cont', then try again");
+}
+
+static bool
+check_can_leave(MigrateSession *session, const char *state, GError **error)
 {
     if (g_str_equal(state, "inmigrate")) {
         return error_set(error, ERROR_STATE,
@@ -66,11 +90,7 @@ check_can_leave(const char *state, GError **error)
                          "monitor of the QEMU that runs it");
     }
     if (g_str_equal(state, "postmigrate")) {
-        return error_set(error, ERROR_STATE,
-                         "the guest is 'postmigrate': it has been migrated "
-                         "away from this QEMU, and may run elsewhere; if you "
-                         "know that it does not, start it here with 'cont', "
-                         "then try again");
+        return report_postmigrate(session, error);
     }
     return g_str_equal(state, "running") || g_str_equal(state, "paused") ||
            g_str_equal(state, "prelaunch") ||
@@ -91,7 +111,7 @@ migrate_recheck_run_state(MigrateSession *session, GError **error)
         return check_waits(state, error);
     }
     session->guest_ran = g_str_equal(state, "running");
-    return check_can_leave(state, error);
+    return check_can_leave(session, state, error);
 }
 
 static const QmpRamBlock *

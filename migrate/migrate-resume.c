@@ -458,14 +458,13 @@ find_qemu(MigrateSession *session)
  * is over and somebody has put things right by hand; and what QEMU did since,
  * or does, is somebody else's. */
 static bool
-is_as_it_was_left(MigrateSession *session)
+ask_whether_as_left(MigrateSession *session, bool *as_left, GError **error)
 {
-    bool on = false;
-    g_autoptr(GError) why = NULL;
-    if (!qmp_qemu_get_capability(session->qmp, "x-ignore-shared", &on, &why)) {
-        g_warning("%s", why->message);
-    }
-    return on;
+    *as_left = session->options.follow && session->qemu_gone;
+    return *as_left ||
+           (migrate_inspect_open_monitor(session, error) &&
+            qmp_qemu_get_capability(session->qmp, "x-ignore-shared", as_left,
+                                    error));
 }
 
 /* The point of no return is said by us, but with --follow by QEMU: then it may
@@ -473,13 +472,13 @@ is_as_it_was_left(MigrateSession *session)
 static bool
 was_passed_since(MigrateSession *session, GError **error)
 {
-    bool follow = session->options.follow;
-    if (!(follow && session->qemu_gone) &&
-        !migrate_inspect_open_monitor(session, error)) {
+    bool ours;
+    session->source.unasked = !ask_whether_as_left(session, &ours, error);
+    if (session->source.unasked) {
         return false;
     }
-    bool ours = session->qemu_gone || is_as_it_was_left(session);
-    return (follow && ours && !session->refused &&
+    session->source.begun = ours;
+    return (session->options.follow && ours && !session->refused &&
             migrate_follow_source_was_handed_over(session)) ||
            error_set(error, ERROR_CANCELLED, "the sender ended %s: what it "
                      "had begun is taken back",
@@ -495,16 +494,32 @@ migrate_resume_undo_source(MigrateSession *session)
     if (!session->claim) {
         return; /* somebody else's work */
     }
-    if (session->qmp) {
-        session->source.begun = is_as_it_was_left(session);
-    }
-    if (!session->qmp) {
-        g_warning("QEMU cannot be asked: what the sender had begun is still "
-                  "to be taken back, see docs/failure.md");
+    if (session->source.unasked && !session->qemu_gone) {
+        g_warning("QEMU cannot be asked, so nothing was decided: what the "
+                  "sender had begun is still to be taken back; run 'postlude "
+                  "send --resume' again when QEMU's monitor answers");
+        g_clear_pointer(&session->archive, migrate_archive_close);
+    } else if (session->qemu_gone) {
+        g_warning("the source's QEMU has ended by itself");
     } else if (session->options.follow) {
         migrate_follow_source_unswitch(session);
     } else {
         migrate_source_unswitch(session);
+    }
+}
+
+/* The guest has gone over. If it runs here all the same, somebody started it
+ * while nobody was here to hear QEMU say so. */
+static void
+look_whether_it_runs_here_too(MigrateSession *session)
+{
+    g_autofree char *state =
+        session->qmp && !session->qemu_gone
+            ? qmp_qemu_run_state(session->qmp, NULL)
+            : NULL;
+    if (g_strcmp0(state, "running") == 0) {
+        session->resumed = true;
+        migrate_handover_watch_guest(session);
     }
 }
 
@@ -527,6 +542,7 @@ migrate_resume_source(MigrateSession *session, GError **error)
         return false;
     }
     migrate_resume_clean_qemu(session);
+    look_whether_it_runs_here_too(session);
     return true;
 }
 

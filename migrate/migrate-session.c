@@ -345,6 +345,7 @@ note_event(MigrateSession *session, const QmpEvent *event)
         note_run_state(session, false);
         say_that_qemu_stays(session);
     } else if (g_str_equal(event->name, "RESUME")) {
+        session->crashed = false; /* it was reset since, or is forgiven */
         note_run_state(session, true);
         session->destination.ran = true;
     } else if (g_str_equal(event->name, "GUEST_PANICKED")) {

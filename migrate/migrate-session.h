@@ -104,7 +104,7 @@ typedef struct MigrateSession {
     gint64 stopped_us;      /* wall clock of the STOP event, 0: none */
     bool resumed;           /* a RESUME event came, and no STOP since */
     bool guest_ran;         /* it ran when the migration began */
-    bool crashed;           /* a GUEST_PANICKED event came */
+    bool crashed;           /* a GUEST_PANICKED event came, and no RESUME since */
     bool unplugged;         /* a DEVICE_DELETED event came */
     MigrateShutdown shutdown; /* what QEMU said of the guest's end */
     WireEndedCode ended; /* the guest ended on the destination; 0: it has not */
@@ -142,6 +142,7 @@ typedef struct MigrateSession {
         uint64_t present_pages, demand_pages; /* PROGRESS of the destination */
         int keeper;    /* its life line until the switchover, or -1 */
         bool begun; /* "migrate" is out: what QEMU migrates is ours */
+        bool unasked; /* resume: QEMU did not say what became of it */
         bool running;  /* RUNNING was heard */
         bool complete; /* RESUME said that every page is there */
         bool (*until)(struct MigrateSession *); /* of migrate_readmit_wait() */

@@ -143,8 +143,10 @@ removed(void)
     g_assert_no_error(error);
     g_assert_false(migrate_claim_renew(claim, &gone, &error));
     g_assert_true(error_is(error, ERROR_STATE));
-    migrate_claim_drop(other);
     migrate_claim_drop(claim);
+    g_assert_true(exists(&s));
+    g_assert_null(session_scene_claim(&s, NULL));
+    migrate_claim_drop(other);
     session_scene_clear(&s);
 }
 

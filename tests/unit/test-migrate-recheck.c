@@ -32,6 +32,7 @@ typedef struct {
     Ask ask;
     const char *command, *answer;
     const char *refusal; /* NULL: it is fine */
+    const char *status;  /* what "query-migrate" says then, or NULL: not asked */
 } Case;
 
 #define IDLE(name, role, follow, status, refusal)                              \
@@ -40,6 +41,9 @@ typedef struct {
 #define STATE(role, status, refusal)                                           \
     {"state/" #role "/" status, role, false, migrate_recheck_run_state,        \
      "query-status", STATUS(status), refusal}
+#define LEFT(name, migration, refusal)                                         \
+    {"left/" name, MIGRATE_SEND, false, migrate_recheck_run_state,             \
+     "query-status", STATUS("postmigrate"), refusal, MIGRATION(migration)}
 #define BLOCKS(name, lines, refusal)                                           \
     {"blocks/" name, MIGRATE_SEND, false, migrate_recheck_blocks,              \
      "x-query-ramblock", TABLE(lines), refusal}
@@ -60,7 +64,9 @@ static const Case cases[] = {
     STATE(MIGRATE_SEND, "running", NULL),
     STATE(MIGRATE_SEND, "paused", NULL),
     STATE(MIGRATE_SEND, "prelaunch", NULL),
-    STATE(MIGRATE_SEND, "postmigrate", "may run elsewhere"),
+    LEFT("completed", "completed", "may run elsewhere"),
+    LEFT("cancelled", "cancelled", "still here"),
+    LEFT("failed", "failed", "still here"),
     STATE(MIGRATE_SEND, "inmigrate", "waits for a guest itself"),
     STATE(MIGRATE_SEND, "guest-panicked", "only a running or paused one"),
     STATE(MIGRATE_SEND, "shutdown", "only a running or paused one"),
@@ -98,6 +104,9 @@ ask(gconstpointer data)
     const QmpPeerStep steps[] = {{QMP_PEER_GREET},
                                  {QMP_PEER_HEAR, c->command, NULL},
                                  {QMP_PEER_ANSWER, c->answer, NULL},
+                                 {c->status ? QMP_PEER_HEAR : QMP_PEER_END,
+                                  "query-migrate", NULL},
+                                 {QMP_PEER_ANSWER, c->status, NULL},
                                  {QMP_PEER_END}};
     SessionScene s;
     g_autoptr(GError) error = NULL;

@@ -11,6 +11,11 @@
 #define MIGRATION(status)                                                      \
     {QMP_PEER_HEAR, "query-migrate", NULL},                                    \
         {QMP_PEER_ANSWER, "{\"status\": \"" status "\"}", NULL}
+#define BARE(event)                                                            \
+    {QMP_PEER_SAY,                                                             \
+     "{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, \"event\": "      \
+     "\"" event "\"}\r\n",                                                     \
+     NULL}
 #define EVENT(status)                                                          \
     {QMP_PEER_SAY,                                                             \
      "{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, \"event\": "      \
@@ -53,6 +58,9 @@ static const QmpPeerStep left[] = {
 static const QmpPeerStep anothers[] = {
     GREET, MIGRATION("active"), EVENT("cancelled"), MIGRATION("active"),
     MIGRATION("completed"), FORGET, STATE("running"), END};
+static const QmpPeerStep reset[] = {
+    GREET, BARE("GUEST_PANICKED"), BARE("RESUME"), MIGRATION("active"), CANCEL,
+    MIGRATION("completed"), FORGET, STATE("postmigrate"), CONT, END};
 
 static const Case cases[] = {
     {"not-begun", not_begun, false, false, false},
@@ -62,6 +70,7 @@ static const Case cases[] = {
     {"stopped-by-somebody", stopped, true, false, false},
     {"paused-before", left, true, true, false},
     {"crashed", left, true, false, true},
+    {"crashed-and-reset", reset, true, false, false},
 };
 
 static void
