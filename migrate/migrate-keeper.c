@@ -226,21 +226,35 @@ wait_for_caller(int listener, int *life)
     return true;
 }
 
+/* Not another's, who has taken the name since. */
+static void
+remove_name(const char *path, const struct stat *ours)
+{
+    struct stat named;
+    if (lstat(path, &named) == 0 && named.st_ino == ours->st_ino &&
+        named.st_dev == ours->st_dev) {
+        unlink(path);
+    }
+}
+
 int
 migrate_keeper_run(const char *path, unsigned n, uid_t user)
 {
     const char ready = READY;
     int life = FIRST_FILE + (int)n;
+    struct stat ours = {0};
     harden();
     autofd listener = listen_at(path);
-    if (listener < 0 || n > WIRE_MAX_BLOCKS ||
+    if (listener < 0 || lstat(path, &ours) < 0 || n > WIRE_MAX_BLOCKS ||
         !fd_write_all(life, &ready, 1, 0, NULL)) {
+        remove_name(path, &ours);
         return 1;
     }
     for (char word = 0; word != RELEASE;) {
         /* PATH may be another's by now: who takes a dead sender's place
          * starts a keeper too. What stays there answers nobody. */
         if (!wait_for_caller(listener, &life)) {
+            remove_name(path, &ours);
             return 0;
         }
         if (poll(&(struct pollfd){.fd = listener, .events = POLLIN}, 1, 0) <=
