@@ -95,6 +95,8 @@ migrate_handover_choose_heirs(MigrateSession *session)
     session->archive = migrate_archive_open(MIGRATE_SEND, session->pid,
                                             session->qemu_started, &why);
     if (session->archive) {
+        /* Of a sender that was killed and whose work somebody put right. */
+        migrate_keeper_release(keeper);
         session->source.keeper = migrate_keeper_start(
             session->ram, keeper, migrate_confine_user(), &why);
     }
@@ -150,6 +152,7 @@ tell_to_migrate(MigrateSession *session, GError **error)
 {
     g_autoptr(GError) why = NULL;
     session->source.begun = true;
+    migrate_session_record_or_warn(session);
     if (qmp_qemu_migrate(session->qmp, MIGRATE_SOCKET_URI, &why)) {
         return true;
     }
@@ -169,7 +172,7 @@ look_at_what_goes(MigrateSession *session, GError **error)
 {
     static const char *const needed[] = {
         "x-ignore-shared", "pause-before-switchover", "return-path"};
-    if (!migrate_recheck_blocks(session, error)) {
+    if (!migrate_recheck_guest(session, error)) {
         return false;
     }
     for (size_t i = 0; i < G_N_ELEMENTS(needed); i++) {
@@ -201,7 +204,6 @@ start_qemu_migration(MigrateSession *session, GError **error)
         return false;
     }
     g_clear_pointer(&session->migration_status, g_free);
-    migrate_session_record_or_warn(session);
     return tell_to_migrate(session, error) &&
            look_at_what_goes(session, error);
 }
@@ -245,11 +247,35 @@ report_qemu_failure(MigrateSession *session, GError **error)
 }
 
 static bool
+at_switchover_or_stopped(MigrateSession *session)
+{
+    return at_switchover(session) || session->source.stop_heard;
+}
+
+/* QEMU's migration stops the guest and says so right before the switchover, and
+ * somebody else may do so before. Between the two QEMU tells them apart. */
+static void
+ask_who_stopped(MigrateSession *session)
+{
+    g_autofree char *state = qmp_qemu_run_state(session->qmp, NULL);
+    session->source.stop_heard = false;
+    if (g_strcmp0(state, "paused") == 0) {
+        session->guest_ran = false;
+    }
+}
+
+static bool
 wait_for_switchover(MigrateSession *session, GError **error)
 {
-    if (!migrate_session_wait(session, at_switchover, PRECOPY_MS,
-                              "QEMU to reach the switchover", error)) {
-        return false;
+    while (!at_switchover(session)) {
+        if (!migrate_session_wait(session, at_switchover_or_stopped,
+                                  PRECOPY_MS, "QEMU to reach the switchover",
+                                  error)) {
+            return false;
+        }
+        if (session->source.stop_heard) {
+            ask_who_stopped(session);
+        }
     }
     if (has_failed(session)) {
         return report_qemu_failure(session, error);
@@ -389,19 +415,21 @@ qemu_is_ending(const MigrateSession *session, const GError *why)
            proc_life_has_ended(session->pidfd, ENDING_MS);
 }
 
-void
+bool
 migrate_handover_restore(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
     if (!session->capability && session->options.resume) {
-        migrate_resume_clean_qemu(session);
+        return migrate_resume_clean_qemu(session);
     }
     if (session->capability && !session->qemu_gone &&
         !migrate_capability_restore(g_steal_pointer(&session->capability),
                                     session->qmp, &why) &&
         !qemu_is_ending(session, why)) {
         g_warning("%s", why->message);
+        return false;
     }
+    return true;
 }
 
 bool

@@ -29,7 +29,7 @@ void migrate_handover_choose_heirs(MigrateSession *session);
 void migrate_handover_prepare_heirs(MigrateSession *session);
 
 /* QEMU's capabilities as they were, unless QEMU is gone. */
-void migrate_handover_restore(MigrateSession *session);
+bool migrate_handover_restore(MigrateSession *session);
 
 /* RUN was said, now or by another process: until RUNNING, or (false) the
  * destination's word that it does not and will not run the guest. */

@@ -115,6 +115,7 @@ migrate_journal_to_text(const MigrateJournal *journal)
     g_key_file_set_boolean(file, HEAD, "committed", journal->committed);
     g_key_file_set_boolean(file, HEAD, "starting", journal->starting);
     g_key_file_set_boolean(file, HEAD, "refused", journal->refused);
+    g_key_file_set_boolean(file, HEAD, "begun", journal->begun);
     g_key_file_set_boolean(file, HEAD, "guest-ran", journal->guest_ran);
     if (journal->ran) {
         g_key_file_set_uint64(file, HEAD, "ran", 1);
@@ -288,6 +289,7 @@ get_all(Reader *r, MigrateJournal *journal)
     journal->committed = get_flag(r, HEAD, "committed");
     journal->starting = get_flag(r, HEAD, "starting");
     journal->refused = get_flag(r, HEAD, "refused");
+    journal->begun = get_flag(r, HEAD, "begun");
     journal->guest_ran = get_flag(r, HEAD, "guest-ran");
     journal->ran = get_optional_number(r, "ran", 1);
     journal->ended =
@@ -352,6 +354,7 @@ migrate_journal_of(const MigrateSession *session, MigrateJournal *journal)
         .ran = session->destination.ran,
         .ended = session->ended,
         .refused = session->refused,
+        .begun = session->source.begun,
         .guest_ran =
             send ? session->guest_ran : session->destination.start_guest,
         .qemu_pid = session->pid,
@@ -389,6 +392,7 @@ migrate_journal_give(MigrateJournal *journal, MigrateSession *session)
     session->past_no_return = journal->committed;
     session->destination.starting = journal->starting;
     session->refused = journal->refused;
+    session->source.begun = journal->begun;
     session->guest_ran = journal->guest_ran;
     session->destination.ran = journal->ran;
     session->ended = journal->ended;

@@ -17,6 +17,7 @@ typedef struct {
     bool ran;               /* receive: the guest ran here */
     WireEndedCode ended;    /* receive: QEMU has; 0: not that we know */
     bool refused;           /* send: the destination does not run it */
+    bool begun;             /* send: "migrate" is out, or about to be */
     bool guest_ran;         /* send; at receive: RUN said start */
     pid_t qemu_pid;
     uint64_t qemu_started; /* see base/proc-life.h */

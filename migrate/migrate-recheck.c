@@ -170,8 +170,14 @@ check_unchanged(const MigrateSession *session, GArray *now, GError **error)
         if (new->bytes != old->bytes) {
             return report_change(old->name, "has another size", error);
         }
-        if (new->hva == 0 ? session->unplugged : new->hva != old->hva) {
+        if (new->hva != 0 && new->hva != old->hva) {
             return report_change(old->name, "was replaced", error);
+        }
+        if (new->hva == 0 && session->unplugged) {
+            return error_set(error, ERROR_STATE,
+                             "a device was unplugged while the migration was "
+                             "being prepared, and this QEMU (before 8.0) does "
+                             "not tell whether RAM went with it; begin again");
         }
     }
     return true;

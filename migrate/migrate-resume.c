@@ -31,10 +31,13 @@
 #include "migrate/migrate-inspect.h"
 #include "migrate/migrate-keeper.h"
 #include "migrate/migrate-lobby.h"
+#include "migrate/migrate-monitor.h"
 #include "migrate/migrate-rejoin.h"
 #include "migrate/migrate-source.h"
 #include "migrate/migrate-trust.h"
 #include "uffd/uffd-fd.h"
+
+#define CLEAN_MS 5000
 
 /* What the command line says of it counts; the peer's demands have not changed,
  * but a key may have moved. */
@@ -477,7 +480,8 @@ was_passed_since(MigrateSession *session, GError **error)
     if (session->source.unasked) {
         return false;
     }
-    session->source.begun = ours;
+    session->source.begun =
+        ours && (session->source.begun || session->options.follow);
     return (session->options.follow && ours && !session->refused &&
             migrate_follow_source_was_handed_over(session)) ||
            error_set(error, ERROR_CANCELLED, "the sender ended %s: what it "
@@ -546,17 +550,18 @@ migrate_resume_source(MigrateSession *session, GError **error)
     return true;
 }
 
-void
+bool
 migrate_resume_clean_qemu(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
-    if (session->qemu_gone) {
-        return;
-    }
-    if ((!session->qmp && !migrate_inspect_open_monitor(session, &why)) ||
-        !migrate_capability_clear(session->qmp, &why)) {
+    bool clean = session->qemu_gone ||
+                 ((session->qmp ||
+                   migrate_inspect_open_monitor(session, &why)) &&
+                  migrate_capability_clear(session->qmp, &why));
+    if (!clean) {
         g_warning("%s", why->message);
     }
+    return clean;
 }
 
 static bool
@@ -570,6 +575,26 @@ end_qemu(const MigrateJournal *journal, GError **error)
             syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) == 0) ||
            error_set(error, ERROR_FAILED, "cannot end QEMU %d",
                      (int)journal->qemu_pid);
+}
+
+/* QEMU may live, and a later migration must not leave out its RAM. */
+static void
+clean_left(const MigrateJournal *journal)
+{
+    g_autoptr(GError) why = NULL;
+    autofd pidfd =
+        proc_life_open(journal->qemu_pid, journal->qemu_started, NULL);
+    if (pidfd < 0) {
+        return;
+    }
+    g_autoptr(QmpClient) qmp =
+        qmp_client_open(journal->options.qmp_path, CLEAN_MS, &why);
+    if (!qmp || !migrate_monitor_belongs_to(qmp, journal->qemu_pid, &why) ||
+        !migrate_capability_clear(qmp, &why)) {
+        g_warning("x-ignore-shared may still be on in QEMU %d: %s; switch it "
+                  "off before its next migration (docs/failure.md)",
+                  (int)journal->qemu_pid, why->message);
+    }
 }
 
 static bool
@@ -589,6 +614,7 @@ let_go(const MigrateJournal *journal, GError **error)
         migrate_archive_keeper_path(journal->qemu_pid,
                                     journal->qemu_started);
     migrate_keeper_release(keeper);
+    clean_left(journal);
     migrate_archive_remove(archive);
     return true;
 }

@@ -24,7 +24,7 @@ void migrate_resume_undo_destination(MigrateSession *session);
 
 /* What the one that died may have left switched in QEMU is switched off; its
  * monitor is opened if it is not. Only warns. */
-void migrate_resume_clean_qemu(MigrateSession *session);
+bool migrate_resume_clean_qemu(MigrateSession *session);
 
 /* Ends the guest that OPTIONS mean, as above, whose other half is gone for
  * good: at the destination its QEMU

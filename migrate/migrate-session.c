@@ -309,14 +309,21 @@ migrate_session_free(MigrateSession *session)
 }
 
 /* Until QEMU's migration begins (its first MIGRATION event), whoever stops or
- * starts the guest means it to be so. Afterwards it may be the migration. */
+ * starts the guest means it to be so. Afterwards, up to the switchover, who
+ * starts it still does; who stops it may be the migration, and is asked for
+ * (migrate-handover.c). */
 static void
 note_run_state(MigrateSession *session, bool runs)
 {
+    static const char *const under_way[] = {"setup", "active", NULL};
+    const char *status = session->migration_status;
+    bool early = status && g_strv_contains(under_way, status);
     session->resumed = runs;
-    if (session->options.role == MIGRATE_SEND && !session->migration_status) {
+    if (session->options.role == MIGRATE_SEND &&
+        (!status || (early && runs))) {
         session->guest_ran = runs;
     }
+    session->source.stop_heard = early && !runs;
 }
 
 /* An ordinary end says no STOP after its SHUTDOWN; a pause does. */

@@ -141,6 +141,7 @@ typedef struct MigrateSession {
         MigratePush *push[WIRE_MAX_STREAMS];
         uint64_t present_pages, demand_pages; /* PROGRESS of the destination */
         int keeper;    /* its life line until the switchover, or -1 */
+        bool stop_heard; /* while QEMU's migration is active, by whomever */
         bool begun; /* "migrate" is out: what QEMU migrates is ours */
         bool unasked; /* resume: QEMU did not say what became of it */
         bool running;  /* RUNNING was heard */

@@ -4,13 +4,14 @@
  */
 #include "migrate/migrate-undo.h"
 
-#include <time.h>
-
 #include "base/fd.h"
+#include "migrate/migrate-archive.h"
 #include "migrate/migrate-handover.h"
 #include "migrate/migrate-socket.h"
 
 #define CANCEL_MS 30000
+#define REVIVE_MS 2000
+#define PAUSE_US 10000
 
 static bool
 is_over(const char *status)
@@ -56,8 +57,7 @@ wait_until_qemu_settled(MigrateSession *session)
         if (is_ours_to_cancel(session)) {
             cancel(session, status);
         }
-        struct timespec pause = {.tv_nsec = 10000000};
-        nanosleep(&pause, NULL);
+        g_usleep(PAUSE_US);
     }
     g_warning("QEMU's migration did not end within %d s", CANCEL_MS / 1000);
 }
@@ -73,6 +73,39 @@ is_ours_to_start(const MigrateSession *session, const char *state)
             g_str_equal(state, "finish-migrate"));
 }
 
+/* QEMU says that its migration failed a moment before it starts the guest, and
+ * lets nobody else start it meanwhile. */
+static bool
+start_guest(MigrateSession *session, char **state, GError **error)
+{
+    uint64_t deadline = fd_deadline_ns(REVIVE_MS);
+    for (;;) {
+        g_autoptr(GError) why = NULL;
+        if (qmp_qemu_cont(session->qmp, &why)) {
+            return true;
+        }
+        g_usleep(PAUSE_US);
+        g_free(*state);
+        *state = qmp_qemu_run_state(session->qmp, NULL);
+        if (g_strcmp0(*state, "running") == 0) {
+            return true;
+        }
+        if (fd_now_ns() > deadline) {
+            g_propagate_error(error, g_steal_pointer(&why));
+            return false;
+        }
+    }
+}
+
+static const char *
+remedy(const MigrateSession *session, const char *state)
+{
+    bool left = session->guest_ran && g_str_equal(state, "postmigrate");
+    return left ? "; if you are sure that it does not run elsewhere, start it "
+                  "with 'cont'"
+                : "";
+}
+
 static void
 revive_guest(MigrateSession *session)
 {
@@ -81,14 +114,27 @@ revive_guest(MigrateSession *session)
     if (!state) {
         g_warning("cannot ask QEMU whether the guest runs: %s", why->message);
     } else if (!is_ours_to_start(session, state)) {
-        g_message("the guest is '%s' on the source%s", state,
-                  session->source.begun ? "" : ", as it was");
-    } else if (!qmp_qemu_cont(session->qmp, &why)) {
+        g_message("the guest is '%s' on the source%s%s", state,
+                  session->source.begun ? "" : ", as it was",
+                  remedy(session, state));
+    } else if (!start_guest(session, &state, &why)) {
         g_warning("the guest is '%s' on the source and cannot be started "
                   "again: %s; try 'cont' by hand",
-                  state, why->message);
+                  state ? state : "not answering", why->message);
     } else {
         g_message("the guest runs on the source");
+    }
+}
+
+/* Another's migration outlasted our patience, so a capability of ours is still
+ * on: the journal says so to the next one. */
+static void
+keep_journal(MigrateSession *session)
+{
+    if (session->archive) {
+        g_warning("run 'postlude send --resume' when QEMU's other migration "
+                  "has ended: it switches off what this one leaves on");
+        g_clear_pointer(&session->archive, migrate_archive_close);
     }
 }
 
@@ -101,10 +147,14 @@ migrate_undo_switchover(MigrateSession *session)
         g_warning("the source's QEMU has ended by itself");
         return;
     }
-    if (session->source.begun || session->capability) {
+    session->interrupted = false; /* heard; now QEMU is listened to */
+    if (session->source.begun || session->capability ||
+        session->options.resume) {
         wait_until_qemu_settled(session);
     }
     migrate_socket_forget(session->qmp);
-    migrate_handover_restore(session);
+    if (!migrate_handover_restore(session)) {
+        keep_journal(session);
+    }
     revive_guest(session);
 }

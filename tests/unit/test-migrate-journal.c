@@ -32,6 +32,7 @@ make(void)
         .ran = true,
         .ended = WIRE_ENDED_STOPPED,
         .refused = true,
+        .begun = true,
         .guest_ran = true,
         .qemu_pid = 4711,
         .qemu_started = UINT64_MAX,
@@ -66,7 +67,7 @@ there_and_back(void)
     g_assert_cmpmem(out.session, sizeof out.session, in.session,
                     sizeof in.session);
     g_assert_true(out.committed && out.starting && out.refused &&
-                  out.guest_ran);
+                  out.begun && out.guest_ran);
     g_assert_true(out.ran);
     g_assert_cmpint(out.ended, ==, WIRE_ENDED_STOPPED);
     g_assert_cmpuint(out.qemu_started, ==, UINT64_MAX);

@@ -25,6 +25,8 @@ static const QmpPeerStep mended[] = {
     ASKED,
     {QMP_PEER_ANSWER,
      "[{\"capability\": \"x-ignore-shared\", \"state\": false}]", NULL},
+    {QMP_PEER_HEAR, "query-migrate", NULL},
+    {QMP_PEER_ANSWER, "{}", NULL},
     {QMP_PEER_HEAR, "closefd", NULL},
     {QMP_PEER_REFUSE, NULL, "no such descriptor"},
     OFF, OFF, OFF,
