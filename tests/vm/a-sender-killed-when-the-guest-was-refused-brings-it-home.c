@@ -5,6 +5,7 @@
  * has to know of the answer: nobody will give it again.
  */
 #include <signal.h>
+#include <string.h>
 
 #include "tests/support/vm-expect.h"
 #include "tests/support/vm-passage.h"
@@ -27,6 +28,23 @@ begin(VmPair *pair, VmPassage *p)
     vm_expect_says(p->receive, "QEMU: MIGRATION completed");
 }
 
+/* Before that the sender asks QEMU once more. */
+static void
+wait_until_committed(VmQemu *vm)
+{
+    g_autofree char *path = vm_expect_journal(vm, "send");
+    g_assert_nonnull(path);
+    for (int i = 0; i < 3000; i++) {
+        g_autofree char *text = NULL;
+        if (g_file_get_contents(path, &text, NULL, NULL) &&
+            strstr(text, "\ncommitted=true\n")) {
+            return;
+        }
+        g_usleep(1000);
+    }
+    g_error("RUN is not in %s", path);
+}
+
 static void
 test_killed(void)
 {
@@ -37,6 +55,7 @@ test_killed(void)
     }
     begin(p.pair, &p);
     vm_child_kill(vm_qemu_child(p.pair->destination), SIGKILL);
+    wait_until_committed(p.pair->source);
     /* It does not answer, so that its guest is not started yet. */
     vm_child_kill(vm_qemu_child(p.pair->source), SIGSTOP);
     vm_expect_says(p.send, "undo switchover");
