@@ -79,6 +79,9 @@ matrix_cell_why_not(const MatrixCell *cell)
                      cell->change == MATRIX_CONT)))) {
         return "whoever drives QEMU decides who runs the guest";
     }
+    if (cell->change == MATRIX_CONT_SOURCE && cell->stage == MATRIX_SETTLE) {
+        return "the sender has done its work: nobody of ours is left to see it";
+    }
     if (cell->kind == MATRIX_RESUME && (cell->change == MATRIX_SENDER_GONE ||
                                         cell->change ==
                                             MATRIX_RECEIVER_GONE) &&
@@ -371,9 +374,12 @@ matrix_verdict_give(const MatrixCell *cell, ModelScene *scene)
     unsigned place;
     judge_place(cell, scene, &place);
     judge_board(cell, scene);
-    /* It had moved before its QEMU was ended; or before anybody resumed. */
-    if (cell->stage != MATRIX_SETTLE || (cell->change != MATRIX_B_GONE &&
-                                         cell->kind != MATRIX_RESUME)) {
+    /* It had moved before its QEMU was ended, or before anybody resumed; where
+     * it is given up, that went well. */
+    bool resumed = cell->kind == MATRIX_RESUME;
+    bool ended = cell->change == MATRIX_B_GONE;
+    if (!(cell->stage == MATRIX_SETTLE && (ended || resumed)) &&
+        !(cell->stage >= MATRIX_RUN && ended && resumed)) {
         judge_exit(scene, scene->send, "send", place == MODEL_B);
         judge_exit(scene, scene->receive, "receive", place == MODEL_B);
     }
