@@ -253,11 +253,8 @@ is_orphan(const MigrateJournal *journal)
     g_autofree char *stem =
         stem_of(journal->options.role, journal->qemu_pid,
                 journal->qemu_started);
-    g_autoptr(MigrateClaim) claim =
-        migrate_claim_is_held(journal->qemu_pid, journal->qemu_started, NULL)
-            ? NULL
-            : migrate_claim_take(journal->qemu_pid, journal->qemu_started,
-                                 "look", NULL);
+    g_autoptr(MigrateClaim) claim = migrate_claim_take(
+        journal->qemu_pid, journal->qemu_started, "look", NULL);
     if (!claim) {
         return false;
     }
