@@ -26,7 +26,7 @@ struct MigrateArchive {
 
 #define MOST_BYTES (1 << 20) /* 200 blocks are some 50 KiB */
 
-static const char *const endings[] = {".journal", ".pages"};
+static const char *const endings[] = {".journal", ".journal.next", ".pages"};
 
 static char *
 stem_of(MigrateRole role, pid_t qemu_pid, uint64_t qemu_started)

@@ -26,6 +26,7 @@
 #include "migrate/migrate-trust.h"
 
 #define ANSWER_MS 2000
+#define DIAL_US 100000
 #define ANSWER_MAX 65536
 
 struct MigrateStatus {
@@ -163,13 +164,16 @@ migrate_status_close(MigrateStatus *status)
 }
 
 /* A connection to the helper behind PATH, or -1; the socket of one that was
- * killed is removed. */
+ * killed is removed. A helper that is busy, or stands still, takes nobody, and
+ * when its queue is full, connect() waits for as long as it does. */
 static int
 dial(const char *path)
 {
     struct sockaddr_un address;
+    const struct timeval limit = {.tv_usec = DIAL_US};
     autofd fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || !address_of(path, &address)) {
+    if (fd < 0 || !address_of(path, &address) ||
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) < 0) {
         return -1;
     }
     if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {

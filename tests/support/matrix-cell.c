@@ -12,6 +12,7 @@
 #include "tests/support/matrix-driver.h"
 
 #define REACH_MS 20000
+#define ASK_US 50000
 #define MODEL_AT "MODEL_AT"
 
 const char *const matrix_kind_names[MATRIX_KINDS] = {"own", "follow",
@@ -195,6 +196,19 @@ begin_paused(const MatrixCell *cell, ModelScene *scene)
     }
 }
 
+/* QEMU calls every guest that it stopped for a migration the same, so what was
+ * done to it meanwhile can be told only by who has asked in time. */
+static void
+hear_change(const MatrixCell *cell, ModelScene *scene)
+{
+    const char *event = cell->change == MATRIX_STOP   ? "QEMU: STOP"
+                        : cell->change == MATRIX_CONT ? "QEMU: RESUME"
+                                                      : NULL;
+    if (event && hear(scene->send, event)) {
+        g_usleep(ASK_US);
+    }
+}
+
 void
 matrix_cell_play(MatrixCell *cell, ModelScene *scene)
 {
@@ -210,6 +224,10 @@ matrix_cell_play(MatrixCell *cell, ModelScene *scene)
         kill_helpers(cell, scene);
     }
     matrix_change_do(cell, scene);
+    if (cell->kind == MATRIX_OWN && cell->stage == MATRIX_ACTIVE &&
+        cell->change <= MATRIX_CONT) {
+        hear_change(cell, scene);
+    }
     release(cell, scene);
     matrix_driver_end(cell, scene);
 }

@@ -11,10 +11,6 @@ static const struct {
     MatrixChange change;
     const char *why;
 } known[] = {
-    {MATRIX_OWN, MATRIX_ACTIVE, MATRIX_STOP,
-     "\"stop\" while QEMU's migration is active: seen if QEMU can be asked "
-     "before it reaches the switchover, which is a matter of luck; else the "
-     "guest runs at the destination"},
     {MATRIX_RESUME, MATRIX_START, MATRIX_NATIVE_ACTIVE,
      "the sender died when it had recorded \"migrate\" and QEMU had not heard "
      "it: the migration that is there, with our x-ignore-shared, counts as "

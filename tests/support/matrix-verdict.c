@@ -374,12 +374,14 @@ matrix_verdict_give(const MatrixCell *cell, ModelScene *scene)
     unsigned place;
     judge_place(cell, scene, &place);
     judge_board(cell, scene);
-    /* It had moved before its QEMU was ended, or before anybody resumed; where
-     * it is given up, that went well. */
-    bool resumed = cell->kind == MATRIX_RESUME;
-    bool ended = cell->change == MATRIX_B_GONE;
-    if (!(cell->stage == MATRIX_SETTLE && (ended || resumed)) &&
-        !(cell->stage >= MATRIX_RUN && ended && resumed)) {
+    /* Once all was there it had moved, whatever is killed then, and who resumes
+     * finds nothing to do; where it is given up, that went well. */
+    bool killed = cell->kind == MATRIX_RESUME || cell->change == MATRIX_B_GONE ||
+                  cell->change == MATRIX_SENDER_GONE ||
+                  cell->change == MATRIX_RECEIVER_GONE;
+    bool given_up = cell->kind == MATRIX_RESUME &&
+                    cell->change == MATRIX_B_GONE && cell->stage >= MATRIX_RUN;
+    if (!(cell->stage == MATRIX_SETTLE && killed) && !given_up) {
         judge_exit(scene, scene->send, "send", place == MODEL_B);
         judge_exit(scene, scene->receive, "receive", place == MODEL_B);
     }

@@ -125,7 +125,8 @@ static void
 remove_run_files(Life *life)
 {
     static const char *const roles[] = {"send", "receive"};
-    static const char *const files[] = {"journal", "pages", "keeper"};
+    static const char *const files[] = {"journal", "journal.next", "pages",
+                                        "keeper"};
     char path[96];
     for (size_t r = 0; life->pid > 0 && r < G_N_ELEMENTS(roles); r++) {
         for (size_t f = 0; f < G_N_ELEMENTS(files); f++) {

@@ -5,6 +5,12 @@
 #include "migrate/migrate-status.h"
 
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "migrate/migrate-rundir.h"
 
 static void
 described(void)
@@ -99,6 +105,40 @@ mutations(void)
     g_rand_free(rand);
 }
 
+static int
+open_socket(const char *path, struct sockaddr_un *address)
+{
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    g_strlcpy(address->sun_path, path, sizeof address->sun_path);
+    return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+
+/* Every command looks who is there; one helper that stands still and takes
+ * nobody must not stop them all. */
+static void
+a_helper_that_stands_still_holds_nobody_up(void)
+{
+    g_autofree char *directory = migrate_rundir_path();
+    g_autofree char *path =
+        g_strdup_printf("%s/test-%d.sock", directory, (int)getpid());
+    struct sockaddr_un address;
+    autofd listener = open_socket(path, &address);
+    autofd first = open_socket(path, &address);
+    autofd second = open_socket(path, &address);
+    const struct sockaddr *to = (const struct sockaddr *)&address;
+    g_assert_true(migrate_rundir_make(directory, NULL));
+    g_assert_no_errno(bind(listener, to, sizeof address));
+    g_assert_no_errno(listen(listener, 0));
+    g_assert_no_errno(connect(first, to, sizeof address));
+    g_assert_cmpint(connect(second, to, sizeof address), ==, -1);
+    alarm(20);
+    migrate_status_forget_dead();
+    g_autoptr(GPtrArray) all = migrate_status_query_all();
+    g_assert_nonnull(all);
+    alarm(0);
+    g_assert_no_errno(unlink(path)); /* it lives, so it stays */
+}
+
 int
 main(int argc, char **argv)
 {
@@ -109,5 +149,7 @@ main(int argc, char **argv)
     g_test_add_func("/status/commands", names_that_are_commands);
     g_test_add_func("/status/deep", deep);
     g_test_add_func("/status/mutations", mutations);
+    g_test_add_func("/status/stands-still",
+                    a_helper_that_stands_still_holds_nobody_up);
     return g_test_run();
 }
