@@ -153,8 +153,10 @@ migrate_undo_switchover(MigrateSession *session)
         wait_until_qemu_settled(session);
     }
     migrate_socket_forget(session->qmp);
+    /* In this order: who takes over, if we die in between, starts the guest only
+     * while x-ignore-shared is on (migrate-resume.c). */
+    revive_guest(session);
     if (!migrate_handover_restore(session)) {
         keep_journal(session);
     }
-    revive_guest(session);
 }

@@ -29,11 +29,11 @@ static const QmpPeerStep mended[] = {
     {QMP_PEER_ANSWER, "{}", NULL},
     {QMP_PEER_HEAR, "closefd", NULL},
     {QMP_PEER_REFUSE, NULL, "no such descriptor"},
-    OFF, OFF, OFF,
     {QMP_PEER_HEAR, "query-status", NULL},
     {QMP_PEER_ANSWER,
      "{\"running\": true, \"singlestep\": false, \"status\": \"running\"}",
      NULL},
+    OFF, OFF, OFF,
     {QMP_PEER_END}};
 
 static void
