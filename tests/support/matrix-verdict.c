@@ -381,7 +381,10 @@ matrix_verdict_give(const MatrixCell *cell, ModelScene *scene)
                   cell->change == MATRIX_RECEIVER_GONE;
     bool given_up = cell->kind == MATRIX_RESUME &&
                     cell->change == MATRIX_B_GONE && cell->stage >= MATRIX_RUN;
-    if (!(cell->stage == MATRIX_SETTLE && killed) && !given_up) {
+    /* Nothing holds this one up: all may be there before it is killed. */
+    bool late = cell->stage == MATRIX_SETTLE ||
+                (cell->kind == MATRIX_FOLLOW && cell->stage == MATRIX_POSTCOPY);
+    if (!(late && killed) && !given_up) {
         judge_exit(scene, scene->send, "send", place == MODEL_B);
         judge_exit(scene, scene->receive, "receive", place == MODEL_B);
     }
