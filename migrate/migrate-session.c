@@ -55,8 +55,8 @@ on_signal(gpointer data)
 {
     MigrateSession *session = data;
     if (session->past_no_return && !session->sweeping && !session->settled) {
-        g_warning("not stopping: the guest runs on the destination and needs "
-                  "this process until its last page has arrived");
+        g_warning("not stopping: the guest runs on the destination, or may at any "
+                  "moment, and needs this process until its last page has arrived");
     } else {
         session->interrupted = true;
     }

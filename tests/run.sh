@@ -13,7 +13,7 @@ usage: tests/run.sh [--suite NAME]... [--long] [--sanitize] [--no-install]
        tests/run.sh --campaign N [--sanitize] [--no-install]
 
   --suite NAME   only this suite (may be repeated): unit, kernel, host, vm,
-                 libvirt; fuzz (each parser against libFuzzer, in ./build-fuzz);
+                 libvirt; matrix (whatever two hands do, on a model of QEMU); fuzz (each parser against libFuzzer, in ./build-fuzz);
                  model (the page states, by spin); sanitize (unit, host and
                  short vm tests once more with ASan and UBSan, in
                  ./build-sanitize); tsan (unit, in ./build-tsan)
@@ -27,7 +27,7 @@ Suites kernel, host, vm and libvirt need root. With TESTS_MUST_RUN=1 a skipped
 test is a failed one. The build is in ./build (./build-sanitize); what is downloaded stays
 in $POSTLUDE_TEST_CACHE (as root /var/cache/postlude-tests) and in
 $POSTLUDE_QEMU10_ROOT (/opt/postlude-trixie). Suite fuzz tries a fixed number of
-inputs, about a minute's for each parser, two parsers at a time; for
+inputs, some 20 seconds' for each parser, two parsers at a time; for
 POSTLUDE_FUZZ_SECONDS each (with --long 120) it looks for something new.
 END
 }
@@ -87,9 +87,9 @@ while [ $# -gt 0 ]; do
     shift
 done
 if [ "$build" = "$top/build" ]; then
-    suites=${suites:- unit kernel host vm libvirt fuzz model sanitize tsan}
+    suites=${suites:- unit kernel host matrix vm libvirt fuzz model sanitize tsan}
 else
-    suites=${suites:- unit kernel host vm libvirt}
+    suites=${suites:- unit kernel host matrix vm libvirt}
     multiplier=$((multiplier * 3))
 fi
 
