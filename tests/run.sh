@@ -13,7 +13,8 @@ usage: tests/run.sh [--suite NAME]... [--long] [--sanitize] [--no-install]
        tests/run.sh --campaign N [--sanitize] [--no-install]
 
   --suite NAME   only this suite (may be repeated): unit, kernel, host, vm,
-                 libvirt; matrix (whatever two hands do, on a model of QEMU); fuzz (each parser against libFuzzer, in ./build-fuzz);
+                 libvirt; matrix (whatever two hands do, on a model of QEMU);
+                 fuzz (each parser against libFuzzer, in ./build-fuzz);
                  model (the page states, by spin); sanitize (unit, host and
                  short vm tests once more with ASan and UBSan, in
                  ./build-sanitize); tsan (unit, in ./build-tsan)
