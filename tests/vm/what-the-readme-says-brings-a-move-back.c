@@ -66,7 +66,7 @@ end(Scene *s)
 {
     vm_passage_clear(&s->p);
     g_assert_no_errno(g_chdir(s->before));
-    vm_child_remove_directory(s->directory);
+    vm_child_remove_tree(s->directory);
     g_free(s->directory);
     g_free(s->before);
 }
