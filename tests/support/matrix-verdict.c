@@ -363,7 +363,7 @@ judge_exit(ModelScene *scene, VmTool *tool, const char *name, bool moved)
     }
     /* What the test itself sends may meet one that is just starting or ending. */
     if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL &&
-        WTERMSIG(status) != SIGINT && WTERMSIG(status) != SIGUSR1) {
+        WTERMSIG(status) != SIGINT) {
         model_scene_complain(scene, "%s crashed: signal %d", name,
                              WTERMSIG(status));
     }
