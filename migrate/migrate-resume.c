@@ -22,6 +22,7 @@
 #include "base/proc-life.h"
 #include "migrate/migrate-archive.h"
 #include "migrate/migrate-arm.h"
+#include "migrate/migrate-begun.h"
 #include "migrate/migrate-confine.h"
 #include "migrate/migrate-destination.h"
 #include "migrate/migrate-ending.h"
@@ -456,33 +457,16 @@ find_qemu(MigrateSession *session)
     }
 }
 
-/* Nobody changes a capability while QEMU migrates. So if x-ignore-shared, which
- * the dead helper had switched on before "migrate", is off, then its migration
- * is over and somebody has put things right by hand; and what QEMU did since,
- * or does, is somebody else's. */
-static bool
-ask_whether_as_left(MigrateSession *session, bool *as_left, GError **error)
-{
-    *as_left = session->options.follow && session->qemu_gone;
-    return *as_left ||
-           (migrate_inspect_open_monitor(session, error) &&
-            qmp_qemu_get_capability(session->qmp, "x-ignore-shared", as_left,
-                                    error));
-}
-
 /* The point of no return is said by us, but with --follow by QEMU: then it may
  * have been passed while nobody was here to note it. */
 static bool
 was_passed_since(MigrateSession *session, GError **error)
 {
-    bool ours;
-    session->source.unasked = !ask_whether_as_left(session, &ours, error);
+    session->source.unasked = !migrate_begun_ask(session, error);
     if (session->source.unasked) {
         return false;
     }
-    session->source.begun =
-        ours && (session->source.begun || session->options.follow);
-    return (session->options.follow && ours && !session->refused &&
+    return (session->options.follow && session->source.begun && !session->refused &&
             migrate_follow_source_was_handed_over(session)) ||
            error_set(error, ERROR_CANCELLED, "the sender ended %s: what it "
                      "had begun is taken back",
