@@ -15,6 +15,7 @@
 #include "migrate/migrate-events.h"
 #include "migrate/migrate-archive.h"
 #include "migrate/migrate-progress.h"
+#include "migrate/migrate-record.h"
 #include "migrate/migrate-resume.h"
 #include "migrate/migrate-stages.h"
 #include "migrate/migrate-status.h"
@@ -196,7 +197,7 @@ run(const char *verb, MigrateOptions *options)
     }
     g_autoptr(MigrateSession) session = migrate_session_new(options);
     if (options->resume) {
-        migrate_journal_give(&journal, session);
+        migrate_record_give(&journal, session);
     }
     g_autoptr(MigrateStatus) status = migrate_status_open(session);
     g_autoptr(MigrateProgress) progress = migrate_progress_new(session);

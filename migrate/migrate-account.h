@@ -4,11 +4,12 @@
  * report as a successor needs to go on counting. Stands in the journal. Times
  * are of the monotonic clock, which all processes of a host share until it is
  * booted anew, and the journal does not outlive that. 0 is "not yet", or not
- * known. Latencies are not in it. Main thread only.
+ * known. Latencies are not in it.
  */
 #pragma once
 
-#include "migrate/migrate-session.h"
+#include <stddef.h>
+#include <stdint.h>
 
 typedef struct {
     uint64_t takeovers;
@@ -30,15 +31,3 @@ typedef struct {
 
 extern const MigrateAccountField migrate_account_fields[];
 extern const unsigned migrate_account_n_fields;
-
-/* SESSION as it stands, its threads at work. */
-void migrate_account_of(const MigrateSession *session,
-                        MigrateAccount *account);
-
-/* SESSION, which has measured nothing yet, goes on from there: it takes over. */
-void migrate_account_give(const MigrateAccount *account,
-                          MigrateSession *session);
-
-/* receive: the pages are here. Those that came after the last record are known
- * to be here, and no more. */
-void migrate_account_settle_pages(MigrateSession *session);

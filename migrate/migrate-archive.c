@@ -123,18 +123,16 @@ write_whole(const char *path, const char *text, GError **error)
 }
 
 bool
-migrate_archive_write(MigrateArchive *archive, const MigrateSession *session,
+migrate_archive_write(MigrateArchive *archive, const MigrateJournal *journal,
                       GError **error)
 {
-    MigrateJournal journal;
     g_autofree char *pages = path_of(archive->stem, ".pages");
     struct stat st;
     /* Not access(): that asks what root's heir may who is not root. */
     if (archive->has_pages && lstat(pages, &st) < 0) {
         return error_set_errno(error, errno, "the page states in %s", pages);
     }
-    migrate_journal_of(session, &journal);
-    g_autofree char *text = migrate_journal_to_text(&journal);
+    g_autofree char *text = migrate_journal_to_text(journal);
     g_autofree char *path = path_of(archive->stem, ".journal");
     return write_whole(path, text, error);
 }

@@ -35,10 +35,10 @@ void migrate_archive_remove(MigrateArchive *archive);
 int migrate_archive_new_pages(MigrateArchive *archive, GError **error);
 int migrate_archive_old_pages(MigrateArchive *archive, GError **error);
 
-/* Writes SESSION's journal as it stands now. Not if somebody removed the page
+/* Replaces the journal. Not if somebody removed the page
  * states, without which it is of no use. */
 bool migrate_archive_write(MigrateArchive *archive,
-                           const MigrateSession *session, GError **error);
+                           const MigrateJournal *journal, GError **error);
 
 /* The journal of ROLE for this QEMU, by whomever. False without ERROR: there
  * is none; with ERROR: there is one that cannot be read. */

@@ -286,7 +286,8 @@ confine(MigrateSession *session, GError **error)
     session->destination.attendant = migrate_attendant_start(
         session->pid, session->destination.remote_uffd, &why);
     if (session->destination.attendant) {
-        return migrate_confine_session(session, error);
+        return migrate_confine_helper(&session->options,
+                                &session->report_file, error);
     }
     if (options->require_confine) {
         g_propagate_error(error, g_steal_pointer(&why));

@@ -9,6 +9,8 @@
 
 #include "base/proc-maps.h"
 #include "base/range.h"
+#include "migrate/migrate-findings.h"
+#include "qmp/qmp-qemu.h"
 
 /* What is judged, and what by. */
 typedef struct {

@@ -8,7 +8,10 @@
  */
 #pragma once
 
-#include "migrate/migrate-check.h"
+#include <glib.h>
+#include <sys/types.h>
+
+#include "qmp/qmp-client.h"
 
 /* QMP_BLOCKS (from qmp_qemu_ram_blocks) of the QEMU that is PID: a finding for
  * each that is ours or cannot be moved, and one for the rest. */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * What a host and a guest must have before anything moves: one list, used by
- * 'postlude check' to tell and by send and receive to refuse. Each finding
- * says what it looked at and, unless it is fine, the remedy.
+ * 'postlude check' to tell and by send and receive to refuse.
  */
 #pragma once
 
@@ -10,52 +9,10 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "migrate/migrate-checked.h"
+#include "migrate/migrate-findings.h"
 #include "migrate/migrate-ram.h"
 #include "qmp/qmp-qemu.h"
-
-typedef enum {
-    MIGRATE_CHECK_OK,
-    MIGRATE_CHECK_WARNING, /* it works, but worse than it could */
-    MIGRATE_CHECK_MISSING, /* essential: nothing is moved */
-} MigrateCheckLevel;
-
-typedef struct {
-    MigrateCheckLevel level;
-    char *what;
-    char *remedy; /* NULL if OK */
-    bool small;   /* a guest would arrive with small pages for it */
-} MigrateFinding;
-
-/* What was looked at. */
-typedef enum {
-    MIGRATE_SUBJECT_HOST,       /* nothing but this host */
-    MIGRATE_SUBJECT_GUEST,      /* a guest, through its QEMU's monitor */
-    MIGRATE_SUBJECT_WAITING,    /* a QEMU that waits for a guest */
-    MIGRATE_SUBJECT_UNSEEN,     /* a guest without a monitor: only how huge it is */
-    MIGRATE_SUBJECT_DEFINITION, /* a domain of libvirt that does not run */
-} MigrateSubject;
-
-typedef struct {
-    MigrateSubject subject;
-    pid_t pid; /* 0: not known */
-    char *name, *uuid, *state; /* the guest's; NULL: not known */
-} MigrateChecked;
-
-void migrate_checked_clear(MigrateChecked *checked);
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(MigrateChecked, migrate_checked_clear)
-
-/* An empty list of findings; g_ptr_array_unref() frees it. */
-GPtrArray *migrate_findings_new(void);
-void migrate_findings_add(GPtrArray *findings, MigrateCheckLevel level,
-                          const char *remedy, const char *format, ...)
-    G_GNUC_PRINTF(4, 5);
-
-/* Of the last finding, if it is a warning: the guest would arrive with small
- * pages. */
-void migrate_findings_mark_small(GPtrArray *findings);
-
-/* Logs warnings; the first missing thing becomes ERROR (UNSUPPORTED). */
-bool migrate_findings_judge(const GPtrArray *findings, GError **error);
 
 /* This host: kernel, privileges, huge pages. A source only reads RAM and
  * needs less than a destination. */

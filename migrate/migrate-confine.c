@@ -196,9 +196,8 @@ migrate_confine(const MigrateConfinePlan *plan, GError **error)
 
 /* The paths a helper still needs, and why. */
 static GPtrArray *
-choose_paths(const MigrateSession *session)
+choose_paths(const MigrateOptions *options)
 {
-    const MigrateOptions *options = &session->options;
     const char *notify = g_getenv("NOTIFY_SOCKET");
     GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
     g_ptr_array_add(paths, migrate_rundir_path()); /* journal, status */
@@ -221,29 +220,27 @@ choose_paths(const MigrateSession *session)
 }
 
 static void
-open_report(MigrateSession *session)
+open_report(const char *path, int *file)
 {
-    const char *path = session->options.report_path;
-    if (path && session->report_file < 0) {
-        session->report_file =
-            open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (path && *file < 0) {
+        *file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
     }
-    if (path && session->report_file < 0) {
+    if (path && *file < 0) {
         g_warning("cannot write the report %s: %s", path, g_strerror(errno));
     }
 }
 
 bool
-migrate_confine_session(MigrateSession *session, GError **error)
+migrate_confine_helper(const MigrateOptions *options, int *report_file,
+                       GError **error)
 {
-    const MigrateOptions *options = &session->options;
     bool send = options->role == MIGRATE_SEND;
     if (options->no_confine) {
         return true;
     }
     uint64_t before = fd_now_ns();
-    open_report(session);
-    g_autoptr(GPtrArray) paths = choose_paths(session);
+    open_report(options->report_path, report_file);
+    g_autoptr(GPtrArray) paths = choose_paths(options);
     MigrateConfinePlan plan = {
         .paths = (const char *const *)paths->pdata,
         .sweeps = !send,

@@ -11,7 +11,7 @@
 
 #include <sys/types.h>
 
-#include "migrate/migrate-session.h"
+#include "migrate/migrate-options.h"
 
 typedef struct {
     const char *const *paths; /* for migrate_tree_enter(), or NULL */
@@ -35,6 +35,7 @@ uid_t migrate_confine_user(void);
  * capabilities. What cannot be had is warned of, unless it is required. */
 bool migrate_confine(const MigrateConfinePlan *plan, GError **error);
 
-/* The same for SESSION, unless its options say no. Opens what will be needed
- * from outside first (the report). */
-bool migrate_confine_session(MigrateSession *session, GError **error);
+/* The same for a helper of OPTIONS, unless they say no. Opens what will be needed
+ * from outside first: *REPORT_FILE, if it is -1 and there is to be a report. */
+bool migrate_confine_helper(const MigrateOptions *options, int *report_file,
+                            GError **error);

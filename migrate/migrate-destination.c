@@ -10,10 +10,12 @@
 #include "base/fd.h"
 #include "base/proc-life.h"
 #include "migrate/migrate-arm.h"
+#include "migrate/migrate-commit.h"
 #include "migrate/migrate-ending.h"
 #include "migrate/migrate-final.h"
 #include "migrate/migrate-inspect.h"
 #include "migrate/migrate-recheck.h"
+#include "migrate/migrate-record.h"
 #include "migrate/migrate-rejoin.h"
 #include "migrate/migrate-socket.h"
 #include "migrate/migrate-token.h"
@@ -279,7 +281,7 @@ static bool
 note_starting(MigrateSession *session, GError **error)
 {
     session->destination.starting = true;
-    if (!migrate_session_record(session, error)) {
+    if (!migrate_record_write(session, error)) {
         session->destination.starting = false;
         g_prefix_error(error, "the start of the guest cannot be recorded, so "
                               "it is not started: ");
@@ -301,7 +303,7 @@ static void
 note_not_started(MigrateSession *session)
 {
     session->destination.starting = false;
-    migrate_session_record(session, NULL); /* who asks QEMU learns it, too */
+    migrate_record_write(session, NULL); /* who asks QEMU learns it, too */
 }
 
 /* One that panicked or was powered off between the source's last look and the
@@ -355,14 +357,14 @@ migrate_destination_start_guest(MigrateSession *session, GError **error)
         return false;
     }
     if (!start) {
-        return migrate_session_commit(session, error);
+        return migrate_commit(session, error);
     }
     if (!note_starting(session, error)) {
         return false;
     }
     if (!qmp_qemu_cont(session->qmp, &why)) {
         if (error_is(why, ERROR_VM_GONE) && did_start(session)) {
-            migrate_session_commit_anyway(session);
+            migrate_commit_anyway(session);
             return true;
         }
         if (!may_still_start(session, why)) {
@@ -375,7 +377,7 @@ migrate_destination_start_guest(MigrateSession *session, GError **error)
                   why->message);
         g_clear_error(&why);
     }
-    migrate_session_commit_anyway(session);
+    migrate_commit_anyway(session);
     if (!migrate_session_wait(session, runs_now, START_MS,
                               "the guest to start", &why) &&
         !session->qemu_gone) {
@@ -401,7 +403,7 @@ migrate_destination_switchover(MigrateSession *session, GError **error)
     if (!open_qemu(session, error)) {
         return false;
     }
-    migrate_session_record_or_warn(session);
+    migrate_record_or_warn(session);
     if (!migrate_session_tell(session, WIRE_FRAME_READY, NULL, error)) {
         return false;
     }

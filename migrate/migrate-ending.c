@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "migrate/migrate-record.h"
 
 #define LAST_WORDS_MS 2000
 
@@ -52,7 +53,7 @@ migrate_ending_note(MigrateSession *session)
     bool said = session->shutdown.code != 0;
     note(session, said ? session->shutdown.code : WIRE_ENDED_CRASHED,
          said ? session->shutdown.words : SILENT);
-    migrate_session_record_or_warn(session);
+    migrate_record_or_warn(session);
 }
 
 void

@@ -17,9 +17,11 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "migrate/migrate-commit.h"
 #include "migrate/migrate-destination.h"
 #include "migrate/migrate-ending.h"
 #include "migrate/migrate-recheck.h"
+#include "migrate/migrate-record.h"
 #include "migrate/migrate-rejoin.h"
 
 #define LOOK_MS 1000
@@ -39,11 +41,11 @@ get_ready(MigrateSession *session, GError **error)
         return false;
     }
     /* Once the driver knows, it may start the guest at any moment. */
-    if (!migrate_session_commit(session, error)) {
+    if (!migrate_commit(session, error)) {
         return false;
     }
     if (session->options.on_ready && !session->options.on_ready(error)) {
-        migrate_session_take_back(session); /* it does not know */
+        migrate_commit_take_back(session); /* it does not know */
         return false;
     }
     g_message("armed: QEMU may be given its guest; this process stays until "
@@ -215,7 +217,7 @@ static void
 announce(MigrateSession *session)
 {
     session->destination.follow.announced = true;
-    migrate_session_record_or_warn(session);
+    migrate_record_or_warn(session);
     migrate_session_step(session, "running");
     migrate_session_tell(session, WIRE_FRAME_RUNNING, NULL, NULL);
     migrate_destination_restore(session);

@@ -19,6 +19,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "migrate/migrate-commit.h"
 #include "migrate/migrate-handover.h"
 #include "migrate/migrate-outage.h"
 #include "migrate/migrate-readmit.h"
@@ -317,7 +318,7 @@ migrate_follow_source_switchover(MigrateSession *session, GError **error)
         g_propagate_error(error, g_steal_pointer(&why));
         return false;
     }
-    migrate_session_commit_anyway(session);
+    migrate_commit_anyway(session);
     migrate_session_step(session, "completed");
     if (status_is(session, "completed") || !session->qemu_gone) {
         tell_to_run(session);
@@ -339,7 +340,7 @@ has_news(MigrateSession *session)
 static bool
 report_taken_back(MigrateSession *session, GError **error)
 {
-    migrate_session_take_back(session);
+    migrate_commit_take_back(session);
     return error_set(error, ERROR_STATE,
                      "the guest was started again on the source, so it has "
                      "not moved: the destination did not take it over, and "
@@ -349,7 +350,7 @@ report_taken_back(MigrateSession *session, GError **error)
 static bool
 report_refused(MigrateSession *session, GError **error)
 {
-    migrate_session_take_back(session);
+    migrate_commit_take_back(session);
     g_prefix_error(error,
                    "the guest was handed over, but never ran on the "
                    "destination; whoever migrates it has to start it here "

@@ -14,7 +14,11 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/proc-life.h"
+#include "base/proc-maps.h"
+#include "base/range.h"
+#include "collapse/collapse-job.h"
 #include "migrate/migrate-watch.h"
+#include "qmp/qmp-qemu.h"
 
 #define OPEN_MS 3000
 /* A main loop that waits for a page answers late; we have our own work. */

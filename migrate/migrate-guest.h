@@ -4,7 +4,10 @@
  */
 #pragma once
 
-#include "migrate/migrate-sweep.h"
+#include <glib.h>
+
+#include "migrate/migrate-sweep-options.h"
+#include "qmp/qmp-client.h"
 
 typedef struct {
     pid_t pid;

@@ -25,11 +25,13 @@
 #include "base/fd.h"
 #include "base/proc-life.h"
 #include "migrate/migrate-archive.h"
+#include "migrate/migrate-commit.h"
 #include "migrate/migrate-confine.h"
 #include "migrate/migrate-fdstore.h"
 #include "migrate/migrate-keeper.h"
 #include "migrate/migrate-readmit.h"
 #include "migrate/migrate-recheck.h"
+#include "migrate/migrate-record.h"
 #include "migrate/migrate-resume.h"
 #include "migrate/migrate-socket.h"
 
@@ -113,7 +115,7 @@ migrate_handover_prepare_heirs(MigrateSession *session)
 {
     migrate_keeper_commit(&session->source.keeper);
     migrate_fdstore_put(session->ram);
-    migrate_session_record_or_warn(session);
+    migrate_record_or_warn(session);
 }
 
 /* All that was looked at when this process began, and may have changed since:
@@ -152,7 +154,7 @@ tell_to_migrate(MigrateSession *session, GError **error)
 {
     g_autoptr(GError) why = NULL;
     session->source.begun = true;
-    migrate_session_record_or_warn(session);
+    migrate_record_or_warn(session);
     if (qmp_qemu_migrate(session->qmp, MIGRATE_SOCKET_URI, &why)) {
         return true;
     }
@@ -360,7 +362,7 @@ migrate_handover_wait_running(MigrateSession *session, GError **error)
         if (!migrate_readmit_wait(session, has_answer,
                                   "the guest to run on the destination",
                                   error)) {
-            migrate_session_take_back(session);
+            migrate_commit_take_back(session);
             return false;
         }
         if (migrate_readmit_heard(session, WIRE_FRAME_RUNNING)) {
@@ -396,7 +398,7 @@ tell_to_run(MigrateSession *session, GError **error)
     g_autoptr(GByteArray) payload = g_byte_array_new();
     wire_run_encode(session->guest_ran, payload);
     if (!check_still_stopped(session, error) ||
-        !migrate_session_commit(session, error)) {
+        !migrate_commit(session, error)) {
         return false;
     }
     if (!migrate_session_tell(session, WIRE_FRAME_RUN, payload, NULL)) {

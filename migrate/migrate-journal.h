@@ -8,7 +8,14 @@
  */
 #pragma once
 
+#include <glib.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
 #include "migrate/migrate-account.h"
+#include "migrate/migrate-options.h"
+#include "migrate/migrate-ram.h"
+#include "wire/wire-proto.h"
 
 typedef struct {
     MigrateOptions options; /* its strings are owned */
@@ -41,11 +48,3 @@ char *migrate_journal_to_text(const MigrateJournal *journal);
  * missing key, text that ends early. */
 bool migrate_journal_from_text(const char *text, MigrateJournal *journal,
                                GError **error);
-
-/* SESSION as it stands. The journal borrows: it is not to be cleared. */
-void migrate_journal_of(const MigrateSession *session,
-                        MigrateJournal *journal);
-
-/* SESSION takes over what the journal knows; the journal is cleared. The RAM's
- * files are not opened (file is -1). */
-void migrate_journal_give(MigrateJournal *journal, MigrateSession *session);

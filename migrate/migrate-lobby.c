@@ -29,7 +29,8 @@ migrate_lobby_listen(MigrateSession *session, GError **error)
 bool
 migrate_lobby_open_door(MigrateSession *session, GError **error)
 {
-    if (!migrate_confine_session(session, error)) {
+    if (!migrate_confine_helper(&session->options,
+                                &session->report_file, error)) {
         return false;
     }
     g_autoptr(GError) why = NULL;

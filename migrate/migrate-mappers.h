@@ -6,7 +6,18 @@
  */
 #pragma once
 
+#include "collapse/collapse-job.h"
 #include "migrate/migrate-guest.h"
+
+/* Another process that maps the same RAM. */
+typedef struct {
+    pid_t pid;
+    char comm[17];
+    char *error;      /* why it could not be swept, or NULL */
+    uint64_t extents; /* huge in the guest's own page tables, and here mapped */
+    uint64_t huge;    /* of these, huge here at the end */
+    uint64_t by_outcome[COLLAPSE_OUTCOMES];
+} MigrateSweepMapper;
 
 typedef struct {
     const MigrateGuest *guest;      /* its extents as the sweep has left them */

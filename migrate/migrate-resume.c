@@ -22,6 +22,7 @@
 #include "base/proc-life.h"
 #include "migrate/migrate-archive.h"
 #include "migrate/migrate-arm.h"
+#include "migrate/migrate-commit.h"
 #include "migrate/migrate-confine.h"
 #include "migrate/migrate-destination.h"
 #include "migrate/migrate-ending.h"
@@ -31,6 +32,7 @@
 #include "migrate/migrate-inspect.h"
 #include "migrate/migrate-keeper.h"
 #include "migrate/migrate-lobby.h"
+#include "migrate/migrate-measure.h"
 #include "migrate/migrate-monitor.h"
 #include "migrate/migrate-rejoin.h"
 #include "migrate/migrate-source.h"
@@ -167,7 +169,7 @@ adopt_pages(MigrateSession *session, GError **error)
     if (!session->destination.pages || !migrate_arm_confine(session, error)) {
         return false;
     }
-    migrate_account_settle_pages(session);
+    migrate_measure_settle_pages(session);
     g_autoptr(GError) why = NULL;
     while (!(session->destination.huge = migrate_huge_start(
                  session->destination.pages, session->destination.target,
@@ -304,7 +306,7 @@ settle_start(MigrateSession *session, bool known)
         session->past_no_return = session->resumed = may_run(session);
     }
     if (session->past_no_return) {
-        migrate_session_commit_anyway(session);
+        migrate_commit_anyway(session);
     }
 }
 
@@ -355,7 +357,8 @@ static bool
 take_word_over(MigrateSession *session, GError **error)
 {
     if (!open_archive(session, error) ||
-        !migrate_confine_session(session, error)) {
+        !migrate_confine_helper(&session->options,
+                                &session->report_file, error)) {
         return false;
     }
     migrate_ending_note_old(session);
@@ -537,7 +540,7 @@ migrate_resume_source(MigrateSession *session, GError **error)
     if (!session->past_no_return && !was_passed_since(session, error)) {
         return false;
     }
-    migrate_session_commit_anyway(session);
+    migrate_commit_anyway(session);
     if (!reopen_source(session, error) ||
         !migrate_lobby_listen(session, error) ||
         !migrate_lobby_open_door(session, error) ||

@@ -6,10 +6,11 @@
 #pragma once
 
 #include "migrate/migrate-journal.h"
+#include "migrate/migrate-session.h"
 
 /* Finds what a helper of OPTIONS->role left (qmp_path and pid, if given, say of
  * which guest) and completes OPTIONS from it. The journal is for
- * migrate_journal_give() after migrate_session_new(). STATE: nothing to resume,
+ * migrate_record_give() after migrate_session_new(). STATE: nothing to resume,
  * or not clear what. */
 bool migrate_resume_find(MigrateOptions *options, MigrateJournal *journal,
                          GError **error);

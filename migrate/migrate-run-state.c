@@ -10,7 +10,9 @@
 #include "base/proc-life.h"
 #include "migrate/migrate-archive.h"
 #include "migrate/migrate-claim.h"
+#include "migrate/migrate-findings.h"
 #include "migrate/migrate-monitor.h"
+#include "qmp/qmp-qemu.h"
 
 #define SOURCE_ONLY                                                           \
     "look where the guest runs before anything else: 'cont' here while it "   \

@@ -6,7 +6,8 @@
  */
 #pragma once
 
-#include "migrate/migrate-check.h"
+#include "migrate/migrate-checked.h"
+#include "qmp/qmp-client.h"
 
 /* Adds a finding of the run state, and one of a migration that is under way; fills
  * in CHECKED->state and its subject (a guest, or a QEMU that waits for one). */

@@ -5,7 +5,6 @@
 #include "migrate/migrate-session.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <glib-unix.h>
 #include <poll.h>
 #include <signal.h>
@@ -17,7 +16,6 @@
 #include "base/proc-life.h"
 #include "base/signals.h"
 #include "migrate/migrate-archive.h"
-#include "migrate/migrate-record.h"
 
 #define ENDING_MS 1000
 #define LACK_MS 1000
@@ -36,18 +34,6 @@ const char *
 migrate_stage_id_name(MigrateStageId stage)
 {
     return stage <= MIGRATE_OVER ? stage_names[stage] : "unknown";
-}
-
-void
-migrate_options_clear(MigrateOptions *options)
-{
-    g_clear_pointer(&options->qmp_path, g_free);
-    g_clear_pointer(&options->address, g_free);
-    g_clear_pointer(&options->report_path, g_free);
-    g_clear_pointer(&options->token_path, g_free);
-    g_clear_pointer(&options->tls_creds, g_free);
-    g_clear_pointer(&options->tls_psk, g_free);
-    g_clear_pointer(&options->tls_name, g_free);
 }
 
 static gboolean
@@ -150,75 +136,6 @@ migrate_session_step(MigrateSession *session, const char *word)
 {
     if (session->on_step) {
         session->on_step(session, word, session->on_step_data);
-    }
-}
-
-bool
-migrate_session_record(MigrateSession *session, GError **error)
-{
-    return !session->archive ||
-           (migrate_record_look_after(session, error) &&
-            migrate_archive_write(session->archive, session, error));
-}
-
-void
-migrate_session_record_or_warn(MigrateSession *session)
-{
-    g_autoptr(GError) why = NULL;
-    if (!migrate_session_record(session, &why)) {
-        g_warning("nobody could take over from this process: %s",
-                  why->message);
-    }
-}
-
-static void
-pass_no_return(MigrateSession *session)
-{
-    session->interrupted = false; /* a signal that came too late */
-    migrate_record_start(session);
-    /* Lowering it takes CAP_SYS_RESOURCE; without, we are as likely as any. */
-    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    if (fd >= 0 && write(fd, "-1000", 5) < 0) {
-        g_debug("the OOM killer may take this process: %s",
-                g_strerror(errno));
-    }
-    fd_clear(&fd);
-}
-
-bool
-migrate_session_commit(MigrateSession *session, GError **error)
-{
-    session->past_no_return = true;
-    if (!migrate_session_record(session, error)) {
-        session->past_no_return = false;
-        g_prefix_error(error, "the point of no return cannot be recorded, so "
-                              "it is not passed: ");
-        return false;
-    }
-    pass_no_return(session);
-    return true;
-}
-
-void
-migrate_session_commit_anyway(MigrateSession *session)
-{
-    session->past_no_return = true;
-    migrate_session_record_or_warn(session);
-    pass_no_return(session);
-}
-
-void
-migrate_session_take_back(MigrateSession *session)
-{
-    g_autoptr(GError) why = NULL;
-    session->past_no_return = false;
-    session->refused = session->options.role == MIGRATE_SEND;
-    if (!migrate_session_record(session, &why)) {
-        g_warning("it cannot be recorded that the destination does not run "
-                  "the guest (%s): if this process is killed now, "
-                  "'--resume' waits for it in vain; then '--give-up' and "
-                  "'cont' by hand, see docs/failure.md",
-                  why->message);
     }
 }
 

@@ -11,12 +11,14 @@
 #include <sys/types.h>
 
 #include "migrate/migrate-alarm.h"
+#include "migrate/migrate-archive.h"
 #include "migrate/migrate-attendant.h"
 #include "migrate/migrate-capability.h"
 #include "migrate/migrate-claim.h"
 #include "migrate/migrate-fault.h"
 #include "migrate/migrate-fill.h"
 #include "migrate/migrate-huge.h"
+#include "migrate/migrate-options.h"
 #include "migrate/migrate-push.h"
 #include "migrate/migrate-ram.h"
 #include "migrate/migrate-relay.h"
@@ -24,40 +26,6 @@
 #include "migrate/migrate-serve.h"
 #include "migrate/migrate-shutdown.h"
 #include "wire/wire-porch.h"
-
-typedef enum { MIGRATE_SEND, MIGRATE_RECEIVE } MigrateRole;
-
-/* What the command line said; the strings belong to it and must outlive the
- * session. Paths are absolute, also the one in ADDRESS. */
-typedef struct {
-    MigrateRole role;
-    char *qmp_path;
-    int pid;                 /* 0: who listens on the QMP socket */
-    char *address;           /* listen or connect */
-    char *report_path;       /* or NULL */
-    int streams;             /* 0: chosen from the cores */
-    int peer_timeout_s;
-    int link_timeout_s;      /* silence after which a connection counts as lost */
-    gboolean resume;  /* take over from a helper that died */
-    gboolean give_up; /* end what a helper that died left */
-    gboolean no_confine, require_confine; /* see migrate-confine.h */
-    gboolean insecure;
-    gboolean tls;    /* with what is in WIRE_TLS_CREDS_DIRECTORY, or: */
-    char *tls_creds; /* x509 from this directory, or NULL */
-    char *tls_psk;   /* pre-shared keys of this file, or NULL */
-    char *tls_name;  /* who the peer must be, or NULL */
-    gboolean wait;   /* send: switch over on SIGUSR1 */
-    gboolean paused; /* receive: leave the guest paused */
-    gboolean follow; /* somebody else drives QEMU's migration */
-    char *token_path; /* or NULL */
-    int parent_fd; /* its end means cancel, before the point of no return */
-    int events_fd; /* see migrate-events.h; these two: 0 is none */
-    bool (*on_ready)(GError **error); /* receive --follow: QEMU may be given
-                    * its guest; or NULL. On failure all is undone */
-} MigrateOptions;
-
-void migrate_options_clear(MigrateOptions *options);
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(MigrateOptions, migrate_options_clear)
 
 /* Where the story is; the order of migrate-stages.c. */
 typedef enum {
@@ -129,7 +97,7 @@ typedef struct MigrateSession {
     char *peer_host;   /* source: where the destination is, or NULL */
 
     /* at work */
-    struct MigrateArchive *archive; /* NULL: nobody could take over from us */
+    MigrateArchive *archive; /* NULL: nobody could take over from us */
     bool unrecorded; /* past the point of no return, and the last try failed */
     int report_file; /* opened before the confinement, or -1 */
     MigrateRelay *relay;
@@ -201,27 +169,6 @@ const char *migrate_stage_id_name(MigrateStageId stage);
 
 /* Something happened that --events-fd has a WORD for. */
 void migrate_session_step(MigrateSession *session, const char *word);
-
-/* Writes the journal, if there is an archive: from now on another process could
- * take over. FAILED with where and why. */
-bool migrate_session_record(MigrateSession *session, GError **error);
-
-/* The same where the migration goes on without. */
-void migrate_session_record_or_warn(MigrateSession *session);
-
-/* The point of no return: from here on this process holds what the guest needs
- * to live, so signals do not end it, nor does the OOM killer if we may ask.
- * False, and nothing has changed, if that cannot be recorded: a successor that
- * read the old record would take back what cannot be taken back. */
-bool migrate_session_commit(MigrateSession *session, GError **error);
-
-/* The same where it has been passed whatever we do: only warns. */
-void migrate_session_commit_anyway(MigrateSession *session);
-
-/* Back to before it, in the journal as well: a successor that read the old
- * record would wait for ever for a destination that has refused the guest. Only
- * where the guest is known not to run there, nor to be about to. */
-void migrate_session_take_back(MigrateSession *session);
 
 /* Wakes the main loop when FD is readable, until its other end is closed;
  * the id is for g_source_remove(). */

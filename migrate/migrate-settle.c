@@ -10,6 +10,7 @@
 #include "migrate/migrate-arm.h"
 #include "migrate/migrate-ending.h"
 #include "migrate/migrate-outage.h"
+#include "migrate/migrate-record.h"
 #include "migrate/migrate-rejoin.h"
 #include "migrate/migrate-remainder.h"
 #include "migrate/migrate-resume.h"
@@ -173,7 +174,7 @@ migrate_settle_destination(MigrateSession *session, GError **error)
         return settle_ended(session, error);
     }
     g_autoptr(GError) why = NULL;
-    migrate_session_record_or_warn(session); /* that all is here, and when */
+    migrate_record_or_warn(session); /* that all is here, and when */
     bool told = say_done(session);
     stop_helping(session);
     session->report.huge.before_bytes = huge_bytes_now(session);

@@ -14,32 +14,10 @@
 #include <sys/types.h>
 
 #include "collapse/collapse-job.h"
-#include "migrate/migrate-check.h"
-
-typedef struct {
-    pid_t pid;             /* 0: from the monitor or the domain */
-    const char *qmp_path;  /* or NULL */
-    const char *domain;    /* libvirt's name of the guest, or NULL */
-    bool after_migration;
-    bool fast;
-    bool all;              /* every mapping, not only RAM */
-    bool all_mappers;
-    bool dry_run;
-    bool quiet;            /* no progress */
-    double duty;           /* 0: the default */
-    uint64_t max_ns;       /* 0: no limit */
-    int stop;              /* eventfd: readable when the operator has enough */
-} MigrateSweepOptions;
-
-/* Another process that maps the same RAM. */
-typedef struct {
-    pid_t pid;
-    char comm[17];
-    char *error;      /* why it could not be swept, or NULL */
-    uint64_t extents; /* huge in the guest's own page tables, and here mapped */
-    uint64_t huge;    /* of these, huge here at the end */
-    uint64_t by_outcome[COLLAPSE_OUTCOMES];
-} MigrateSweepMapper;
+#include "migrate/migrate-findings.h"
+#include "migrate/migrate-mappers.h"
+#include "migrate/migrate-sweep-options.h"
+#include "qmp/qmp-client.h"
 
 typedef struct {
     pid_t pid;

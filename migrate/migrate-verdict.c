@@ -62,14 +62,6 @@ migrate_verdict_name(MigrateVerdict verdict)
     return verdict_names[verdict];
 }
 
-void
-migrate_checked_clear(MigrateChecked *checked)
-{
-    g_clear_pointer(&checked->name, g_free);
-    g_clear_pointer(&checked->uuid, g_free);
-    g_clear_pointer(&checked->state, g_free);
-}
-
 static unsigned
 count(const GPtrArray *findings, MigrateCheckLevel level, bool small_only)
 {

@@ -5,7 +5,8 @@
  */
 #pragma once
 
-#include "migrate/migrate-check.h"
+#include "migrate/migrate-checked.h"
+#include "migrate/migrate-findings.h"
 
 typedef enum {
     MIGRATE_VERDICT_YES,

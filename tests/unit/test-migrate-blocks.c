@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "base/proc-maps.h"
+#include "migrate/migrate-findings.h"
+#include "qmp/qmp-qemu.h"
 #include "tests/support/qmp-peer.h"
 
 #define FILE_KIND (char *)"memory-backend-file"

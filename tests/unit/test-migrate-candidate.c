@@ -85,7 +85,7 @@ leave_behind(SessionScene *s, const char *name)
     s->session->identity.name = g_strdup(name);
     MigrateArchive *a = session_scene_archive(s, MIGRATE_SEND, &error);
     g_assert_no_error(error);
-    migrate_archive_write(a, s->session, &error);
+    session_scene_write(s, a, &error);
     g_assert_no_error(error);
     migrate_archive_close(a);
 }

@@ -51,7 +51,7 @@ take_over(const QmpPeerStep *steps, bool stays)
                                     &error));
     MigrateArchive *archive = session_scene_archive(&s, MIGRATE_SEND, &error);
     g_assert_no_error(error);
-    g_assert_true(migrate_archive_write(archive, session, &error));
+    g_assert_true(session_scene_write(&s, archive, &error));
     g_assert_cmpint(migrate_stages_run(session, &error), ==,
                     MIGRATE_EXIT_FAILED);
     g_assert_nonnull(error);

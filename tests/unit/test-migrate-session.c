@@ -13,6 +13,8 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "migrate/migrate-archive.h"
+#include "migrate/migrate-commit.h"
+#include "migrate/migrate-record.h"
 #include "tests/support/qmp-peer.h"
 #include "tests/unit/session-scene.h"
 
@@ -118,12 +120,12 @@ not_recorded(void)
     g_assert_no_error(error);
     g_autofree char *next = session_scene_path(&s.guest, ".journal.next");
     g_assert_no_errno(mkdir(next, 0700));
-    g_assert_false(migrate_session_commit(session, &error));
+    g_assert_false(migrate_commit(session, &error));
     g_assert_true(error_is(error, ERROR_FAILED));
     g_assert_false(session->past_no_return);
     g_assert_no_errno(rmdir(next));
     g_clear_error(&error);
-    g_assert_true(migrate_session_commit(session, &error));
+    g_assert_true(migrate_commit(session, &error));
     g_assert_no_error(error);
     g_assert_true(session->past_no_return);
     g_clear_pointer(&session->archive, migrate_archive_remove);
@@ -153,10 +155,10 @@ taken_back(gconstpointer data)
     MigrateSession *session = scene_init(&s, role);
     session->archive = session_scene_archive(&s.guest, role, &error);
     g_assert_no_error(error);
-    migrate_session_commit(session, &error);
+    migrate_commit(session, &error);
     g_assert_no_error(error);
     assert_recorded(&s, true, false);
-    migrate_session_take_back(session);
+    migrate_commit_take_back(session);
     g_assert_false(session->past_no_return);
     assert_recorded(&s, false, role == MIGRATE_SEND);
     g_clear_pointer(&session->archive, migrate_archive_remove);

@@ -3,7 +3,7 @@
  * What one helper has measured is what the next one begins with; and pages that
  * came after the last record are neither lost nor counted twice.
  */
-#include "migrate/migrate-account.h"
+#include "migrate/migrate-measure.h"
 
 #include <string.h>
 #include <sys/mman.h>
@@ -47,14 +47,14 @@ handed_on(gconstpointer data)
     session_scene_init(&first, role);
     session_scene_init(&second, role);
     measure(first.session);
-    migrate_account_of(first.session, &before);
+    migrate_measure_take(first.session, &before);
     g_assert_cmpuint(before.started_ns, ==, 1);
     g_assert_cmpuint(before.downtime_us, ==, 5500);
     g_assert_cmpuint(before.pushed_pages, ==, role == MIGRATE_SEND ? 11 : 14);
     g_assert_cmpuint(before.demand_pages, ==, role == MIGRATE_SEND ? 12 : 13);
     g_assert_cmpuint(before.device_bytes, ==, 10);
-    migrate_account_give(&before, second.session);
-    migrate_account_of(second.session, &after);
+    migrate_measure_give(&before, second.session);
+    migrate_measure_take(second.session, &after);
     g_assert_cmpuint(after.takeovers, ==, 1);
     after.takeovers = 0;
     g_assert_cmpmem(&after, sizeof after, &before, sizeof before);
@@ -92,7 +92,7 @@ settled(unsigned here, unsigned pushed_after, unsigned unknown_after)
     s.session->destination.tally.pushed_pages = 100;
     s.session->destination.tally.zero_pages = 20;
     s.session->destination.pages = adopt(s.session, 400, here);
-    migrate_account_settle_pages(s.session);
+    migrate_measure_settle_pages(s.session);
     g_assert_cmpuint(s.session->destination.tally.pushed_pages, ==,
                      pushed_after);
     g_assert_cmpuint(s.session->report.pages.unknown, ==, unknown_after);
@@ -114,10 +114,10 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_data_func("/account/handed-on/send",
+    g_test_add_data_func("/measure/handed-on/send",
                          GINT_TO_POINTER(MIGRATE_SEND), handed_on);
-    g_test_add_data_func("/account/handed-on/receive",
+    g_test_add_data_func("/measure/handed-on/receive",
                          GINT_TO_POINTER(MIGRATE_RECEIVE), handed_on);
-    g_test_add_func("/account/pages", pages);
+    g_test_add_func("/measure/pages", pages);
     return g_test_run();
 }
