@@ -10,24 +10,7 @@ bool migrate_destination_connect(MigrateSession *session, GError **error);
 bool migrate_destination_agree(MigrateSession *session, GError **error);
 bool migrate_destination_prepare(MigrateSession *session, GError **error);
 bool migrate_destination_wait(MigrateSession *session, GError **error);
-bool migrate_destination_switchover(MigrateSession *session, GError **error);
 bool migrate_destination_postcopy(MigrateSession *session, GError **error);
 
-/* The pieces that other ways of being a destination need as well: the source's
- * series of EXTENTS, TIMEOUT_MS for each frame; one frame of it (*LAST: the
- * series is complete); the urgent and the bulk connections; their threads; what
- * the source has no data for; QEMU's capabilities as they were; PROGRESS. */
-bool migrate_destination_hear_extents(MigrateSession *session, bool final,
-                                      int timeout_ms, GError **error);
-bool migrate_destination_take_extents(MigrateSession *session,
-                                      const GByteArray *payload, bool final,
-                                      bool *last, GError **error);
-bool migrate_destination_dial_pages(MigrateSession *session, GError **error);
-bool migrate_destination_start_guest(MigrateSession *session, GError **error);
-void migrate_destination_start_filling(MigrateSession *session);
-void migrate_destination_mark_holes(MigrateSession *session);
-void migrate_destination_restore(MigrateSession *session);
-void migrate_destination_tell_progress(MigrateSession *session);
-
+/* The undo of prepare. */
 void migrate_destination_unprepare(MigrateSession *session);
-void migrate_destination_unswitch(MigrateSession *session);

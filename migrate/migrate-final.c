@@ -12,7 +12,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "migrate/migrate-destination.h"
+#include "migrate/migrate-intake.h"
 #include "migrate/migrate-rejoin.h"
 
 #define SWITCHOVER_MS 180000 /* from READY to RUN: the source bounds its parts */
@@ -77,7 +77,7 @@ hear_extents(MigrateSession *session, GError **error)
         }
         g_autoptr(GByteArray) payload =
             migrate_session_expect(session, WIRE_FRAME_EXTENTS, 0, error);
-        if (!payload || !migrate_destination_take_extents(
+        if (!payload || !migrate_intake_take_extents(
                             session, payload, true, &last, error)) {
             return false;
         }

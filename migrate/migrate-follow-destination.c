@@ -18,8 +18,9 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "migrate/migrate-commit.h"
-#include "migrate/migrate-destination.h"
 #include "migrate/migrate-ending.h"
+#include "migrate/migrate-intake.h"
+#include "migrate/migrate-qemu.h"
 #include "migrate/migrate-recheck.h"
 #include "migrate/migrate-record.h"
 #include "migrate/migrate-rejoin.h"
@@ -72,7 +73,7 @@ take_word(MigrateSession *session, GError **error)
     if (next->type == WIRE_FRAME_EXTENTS &&
         !session->destination.follow.final_heard) {
         session->destination.follow.final_heard =
-            migrate_destination_hear_extents(
+            migrate_intake_hear_extents(
                 session, true, session->options.link_timeout_s * 1000, error);
         return session->destination.follow.final_heard;
     }
@@ -159,7 +160,7 @@ find_back(MigrateSession *session, const GError *why, GError **error)
     }
     session->destination.follow.final_heard = true;
     session->destination.follow.run_heard = true;
-    migrate_destination_mark_holes(session);
+    migrate_intake_mark_holes(session);
     return true;
 }
 
@@ -199,7 +200,7 @@ migrate_follow_destination_switchover(MigrateSession *session, GError **error)
     if (!get_ready(session, error)) {
         return false;
     }
-    migrate_destination_start_filling(session);
+    migrate_intake_start_filling(session);
     while (!is_alive_here(session) && !session->ended &&
            !session->destination.follow.run_heard) {
         g_autoptr(GError) why = NULL;
@@ -220,7 +221,7 @@ announce(MigrateSession *session)
     migrate_record_or_warn(session);
     migrate_session_step(session, "running");
     migrate_session_tell(session, WIRE_FRAME_RUNNING, NULL, NULL);
-    migrate_destination_restore(session);
+    migrate_qemu_restore(session);
 }
 
 static bool
@@ -255,7 +256,7 @@ step(MigrateSession *session, GError **error)
         return false;
     }
     if (session->destination.follow.final_heard && !final_before) {
-        migrate_destination_mark_holes(session);
+        migrate_intake_mark_holes(session);
     }
     if (has_to_announce(session)) {
         announce(session);
@@ -266,7 +267,7 @@ step(MigrateSession *session, GError **error)
         g_propagate_error(error, g_steal_pointer(&why));
         return false;
     }
-    migrate_destination_tell_progress(session);
+    migrate_intake_tell_progress(session);
     return all_here(session) || session->peer_aborted ||
            !migrate_rejoin_is_silent(session, error);
 }
@@ -285,7 +286,7 @@ wait_for_start(MigrateSession *session, GError **error)
     uint64_t deadline = fd_deadline_ns(START_MS);
     while (!is_alive_here(session) && fd_now_ns() < deadline) {
         g_autoptr(GError) why = NULL;
-        migrate_destination_tell_progress(session);
+        migrate_intake_tell_progress(session);
         if (!migrate_session_wait(session, runs_here, LOOK_MS,
                                   "the guest to start", &why) &&
             (session->qemu_gone || error_is(why, ERROR_VM_GONE))) {
@@ -305,7 +306,7 @@ migrate_follow_destination_postcopy(MigrateSession *session, GError **error)
         return true;
     }
     if (session->destination.follow.final_heard) {
-        migrate_destination_mark_holes(session);
+        migrate_intake_mark_holes(session);
     }
     migrate_rejoin_begin(session);
     while (!all_here(session) && !session->ended) {

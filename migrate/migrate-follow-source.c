@@ -21,7 +21,9 @@
 #include "base/fd.h"
 #include "migrate/migrate-commit.h"
 #include "migrate/migrate-handover.h"
+#include "migrate/migrate-holder.h"
 #include "migrate/migrate-outage.h"
+#include "migrate/migrate-outlet.h"
 #include "migrate/migrate-readmit.h"
 #include "migrate/migrate-recheck.h"
 
@@ -69,12 +71,12 @@ is_final(MigrateSession *session)
 static bool
 open_the_way(MigrateSession *session, GError **error)
 {
-    migrate_handover_make_order(session);
+    migrate_outlet_make_order(session);
     if (!migrate_recheck_guest(session, error) ||
         !migrate_ram_map(session->ram, false, error)) {
         return false;
     }
-    migrate_handover_prepare_heirs(session);
+    migrate_holder_prepare(session);
     session->capability =
         migrate_capability_set_following(session->qmp, true, error);
     if (!session->capability) {
@@ -147,11 +149,11 @@ static bool
 serve(MigrateSession *session, GError **error)
 {
     session->report.switched_ns = fd_now_ns();
-    if (!migrate_handover_start_serving(session, error)) {
+    if (!migrate_outlet_start_serving(session, error)) {
         return false;
     }
     migrate_session_step(session, "stopped");
-    return migrate_handover_tell_extents(session, true, error) &&
+    return migrate_outlet_tell_extents(session, true, error) &&
            migrate_session_tell(session, WIRE_FRAME_STOPPED, NULL, error);
 }
 
@@ -298,7 +300,7 @@ tell_to_run(MigrateSession *session)
     if ((session->source.serve || serve(session, &why)) &&
         migrate_session_tell(session, WIRE_FRAME_RUN, payload, &why)) {
         migrate_readmit_begin(session);
-        migrate_handover_start_pushing(session);
+        migrate_outlet_start_pushing(session);
     } else {
         g_warning("the destination was not told that QEMU has completed: %s",
                   why->message);
@@ -377,7 +379,7 @@ hear(MigrateSession *session)
     if (next && next->type == WIRE_FRAME_RUNNING) {
         hear_running(session);
         if (session->linked && !session->source.push[0]) {
-            migrate_handover_start_pushing(session);
+            migrate_outlet_start_pushing(session);
         }
     }
     return migrate_readmit_heard(session, WIRE_FRAME_DONE);
@@ -409,7 +411,7 @@ void
 migrate_follow_source_unswitch(MigrateSession *session)
 {
     g_autofree char *state = NULL;
-    migrate_handover_stop_threads(session);
+    migrate_outlet_stop_threads(session);
     migrate_handover_restore(session);
     if (!session->qemu_gone && session->qmp) {
         state = qmp_qemu_run_state(session->qmp, NULL);

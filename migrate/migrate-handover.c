@@ -16,107 +16,22 @@
  */
 #include "migrate/migrate-handover.h"
 
-#include <errno.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/proc-life.h"
-#include "migrate/migrate-archive.h"
 #include "migrate/migrate-commit.h"
-#include "migrate/migrate-confine.h"
-#include "migrate/migrate-fdstore.h"
-#include "migrate/migrate-keeper.h"
+#include "migrate/migrate-holder.h"
+#include "migrate/migrate-outlet.h"
+#include "migrate/migrate-qemu.h"
 #include "migrate/migrate-readmit.h"
 #include "migrate/migrate-recheck.h"
 #include "migrate/migrate-record.h"
-#include "migrate/migrate-resume.h"
 #include "migrate/migrate-socket.h"
 
 #define READY_MS 60000
 #define PRECOPY_MS 120000 /* device state and ROMs; the guest runs meanwhile */
 #define DEVICE_MS 60000   /* the guest stands still */
 #define ENDING_MS 1000
-
-bool
-migrate_handover_tell_extents(MigrateSession *session, bool final,
-                              GError **error)
-{
-    for (unsigned i = 0; i < session->ram->n_blocks; i++) {
-        const MigrateBlock *block = &session->ram->blocks[i];
-        g_autofree uint8_t *bitmap = migrate_ram_data_extents(block, error);
-        if (!bitmap) {
-            return false;
-        }
-        for (uint32_t e = 0; final && e < block->extents; e++) {
-            if (bitmap[e / 8] >> (e % 8) & 1) {
-                migrate_order_offer(session->source.order, i, e);
-            }
-        }
-        bool last = i + 1 == session->ram->n_blocks;
-        WireExtents extents = {
-            .block = i,
-            .flags = (final ? WIRE_EXTENTS_FINAL : 0) |
-                     (last ? WIRE_EXTENTS_LAST : 0),
-            .n_extents = block->extents,
-            .bitmap = bitmap,
-        };
-        g_autoptr(GByteArray) payload = g_byte_array_new();
-        wire_extents_encode(&extents, payload);
-        if (!migrate_session_tell(session, WIRE_FRAME_EXTENTS, payload,
-                                  error)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* The order and the pages' bits must exist before the urgent thread does. */
-void
-migrate_handover_make_order(MigrateSession *session)
-{
-    g_clear_pointer(&session->source.order, migrate_order_free);
-    g_clear_pointer(&session->source.sent, migrate_sent_free);
-    g_autofree uint32_t *extents = g_new0(uint32_t, session->ram->n_blocks);
-    for (unsigned i = 0; i < session->ram->n_blocks; i++) {
-        extents[i] = session->ram->blocks[i].extents;
-    }
-    session->source.order =
-        migrate_order_new(extents, session->ram->n_blocks);
-    session->source.sent = migrate_sent_new(session->ram);
-}
-
-void
-migrate_handover_choose_heirs(MigrateSession *session)
-{
-    g_autoptr(GError) why = NULL;
-    g_autofree char *keeper =
-        migrate_archive_keeper_path(session->pid, session->qemu_started);
-    session->archive = migrate_archive_open(MIGRATE_SEND, session->pid,
-                                            session->qemu_started, &why);
-    if (session->archive) {
-        /* Of a sender that was killed and whose work somebody put right. */
-        migrate_keeper_release(keeper);
-        session->source.keeper = migrate_keeper_start(
-            session->ram, keeper, migrate_confine_user(), &why);
-    }
-    if (session->source.keeper < 0) {
-        g_warning("nobody could take over from this process: %s",
-                  why->message);
-    }
-}
-
-/* While the guest still runs here: who would hold its memory, and know what to
- * do with it, if this process were killed? */
-void
-migrate_handover_prepare_heirs(MigrateSession *session)
-{
-    migrate_keeper_commit(&session->source.keeper);
-    migrate_fdstore_put(session->ram);
-    migrate_record_or_warn(session);
-}
 
 /* All that was looked at when this process began, and may have changed since:
  * before the first thing that QEMU would feel. */
@@ -131,12 +46,12 @@ look_again(MigrateSession *session, GError **error)
 static bool
 prepare_both(MigrateSession *session, GError **error)
 {
-    migrate_handover_make_order(session);
+    migrate_outlet_make_order(session);
     if (!look_again(session, error) ||
         !migrate_ram_map(session->ram, false, error)) {
         return false;
     }
-    migrate_handover_prepare_heirs(session);
+    migrate_holder_prepare(session);
     session->capability = migrate_capability_set(session->qmp, true, error);
     if (!session->capability ||
         !migrate_session_tell(session, WIRE_FRAME_SWITCHOVER, NULL, error)) {
@@ -287,15 +202,6 @@ wait_for_switchover(MigrateSession *session, GError **error)
                      "QEMU went past the switchover without waiting for us");
 }
 
-bool
-migrate_handover_start_serving(MigrateSession *session, GError **error)
-{
-    session->source.serve = migrate_serve_start(
-        session->urgent, session->ram, session->source.sent,
-        session->source.order, &session->alarm);
-    return session->source.serve || migrate_alarm_take(&session->alarm, error);
-}
-
 /* The guest stands still and block I/O is drained: RAM is final. Faults are
  * answered before QEMU is let go, because loading the device state there can
  * already need RAM; which extents hold data is worked out while the device
@@ -304,28 +210,13 @@ static bool
 start_serving(MigrateSession *session, GError **error)
 {
     session->report.switched_ns = fd_now_ns();
-    if (!migrate_handover_start_serving(session, error) ||
+    if (!migrate_outlet_start_serving(session, error) ||
         !qmp_qemu_migrate_continue(session->qmp, error) ||
-        !migrate_handover_tell_extents(session, true, error) ||
+        !migrate_outlet_tell_extents(session, true, error) ||
         !migrate_session_tell(session, WIRE_FRAME_STOPPED, NULL, error)) {
         return false;
     }
     return true;
-}
-
-void
-migrate_handover_start_pushing(MigrateSession *session)
-{
-    /* TLS has to touch every byte: sendfile() would only add a copy. */
-    bool zero_copy = !wire_address_is_local(session->address) &&
-                     !wire_address_creds(session->address);
-    bool ok = true;
-    for (unsigned i = 0; ok && i < session->n_streams; i++) {
-        session->source.push[i] = migrate_push_start(
-            session->bulk[i], session->ram, session->source.sent,
-            session->source.order, zero_copy, &session->alarm);
-        ok = session->source.push[i] != NULL;
-    }
 }
 
 static bool
@@ -422,7 +313,7 @@ migrate_handover_restore(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
     if (!session->capability && session->options.resume) {
-        return migrate_resume_clean_qemu(session);
+        return migrate_qemu_clean(session);
     }
     if (session->capability && !session->qemu_gone &&
         !migrate_capability_restore(g_steal_pointer(&session->capability),
@@ -449,59 +340,8 @@ migrate_handover_run(MigrateSession *session, GError **error)
     }
     if (!session->source.push[0] && session->linked &&
         !session->source.complete) {
-        migrate_handover_start_pushing(session);
+        migrate_outlet_start_pushing(session);
     }
     migrate_handover_restore(session);
     return true;
-}
-
-void
-migrate_handover_stop_threads(MigrateSession *session)
-{
-    g_clear_pointer(&session->source.serve, migrate_serve_stop);
-    for (unsigned i = 0; i < session->n_streams; i++) {
-        g_clear_pointer(&session->source.push[i], migrate_push_stop);
-    }
-    g_clear_pointer(&session->relay, migrate_relay_stop);
-}
-
-/* After RUN. The memory that is not there yet changes under the guest that
- * runs on the destination, and both write to the same disks: so this one is
- * stopped again, at once. */
-void
-migrate_handover_watch_guest(MigrateSession *session)
-{
-    g_autoptr(GError) why = NULL;
-    if (!session->resumed || session->options.follow || session->qemu_gone ||
-        !session->qmp) {
-        return;
-    }
-    session->resumed = false;
-    session->report.source_ran = true;
-    if (qmp_qemu_stop(session->qmp, &why)) {
-        g_warning("somebody started the guest here after it had been handed "
-                  "over to the destination; it was stopped here again");
-    } else {
-        g_warning("somebody started the guest here after it had been handed "
-                  "over to the destination, and it cannot be stopped: %s",
-                  why->message);
-    }
-    g_warning("%s", MIGRATE_REPORT_RAN_TWICE);
-    if (!session->linked) {
-        g_warning("the destination is not connected; if it is lost for good "
-                  "and the guest is to go on here, do it in this order: end "
-                  "the destination's QEMU, 'kill -9' this process (%d), "
-                  "'postlude send --give-up', then 'cont'",
-                  (int)getpid());
-    }
-    migrate_handover_tell_source_ran(session);
-}
-
-/* Not heard, it is said again to a destination that comes back. */
-void
-migrate_handover_tell_source_ran(MigrateSession *session)
-{
-    if (session->report.source_ran) {
-        migrate_session_tell(session, WIRE_FRAME_SOURCE_RUNS, NULL, NULL);
-    }
 }

@@ -7,27 +7,6 @@
 
 #include "migrate/migrate-session.h"
 
-/* Sends which extents hold data now; FINAL when the guest stands still (then
- * they are also offered to the bulk order). */
-bool migrate_handover_tell_extents(MigrateSession *session, bool final,
-                                   GError **error);
-
-/* What the threads that send need: nothing sent, nothing offered yet. Replaces
- * what was there; no such thread may live. */
-void migrate_handover_make_order(MigrateSession *session);
-
-/* Starts the thread that answers, and those that push. */
-bool migrate_handover_start_serving(MigrateSession *session, GError **error);
-void migrate_handover_start_pushing(MigrateSession *session);
-
-/* Starts the keeper, which nobody needs yet; takes rights that a confined
- * process does not have. Only warns. */
-void migrate_handover_choose_heirs(MigrateSession *session);
-
-/* While the guest still runs here: the journal and the keeper, for whoever has
- * to take over from this process. Only warns. */
-void migrate_handover_prepare_heirs(MigrateSession *session);
-
 /* QEMU's capabilities as they were, unless QEMU is gone. */
 bool migrate_handover_restore(MigrateSession *session);
 
@@ -37,11 +16,3 @@ bool migrate_handover_wait_running(MigrateSession *session, GError **error);
 
 /* From capabilities on to RUNNING. */
 bool migrate_handover_run(MigrateSession *session, GError **error);
-
-/* After RUN, now and then: a guest that somebody starts here as well is stopped
- * again, and both sides say so. */
-void migrate_handover_watch_guest(MigrateSession *session);
-void migrate_handover_tell_source_ran(MigrateSession *session);
-
-/* Ends the threads that serve and push, and the tunnel. */
-void migrate_handover_stop_threads(MigrateSession *session);

@@ -4,79 +4,13 @@
  */
 #include "migrate/migrate-inspect.h"
 
-#include <errno.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include "base/error.h"
 #include "base/log.h"
-#include "base/proc-life.h"
 #include "migrate/migrate-archive.h"
 #include "migrate/migrate-blocks.h"
 #include "migrate/migrate-check.h"
-#include "migrate/migrate-monitor.h"
+#include "migrate/migrate-qemu.h"
 #include "migrate/migrate-recheck.h"
-
-#define QMP_OPEN_MS 5000
-
-/* From here to the end of this process no other one of ours looks at this QEMU
- * in order to move its guest. */
-static bool
-claim(MigrateSession *session, GError **error)
-{
-    session->claim = migrate_claim_take(
-        session->pid, session->qemu_started,
-        session->options.role == MIGRATE_SEND ? "send" : "receive", error);
-    return session->claim != NULL;
-}
-
-static bool
-open_process(MigrateSession *session, GError **error)
-{
-    if (session->pidfd >= 0) {
-        return true;
-    }
-    session->pidfd = (int)syscall(SYS_pidfd_open, session->pid, 0);
-    if (session->pidfd < 0) {
-        return error_set_errno(error, errno, "open QEMU, process %d",
-                               (int)session->pid);
-    }
-    return proc_life_started(session->pid, &session->qemu_started, error);
-}
-
-static bool
-find_process(MigrateSession *session, const QmpClient *qmp, GError **error)
-{
-    if (session->pid <= 0) {
-        session->pid = session->options.pid ? session->options.pid
-                                            : qmp_client_peer_pid(qmp);
-    }
-    return (session->pid > 0 ||
-            error_set(error, ERROR_STATE,
-                      "the socket does not tell QEMU's process; name it with "
-                      "--pid")) &&
-           open_process(session, error);
-}
-
-/* The claim comes before the greeting: a monitor serves one client, so who is
- * second would only be told that somebody is there. */
-bool
-migrate_inspect_open_monitor(MigrateSession *session, GError **error)
-{
-    g_autoptr(QmpClient) qmp =
-        qmp_client_connect(session->options.qmp_path, QMP_OPEN_MS, error);
-    if (!qmp || !find_process(session, qmp, error) ||
-        !(session->claim || claim(session, error)) ||
-        !qmp_client_greet(qmp, error) ||
-        !migrate_monitor_belongs_to(qmp, session->pid, error)) {
-        return false;
-    }
-    qmp_client_set_timeout(qmp, QMP_CLIENT_DEFAULT_TIMEOUT_MS);
-    session->qmp = g_steal_pointer(&qmp);
-    session->watch_qmp =
-        migrate_session_watch(session, qmp_client_fd(session->qmp));
-    return true;
-}
 
 /* What a helper was killed over does not stand in the way of a new migration: a
  * receiver's, if it had not got as far as to say "cont" (QEMU waits for a guest,
@@ -162,7 +96,7 @@ refuse_what_is_unsafe(MigrateSession *session, GError **error)
 bool
 migrate_inspect_guest(MigrateSession *session, GError **error)
 {
-    if (!migrate_inspect_open_monitor(session, error) ||
+    if (!migrate_qemu_open(session, error) ||
         !qmp_qemu_identity(session->qmp, &session->identity, error)) {
         return false;
     }

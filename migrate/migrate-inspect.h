@@ -7,7 +7,4 @@
 
 #include "migrate/migrate-session.h"
 
-/* Opens the monitor and, unless it is open, the process behind it. */
-bool migrate_inspect_open_monitor(MigrateSession *session, GError **error);
-
 bool migrate_inspect_guest(MigrateSession *session, GError **error);

@@ -7,9 +7,10 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "migrate/migrate-ending.h"
-#include "migrate/migrate-handover.h"
 #include "migrate/migrate-lobby.h"
 #include "migrate/migrate-outage.h"
+#include "migrate/migrate-outlet.h"
+#include "migrate/migrate-twice.h"
 
 #define TALK_MS 10000
 #define LOOK_MS 500
@@ -72,7 +73,7 @@ tell_all(MigrateSession *session, GError **error)
     wire_accept_encode(session->n_streams, accept);
     wire_run_encode(session->guest_ran, run);
     return migrate_session_tell(session, WIRE_FRAME_ACCEPT, accept, error) &&
-           migrate_handover_tell_extents(session, true, error) &&
+           migrate_outlet_tell_extents(session, true, error) &&
            migrate_session_tell(session, WIRE_FRAME_RUN, run, error);
 }
 
@@ -114,18 +115,18 @@ talk(MigrateSession *session, GError **error)
         session->source.complete = true;
         return true;
     }
-    migrate_handover_make_order(session);
+    migrate_outlet_make_order(session);
     if (!hear_present(session, error) || !tell_all(session, error) ||
         !migrate_lobby_wait_others(session, error)) {
         return false;
     }
-    if (!migrate_handover_start_serving(session, error)) {
+    if (!migrate_outlet_start_serving(session, error)) {
         return false;
     }
-    migrate_handover_start_pushing(session);
+    migrate_outlet_start_pushing(session);
     migrate_readmit_begin(session);
     session->control_lost = false;
-    migrate_handover_tell_source_ran(session);
+    migrate_twice_tell(session);
     g_message("the destination is back");
     return true;
 }
@@ -258,7 +259,7 @@ migrate_readmit_wait(MigrateSession *session, bool (*done)(MigrateSession *),
     session->source.until = done;
     while (ok && !done(session) && !session->source.complete) {
         ok = look(session, what, error);
-        migrate_handover_watch_guest(session);
+        migrate_twice_watch(session);
         check_silence(session);
         talk_if_called(session);
     }

@@ -13,8 +13,8 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/range.h"
-#include "migrate/migrate-destination.h"
 #include "migrate/migrate-ending.h"
+#include "migrate/migrate-intake.h"
 #include "migrate/migrate-outage.h"
 
 #define ANSWER_MS 10000
@@ -174,7 +174,7 @@ hear_answer(MigrateSession *session, GError **error)
     g_autoptr(GByteArray) accept = migrate_session_expect(
         session, WIRE_FRAME_ACCEPT, ANSWER_MS, error);
     if (!accept || !wire_accept_decode(accept, &session->n_streams, error) ||
-        !migrate_destination_hear_extents(session, true, ANSWER_MS, error)) {
+        !migrate_intake_hear_extents(session, true, ANSWER_MS, error)) {
         return false;
     }
     g_autoptr(GByteArray) run =
@@ -191,7 +191,7 @@ put_to_work(MigrateSession *session)
     migrate_fault_pause(session->destination.fault);
     migrate_pages_unask_all(session->destination.pages);
     migrate_fault_go_on(session->destination.fault, session->urgent);
-    migrate_destination_start_filling(session);
+    migrate_intake_start_filling(session);
     migrate_rejoin_begin(session);
 }
 
@@ -203,7 +203,7 @@ try_once(MigrateSession *session, GError **error)
                      session->past_no_return ? WIRE_RESUME_STARTED : 0,
                      error) ||
         !tell_present(session, error) || !hear_answer(session, error) ||
-        !migrate_destination_dial_pages(session, error)) {
+        !migrate_intake_dial_pages(session, error)) {
         return false;
     }
     put_to_work(session);

@@ -27,7 +27,7 @@ typedef struct {
     char *reason;        /* of any outcome but "completed"; owned, or NULL */
     char *vm_name, *vm_uuid;
     uint64_t ram_bytes;
-    uint64_t started_ns, prepared_ns, switched_ns, arrived_ns, ended_ns;
+    uint64_t started_ns, switched_ns, arrived_ns, ended_ns;
     uint64_t waited_ns;  /* for the operator's SIGUSR1: not part of the total */
     uint64_t armed_ns;
     double downtime_ms;

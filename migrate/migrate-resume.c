@@ -22,21 +22,24 @@
 #include "base/proc-life.h"
 #include "migrate/migrate-archive.h"
 #include "migrate/migrate-arm.h"
+#include "migrate/migrate-arrival.h"
 #include "migrate/migrate-commit.h"
 #include "migrate/migrate-confine.h"
-#include "migrate/migrate-destination.h"
 #include "migrate/migrate-ending.h"
 #include "migrate/migrate-fdstore.h"
 #include "migrate/migrate-follow-source.h"
 #include "migrate/migrate-handover.h"
-#include "migrate/migrate-inspect.h"
+#include "migrate/migrate-holder.h"
 #include "migrate/migrate-keeper.h"
 #include "migrate/migrate-lobby.h"
 #include "migrate/migrate-measure.h"
 #include "migrate/migrate-monitor.h"
+#include "migrate/migrate-qemu.h"
 #include "migrate/migrate-rejoin.h"
-#include "migrate/migrate-source.h"
+#include "migrate/migrate-start.h"
 #include "migrate/migrate-trust.h"
+#include "migrate/migrate-twice.h"
+#include "migrate/migrate-undo.h"
 #include "uffd/uffd-fd.h"
 
 #define CLEAN_MS 5000
@@ -245,7 +248,7 @@ static bool
 may_run(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
-    g_autofree char *state = migrate_inspect_open_monitor(session, &why)
+    g_autofree char *state = migrate_qemu_open(session, &why)
                                  ? qmp_qemu_run_state(session->qmp, &why)
                                  : NULL;
     if (!state) {
@@ -289,8 +292,8 @@ migrate_resume_undo_destination(MigrateSession *session)
     if (!session->claim) {
         return; /* somebody else's work */
     }
-    migrate_destination_unswitch(session);
-    migrate_resume_clean_qemu(session);
+    migrate_arrival_undo(session);
+    migrate_qemu_clean(session);
 }
 
 /* The dead helper may have said "cont". Until QEMU says that the guest does not
@@ -318,7 +321,7 @@ check_not_started(MigrateSession *session, bool known, GError **error)
 {
     g_autofree char *state = NULL;
     if (known || session->destination.starting || session->options.follow ||
-        (!session->qmp && !migrate_inspect_open_monitor(session, NULL)) ||
+        (!session->qmp && !migrate_qemu_open(session, NULL)) ||
         !(state = qmp_qemu_run_state(session->qmp, NULL)) ||
         !g_str_equal(state, "running")) {
         session->destination.emptied = true;
@@ -401,27 +404,8 @@ migrate_resume_destination(MigrateSession *session, GError **error)
         return true;
     }
     return session->past_no_return ||
-           ((session->qmp || migrate_inspect_open_monitor(session, error)) &&
-            migrate_destination_start_guest(session, error));
-}
-
-/* Who takes over may be killed as well, and by then QEMU may have ended. */
-static void
-renew_heirs(MigrateSession *session, const char *keeper, bool is_kept)
-{
-    g_autoptr(GError) why = NULL;
-    migrate_fdstore_put(session->ram);
-    if (is_kept) {
-        return;
-    }
-    session->source.keeper = migrate_keeper_start(
-        session->ram, keeper, migrate_confine_user(), &why);
-    if (session->source.keeper < 0) {
-        g_warning("nobody could take over from this process once QEMU has "
-                  "ended: %s",
-                  why->message);
-    }
-    migrate_keeper_commit(&session->source.keeper);
+           ((session->qmp || migrate_qemu_open(session, error)) &&
+            migrate_start_guest(session, error));
 }
 
 /* In the order of who is likely to have them: systemd gave them to us at the
@@ -442,7 +426,7 @@ reopen_source(MigrateSession *session, GError **error)
                               "(QEMU, the keeper, systemd): ");
         return false;
     }
-    renew_heirs(session, keeper, is_kept);
+    migrate_holder_renew(session, keeper, is_kept);
     return migrate_ram_map(session->ram, false, error);
 }
 
@@ -468,7 +452,7 @@ ask_whether_as_left(MigrateSession *session, bool *as_left, GError **error)
 {
     *as_left = session->options.follow && session->qemu_gone;
     return *as_left ||
-           (migrate_inspect_open_monitor(session, error) &&
+           (migrate_qemu_open(session, error) &&
             qmp_qemu_get_capability(session->qmp, "x-ignore-shared", as_left,
                                     error));
 }
@@ -511,7 +495,7 @@ migrate_resume_undo_source(MigrateSession *session)
     } else if (session->options.follow) {
         migrate_follow_source_unswitch(session);
     } else {
-        migrate_source_unswitch(session);
+        migrate_undo_switchover(session);
     }
 }
 
@@ -526,7 +510,7 @@ look_whether_it_runs_here_too(MigrateSession *session)
             : NULL;
     if (g_strcmp0(state, "running") == 0) {
         session->resumed = true;
-        migrate_handover_watch_guest(session);
+        migrate_twice_watch(session);
     }
 }
 
@@ -548,23 +532,9 @@ migrate_resume_source(MigrateSession *session, GError **error)
          !migrate_handover_wait_running(session, error))) {
         return false;
     }
-    migrate_resume_clean_qemu(session);
+    migrate_qemu_clean(session);
     look_whether_it_runs_here_too(session);
     return true;
-}
-
-bool
-migrate_resume_clean_qemu(MigrateSession *session)
-{
-    g_autoptr(GError) why = NULL;
-    bool clean = session->qemu_gone ||
-                 ((session->qmp ||
-                   migrate_inspect_open_monitor(session, &why)) &&
-                  migrate_capability_clear(session->qmp, &why));
-    if (!clean) {
-        g_warning("%s", why->message);
-    }
-    return clean;
 }
 
 static bool

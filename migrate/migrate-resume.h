@@ -23,10 +23,6 @@ bool migrate_resume_destination(MigrateSession *session, GError **error);
 void migrate_resume_undo_source(MigrateSession *session);
 void migrate_resume_undo_destination(MigrateSession *session);
 
-/* What the one that died may have left switched in QEMU is switched off; its
- * monitor is opened if it is not. Only warns. */
-bool migrate_resume_clean_qemu(MigrateSession *session);
-
 /* Ends the guest that OPTIONS mean, as above, whose other half is gone for
  * good: at the destination its QEMU
  * is killed, at the source its memory let go. False (STATE): there is no such

@@ -195,7 +195,6 @@ migrate_session_free(MigrateSession *session)
     stop_threads(session);
     close_links(session);
     unsigned n_blocks = session->ram ? session->ram->n_blocks : 0;
-    free_per_block(session->source.planned, n_blocks);
     free_per_block(session->destination.wanted, n_blocks);
     g_clear_pointer(&session->source.sent, migrate_sent_free);
     g_clear_pointer(&session->source.order, migrate_order_free);

@@ -102,7 +102,6 @@ typedef struct MigrateSession {
     int report_file; /* opened before the confinement, or -1 */
     MigrateRelay *relay;
     struct {
-        uint8_t **planned; /* per block: extents with data before the stop */
         MigrateSent *sent;
         MigrateOrder *order;
         MigrateServe *serve;

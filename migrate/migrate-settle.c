@@ -10,10 +10,10 @@
 #include "migrate/migrate-arm.h"
 #include "migrate/migrate-ending.h"
 #include "migrate/migrate-outage.h"
+#include "migrate/migrate-qemu.h"
 #include "migrate/migrate-record.h"
 #include "migrate/migrate-rejoin.h"
 #include "migrate/migrate-remainder.h"
-#include "migrate/migrate-resume.h"
 
 #define BYE_MS 5000
 #define AGAIN_MS 3000
@@ -186,7 +186,7 @@ migrate_settle_destination(MigrateSession *session, GError **error)
     /* Our view would keep the folios from being QEMU's alone. */
     migrate_ram_unmap(session->ram);
     if (session->options.resume) {
-        migrate_resume_clean_qemu(session);
+        migrate_qemu_clean(session);
     }
     migrate_remainder_sweep(session);
     count(session);

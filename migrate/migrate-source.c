@@ -13,13 +13,11 @@
 #include "base/fd.h"
 #include "migrate/migrate-archive.h"
 #include "migrate/migrate-ending.h"
-#include "migrate/migrate-fdstore.h"
-#include "migrate/migrate-handover.h"
-#include "migrate/migrate-keeper.h"
+#include "migrate/migrate-holder.h"
 #include "migrate/migrate-lobby.h"
 #include "migrate/migrate-outage.h"
+#include "migrate/migrate-outlet.h"
 #include "migrate/migrate-readmit.h"
-#include "migrate/migrate-undo.h"
 
 #define AGREE_MS 30000
 #define HANG_UP_MS 2000
@@ -36,7 +34,7 @@ migrate_source_connect(MigrateSession *session, GError **error)
     if (!migrate_lobby_open(session, error)) {
         return false;
     }
-    migrate_handover_choose_heirs(session);
+    migrate_holder_choose(session);
     return migrate_lobby_open_door(session, error) &&
            migrate_lobby_wait_control(session, error);
 }
@@ -101,8 +99,7 @@ migrate_source_agree(MigrateSession *session, GError **error)
 bool
 migrate_source_prepare(MigrateSession *session, GError **error)
 {
-    session->source.planned = g_new0(uint8_t *, session->ram->n_blocks);
-    if (!migrate_handover_tell_extents(session, false, error)) {
+    if (!migrate_outlet_tell_extents(session, false, error)) {
         return false;
     }
     g_autoptr(GByteArray) armed =
@@ -135,18 +132,6 @@ migrate_source_wait(MigrateSession *session, GError **error)
         migrate_session_wait(session, may_go, -1, "the word to go", error);
     session->report.waited_ns = fd_now_ns() - before;
     return ok;
-}
-
-bool
-migrate_source_switchover(MigrateSession *session, GError **error)
-{
-    return migrate_handover_run(session, error);
-}
-
-void
-migrate_source_unswitch(MigrateSession *session)
-{
-    migrate_undo_switchover(session);
 }
 
 /* From here on the guest's memory is half here, half there, and this process
@@ -200,11 +185,8 @@ count(MigrateSession *session)
 static void
 let_memory_go(MigrateSession *session)
 {
-    g_autofree char *keeper =
-        migrate_archive_keeper_path(session->pid, session->qemu_started);
     if (session->archive) {
-        migrate_keeper_release(keeper);
-        migrate_fdstore_clear(session->ram);
+        migrate_holder_release(session);
         g_clear_pointer(&session->archive, migrate_archive_remove);
     }
 }
@@ -268,6 +250,6 @@ migrate_source_settle(MigrateSession *session, GError **error)
     migrate_outage_source(session);
     session->control_lost = false; /* it was ours to close */
     count(session);
-    migrate_handover_stop_threads(session);
+    migrate_outlet_stop_threads(session);
     return !session->ended || migrate_ending_conclude(session, error);
 }

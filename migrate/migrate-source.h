@@ -10,9 +10,5 @@ bool migrate_source_connect(MigrateSession *session, GError **error);
 bool migrate_source_agree(MigrateSession *session, GError **error);
 bool migrate_source_prepare(MigrateSession *session, GError **error);
 bool migrate_source_wait(MigrateSession *session, GError **error);
-bool migrate_source_switchover(MigrateSession *session, GError **error);
 bool migrate_source_postcopy(MigrateSession *session, GError **error);
 bool migrate_source_settle(MigrateSession *session, GError **error);
-
-/* Brings the guest back to life on the source, capabilities off. */
-void migrate_source_unswitch(MigrateSession *session);

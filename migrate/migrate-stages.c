@@ -12,15 +12,17 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "migrate/migrate-archive.h"
+#include "migrate/migrate-arrival.h"
 #include "migrate/migrate-destination.h"
-#include "migrate/migrate-fdstore.h"
 #include "migrate/migrate-follow-destination.h"
 #include "migrate/migrate-follow-source.h"
+#include "migrate/migrate-handover.h"
+#include "migrate/migrate-holder.h"
 #include "migrate/migrate-inspect.h"
-#include "migrate/migrate-keeper.h"
 #include "migrate/migrate-resume.h"
 #include "migrate/migrate-settle.h"
 #include "migrate/migrate-source.h"
+#include "migrate/migrate-undo.h"
 
 typedef bool (*Action)(MigrateSession *session, GError **error);
 typedef void (*Undo)(MigrateSession *session);
@@ -41,10 +43,10 @@ static const Stage stages[] = {
                          NULL, migrate_destination_unprepare},
     [MIGRATE_WAIT] = {migrate_source_wait, migrate_destination_wait,
                       NULL, NULL},
-    [MIGRATE_SWITCHOVER] = {migrate_source_switchover,
-                            migrate_destination_switchover,
-                            migrate_source_unswitch,
-                            migrate_destination_unswitch},
+    [MIGRATE_SWITCHOVER] = {migrate_handover_run,
+                            migrate_arrival_run,
+                            migrate_undo_switchover,
+                            migrate_arrival_undo},
     [MIGRATE_POSTCOPY] = {migrate_source_postcopy,
                           migrate_destination_postcopy, NULL, NULL},
     [MIGRATE_SETTLE] = {migrate_source_settle, migrate_settle_destination,
@@ -60,7 +62,7 @@ static const Stage follow_stages[MIGRATE_OVER] = {
     [MIGRATE_SWITCHOVER] = {migrate_follow_source_switchover,
                             migrate_follow_destination_switchover,
                             migrate_follow_source_unswitch,
-                            migrate_destination_unswitch},
+                            migrate_arrival_undo},
     [MIGRATE_POSTCOPY] = {migrate_follow_source_postcopy,
                           migrate_follow_destination_postcopy,
                           NULL, NULL},
@@ -141,10 +143,7 @@ leave_nothing(MigrateSession *session)
         return;
     }
     if (send) {
-        g_autofree char *keeper =
-            migrate_archive_keeper_path(session->pid, session->qemu_started);
-        migrate_keeper_release(keeper);
-        migrate_fdstore_clear(session->ram);
+        migrate_holder_release(session);
     }
     g_clear_pointer(&session->archive, migrate_archive_remove);
 }

@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "migrate/migrate-archive.h"
 #include "migrate/migrate-handover.h"
+#include "migrate/migrate-outlet.h"
 #include "migrate/migrate-socket.h"
 
 #define CANCEL_MS 30000
@@ -142,7 +143,7 @@ void
 migrate_undo_switchover(MigrateSession *session)
 {
     /* A broken tunnel ends QEMU's migration if the cancel does not. */
-    migrate_handover_stop_threads(session);
+    migrate_outlet_stop_threads(session);
     if (session->qemu_gone) {
         g_warning("the source's QEMU has ended by itself");
         return;
