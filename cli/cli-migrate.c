@@ -19,6 +19,7 @@
 #include "migrate/migrate-resume.h"
 #include "migrate/migrate-stages.h"
 #include "migrate/migrate-status.h"
+#include "migrate/migrate-summary.h"
 #include "migrate/migrate-trust.h"
 
 #define PEER_TIMEOUT_S 60
@@ -76,8 +77,8 @@ write_report(const MigrateSession *session, const char *verb)
     const MigrateReport *report = &session->report;
     const char *path = session->options.report_path;
     bool ok = session->report_file >= 0
-                  ? migrate_report_write_to(report, session->report_file, &why)
-                  : !path || migrate_report_write(report, path, &why);
+                  ? migrate_summary_write_to(report, session->report_file, &why)
+                  : !path || migrate_summary_write(report, path, &why);
     if (!ok) {
         cli_fail(verb, why->message, 0);
     }
@@ -215,7 +216,7 @@ run(const char *verb, MigrateOptions *options)
                             "where it was\n", verb);
         }
     } else {
-        g_autofree char *text = migrate_report_to_text(&session->report);
+        g_autofree char *text = migrate_summary_to_text(&session->report);
         tell(text);
     }
     write_report(session, verb);

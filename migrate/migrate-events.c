@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "migrate/migrate-figures.h"
 #include "migrate/migrate-json.h"
+#include "migrate/migrate-summary.h"
 
 #define PROGRESS_MS 200
 #define LAST_MS 5000
@@ -105,7 +106,7 @@ migrate_events_over(MigrateEvents *events, int exit_status)
         migrate_json_text(json, "ended", report->ended);
     }
     json_builder_set_member_name(json, "report");
-    g_autofree char *text = migrate_report_to_json(report);
+    g_autofree char *text = migrate_summary_to_json(report);
     json_builder_add_value(json, json_from_string(text, NULL));
     g_autofree char *line = finish(json);
     fd_write_all(events->fd, line, strlen(line), fd_deadline_ns(LAST_MS),

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * What a migration did, in figures, as JSON with fixed names (schema 1) and as
- * text for a person. Filled in by the main thread when threads have ended.
+ * What a migration did, in figures; migrate-summary.h writes them down. Filled in by the main thread when threads have ended.
  */
 #pragma once
 
@@ -11,8 +10,6 @@
 
 #include "base/histogram.h"
 #include "collapse/collapse-sweep.h"
-
-#define MIGRATE_REPORT_SCHEMA 1
 
 #define MIGRATE_REPORT_RAN_TWICE                                              \
     "the guest was started on BOTH hosts; its memory and disks may be "       \
@@ -55,17 +52,3 @@ typedef struct {
 void migrate_report_arrived(MigrateReport *report);
 
 void migrate_report_clear(MigrateReport *report);
-
-/* The JSON document, newline at the end; owned by the caller. */
-char *migrate_report_to_json(const MigrateReport *report);
-
-/* The same for a terminal, several lines; owned by the caller. */
-char *migrate_report_to_text(const MigrateReport *report);
-
-/* Writes the JSON to PATH, all or nothing (a rename). */
-bool migrate_report_write(const MigrateReport *report, const char *path,
-                          GError **error);
-
-/* The same into FILE, which was opened while that was allowed. */
-bool migrate_report_write_to(const MigrateReport *report, int file,
-                             GError **error);

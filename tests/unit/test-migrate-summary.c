@@ -2,7 +2,7 @@
  *
  * A known report as JSON, read back, and as text.
  */
-#include "migrate/migrate-report.h"
+#include "migrate/migrate-summary.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
@@ -97,7 +97,7 @@ static void
 as_json(void)
 {
     MigrateReport r = known();
-    g_autofree char *text = migrate_report_to_json(&r);
+    g_autofree char *text = migrate_summary_to_json(&r);
     g_assert_true(g_str_has_suffix(text, "}\n"));
     g_autoptr(JsonParser) parser = parse(text);
     JsonObject *o = object(parser);
@@ -140,7 +140,7 @@ as_text(void)
         "ENOMEM: 2 extents",
     };
     MigrateReport r = known();
-    g_autofree char *text = migrate_report_to_text(&r);
+    g_autofree char *text = migrate_summary_to_text(&r);
     for (unsigned i = 0; i < G_N_ELEMENTS(words); i++) {
         if (!strstr(text, words[i])) {
             g_test_message("%s", text);
@@ -166,8 +166,8 @@ taken_over(void)
     r.downtime_unknown = true;
     r.pages.zero_unknown = true;
     r.pages.unknown = 17;
-    g_autofree char *json = migrate_report_to_json(&r);
-    g_autofree char *text = migrate_report_to_text(&r);
+    g_autofree char *json = migrate_summary_to_json(&r);
+    g_autofree char *text = migrate_summary_to_text(&r);
     g_autoptr(JsonParser) parser = parse(json);
     JsonObject *o = object(parser);
     JsonObject *pages = json_object_get_object_member(o, "pages");
@@ -195,8 +195,8 @@ of_a_failure(void)
 {
     MigrateReport r = {.role = "send", .outcome = "failed",
                        .reason = g_strdup("no room")};
-    g_autofree char *json = migrate_report_to_json(&r);
-    g_autofree char *text = migrate_report_to_text(&r);
+    g_autofree char *json = migrate_summary_to_json(&r);
+    g_autofree char *text = migrate_summary_to_text(&r);
     g_autoptr(JsonParser) parser = parse(json);
     JsonObject *o = object(parser);
     g_assert_cmpstr(json_object_get_string_member(o, "reason"), ==, "no room");
@@ -216,8 +216,8 @@ of_a_guest_that_ran_twice(void)
 {
     MigrateReport r = {.role = "send", .outcome = "given-up",
                        .source_ran = true};
-    g_autofree char *json = migrate_report_to_json(&r);
-    g_autofree char *text = migrate_report_to_text(&r);
+    g_autofree char *json = migrate_summary_to_json(&r);
+    g_autofree char *text = migrate_summary_to_text(&r);
     g_autoptr(JsonParser) parser = parse(json);
     g_assert_true(json_object_get_boolean_member(object(parser),
                                                  "source_ran"));
@@ -233,14 +233,14 @@ on_disk(void)
     g_autofree char *path = g_build_filename(dir, "report.json", NULL);
     g_autofree char *text = NULL;
     g_assert_true(g_file_set_contents(path, "old", -1, NULL));
-    migrate_report_write(&r, path, &error);
+    migrate_summary_write(&r, path, &error);
     g_assert_no_error(error);
     g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
     g_autoptr(JsonParser) parser = parse(text);
     check_head(object(parser));
     g_assert_no_errno(g_unlink(path));
     g_assert_no_errno(g_rmdir(dir));
-    g_assert_false(migrate_report_write(&r, path, &error));
+    g_assert_false(migrate_summary_write(&r, path, &error));
     g_assert_nonnull(strstr(error->message, "cannot write the report"));
     g_assert_nonnull(strstr(error->message, path));
     migrate_report_clear(&r);
@@ -250,11 +250,11 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/report/json", as_json);
-    g_test_add_func("/report/text", as_text);
-    g_test_add_func("/report/taken-over", taken_over);
-    g_test_add_func("/report/failure", of_a_failure);
-    g_test_add_func("/report/ran-twice", of_a_guest_that_ran_twice);
-    g_test_add_func("/report/disk", on_disk);
+    g_test_add_func("/summary/json", as_json);
+    g_test_add_func("/summary/text", as_text);
+    g_test_add_func("/summary/taken-over", taken_over);
+    g_test_add_func("/summary/failure", of_a_failure);
+    g_test_add_func("/summary/ran-twice", of_a_guest_that_ran_twice);
+    g_test_add_func("/summary/disk", on_disk);
     return g_test_run();
 }
