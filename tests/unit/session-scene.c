@@ -12,8 +12,8 @@
 
 #include "base/proc-life.h"
 #include "base/range.h"
-#include "migrate/migrate-record.h"
-#include "migrate/migrate-rundir.h"
+#include "migrate/core/migrate-rundir.h"
+#include "migrate/session/migrate-record.h"
 
 void
 session_scene_init(SessionScene *scene, MigrateRole role)

@@ -6,8 +6,8 @@
  */
 #pragma once
 
-#include "migrate/migrate-archive.h"
-#include "migrate/migrate-session.h"
+#include "migrate/session/migrate-session.h"
+#include "migrate/takeover/migrate-archive.h"
 
 typedef struct {
     pid_t qemu; /* 0: it has ended */

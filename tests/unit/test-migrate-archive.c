@@ -3,7 +3,7 @@
  * Who may take over: while a helper lives and after it was killed, journals of
  * QEMUs that live and of those that do not, links in the way.
  */
-#include "migrate/migrate-archive.h"
+#include "migrate/takeover/migrate-archive.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
  * Which interrupted migration a command line means, and what is said of those
  * that it may mean.
  */
-#include "migrate/migrate-candidate.h"
+#include "migrate/takeover/migrate-candidate.h"
 
 #include <glib/gstdio.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * What one helper has measured is what the next one begins with; and pages that
  * came after the last record are neither lost nor counted twice.
  */
-#include "migrate/migrate-measure.h"
+#include "migrate/session/migrate-measure.h"
 
 #include <string.h>
 #include <sys/mman.h>

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/proc-life.h"
-#include "migrate/migrate-stages.h"
+#include "migrate/story/migrate-stages.h"
 #include "tests/support/qmp-peer.h"
 #include "tests/unit/session-scene.h"
 

@@ -4,7 +4,7 @@
  * return QEMU's end; after it, at the destination, nothing as long as QEMU
  * lives. And a point of no return that cannot be recorded is not passed.
  */
-#include "migrate/migrate-session.h"
+#include "migrate/session/migrate-session.h"
 
 #include <stdio.h>
 #include <sys/stat.h>
@@ -12,9 +12,9 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "migrate/migrate-archive.h"
-#include "migrate/migrate-commit.h"
-#include "migrate/migrate-record.h"
+#include "migrate/session/migrate-commit.h"
+#include "migrate/session/migrate-record.h"
+#include "migrate/takeover/migrate-archive.h"
 #include "tests/support/qmp-peer.h"
 #include "tests/unit/session-scene.h"
 

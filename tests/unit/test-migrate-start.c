@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
-#include "migrate/migrate-start.h"
+#include "migrate/drive/migrate-start.h"
 #include "tests/support/qmp-peer.h"
 #include "tests/unit/session-scene.h"
 

@@ -2,7 +2,7 @@
  *
  * A known report as JSON, read back, and as text.
  */
-#include "migrate/migrate-summary.h"
+#include "migrate/show/migrate-summary.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * QEMU as this session knows it: its process, our claim to it, its monitor, and what
+ * is switched in it. Main thread only.
+ */
+#pragma once
+
+#include "migrate/session/migrate-session.h"
+
+/* Finds the process of QEMU, if it is not known, claims it, if we have not yet,
+ * and opens its monitor. STATE: somebody else is at work there. */
+bool migrate_qemu_open(MigrateSession *session, GError **error);
+
+/* QEMU's capabilities as they were, unless QEMU is gone; its monitor is opened if
+ * it is not. Only warns. */
+void migrate_qemu_restore(MigrateSession *session);
+
+/* What a helper that died may have left switched in QEMU is switched off; its
+ * monitor is opened if it is not. False, and it has been warned of: it is not. */
+bool migrate_qemu_clean(MigrateSession *session);
