@@ -195,7 +195,7 @@ goes_on(MigrateSession *session)
 }
 
 bool
-migrate_follow_destination_switchover(MigrateSession *session, GError **error)
+migrate_follow_destination_arrive(MigrateSession *session, GError **error)
 {
     if (!get_ready(session, error)) {
         return false;

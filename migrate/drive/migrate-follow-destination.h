@@ -13,8 +13,8 @@
 /* From x-ignore-shared on, over READY and --detach's word to its parent, to
  * RUN or to the guest's first step, whichever is first. False after READY only
  * when QEMU has ended. */
-bool migrate_follow_destination_switchover(MigrateSession *session,
-                                           GError **error);
+bool migrate_follow_destination_arrive(MigrateSession *session,
+                                       GError **error);
 
 /* Until every page is here. False when QEMU has ended: still before the point
  * of no return if the guest never ran here. */

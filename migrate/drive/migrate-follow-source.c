@@ -19,6 +19,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "migrate/drive/migrate-driver.h"
 #include "migrate/drive/migrate-handover.h"
 #include "migrate/drive/migrate-recheck.h"
 #include "migrate/link/migrate-outage.h"
@@ -26,6 +27,7 @@
 #include "migrate/link/migrate-readmit.h"
 #include "migrate/session/migrate-commit.h"
 #include "migrate/session/migrate-holder.h"
+#include "migrate/session/migrate-qemu.h"
 
 #define READY_MS 60000
 #define SAY_AGAIN_NS UINT64_C(10000000000)
@@ -68,8 +70,8 @@ is_final(MigrateSession *session)
            status_is(session, "device") || has_ended(session);
 }
 
-static bool
-open_the_way(MigrateSession *session, GError **error)
+bool
+migrate_follow_source_open(MigrateSession *session, GError **error)
 {
     migrate_outlet_make_order(session);
     if (!migrate_recheck_guest(session, error) ||
@@ -127,8 +129,8 @@ report_failure(MigrateSession *session, GError **error)
                      detail ? ": " : "", detail ? detail : "");
 }
 
-static bool
-follow_to_the_stop(MigrateSession *session, GError **error)
+bool
+migrate_follow_source_freeze(MigrateSession *session, GError **error)
 {
     int patience_ms = session->options.peer_timeout_s * 1000;
     return migrate_session_wait(session, has_begun, patience_ms,
@@ -143,22 +145,16 @@ follow_to_the_stop(MigrateSession *session, GError **error)
            (!has_failed(session) || report_failure(session, error));
 }
 
-/* RAM is final: the guest stands still and block I/O is drained. The other
- * QEMU may need pages to load its devices, so answering comes first. */
-static bool
-serve(MigrateSession *session, GError **error)
+/* The driver does; it is told to nobody but who watches. */
+bool
+migrate_follow_source_let_go(MigrateSession *session, GError **error)
 {
-    session->report.switched_ns = fd_now_ns();
-    if (!migrate_outlet_start_serving(session, error)) {
-        return false;
-    }
     migrate_session_step(session, "stopped");
-    return migrate_outlet_tell_extents(session, true, error) &&
-           migrate_session_tell(session, WIRE_FRAME_STOPPED, NULL, error);
+    return true;
 }
 
-static bool
-follow_to_the_end(MigrateSession *session, GError **error)
+bool
+migrate_follow_source_carry(MigrateSession *session, GError **error)
 {
     return migrate_session_wait(session, has_ended, -1,
                                 "QEMU to hand over the device state", error) &&
@@ -254,8 +250,8 @@ retreat(MigrateSession *session, bool *ours)
 
 /* *WHY we wanted to stop. False: the guest stays here, and if QEMU's migration
  * had ended before we ended it, that is why. */
-static bool
-is_too_late(MigrateSession *session, GError **why)
+bool
+migrate_follow_source_is_too_late(MigrateSession *session, GError **why)
 {
     bool ours = false;
     switch (retreat(session, &ours)) {
@@ -283,10 +279,18 @@ is_too_late(MigrateSession *session, GError **why)
 }
 
 bool
-migrate_follow_source_was_handed_over(MigrateSession *session)
+migrate_follow_source_was_passed_unseen(MigrateSession *session,
+                                        GError **error)
 {
-    bool ours;
-    return session->qemu_gone || retreat(session, &ours) != RETREAT_HOME;
+    bool ours, as_left = session->qemu_gone;
+    session->source.unasked =
+        !as_left && !migrate_qemu_is_as_left(session, &as_left, error);
+    if (session->source.unasked) {
+        return false;
+    }
+    session->source.begun = as_left;
+    return as_left && !session->refused &&
+           (session->qemu_gone || retreat(session, &ours) != RETREAT_HOME);
 }
 
 /* Not told, it may be started all the same: by its driver. Then it finds that
@@ -297,7 +301,7 @@ tell_to_run(MigrateSession *session)
     g_autoptr(GError) why = NULL;
     g_autoptr(GByteArray) payload = g_byte_array_new();
     wire_run_encode(session->guest_ran, payload);
-    if ((session->source.serve || serve(session, &why)) &&
+    if ((session->source.serve || migrate_driver_serve(session, &why)) &&
         migrate_session_tell(session, WIRE_FRAME_RUN, payload, &why)) {
         migrate_readmit_begin(session);
         migrate_outlet_start_pushing(session);
@@ -310,16 +314,8 @@ tell_to_run(MigrateSession *session)
 }
 
 bool
-migrate_follow_source_switchover(MigrateSession *session, GError **error)
+migrate_follow_source_commit(MigrateSession *session, GError **error)
 {
-    g_autoptr(GError) why = NULL;
-    bool completed = open_the_way(session, &why) &&
-                     follow_to_the_stop(session, &why) &&
-                     serve(session, &why) && follow_to_the_end(session, &why);
-    if (!completed && !is_too_late(session, &why)) {
-        g_propagate_error(error, g_steal_pointer(&why));
-        return false;
-    }
     migrate_commit_anyway(session);
     migrate_session_step(session, "completed");
     if (status_is(session, "completed") || !session->qemu_gone) {
@@ -408,7 +404,7 @@ migrate_follow_source_postcopy(MigrateSession *session, GError **error)
 }
 
 void
-migrate_follow_source_unswitch(MigrateSession *session)
+migrate_follow_source_undo(MigrateSession *session)
 {
     g_autofree char *state = NULL;
     migrate_outlet_stop_threads(session);

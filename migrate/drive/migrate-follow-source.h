@@ -8,22 +8,28 @@
 
 #include "migrate/session/migrate-session.h"
 
-/* From x-ignore-shared on to "completed", the point of no return. On failure
- * QEMU has confirmed that it did not complete, and x-ignore-shared is off. */
-bool migrate_follow_source_switchover(MigrateSession *session,
-                                      GError **error);
+/* As in migrate-driver.h. The point of no return is QEMU's "completed". */
+bool migrate_follow_source_open(MigrateSession *session, GError **error);
+bool migrate_follow_source_freeze(MigrateSession *session, GError **error);
+bool migrate_follow_source_let_go(MigrateSession *session, GError **error);
+bool migrate_follow_source_carry(MigrateSession *session, GError **error);
+bool migrate_follow_source_commit(MigrateSession *session, GError **error);
 
-/* Until the destination has every page. False if the guest was taken back, or
- * the destination says that it never ran there. */
+/* False: QEMU has confirmed that it did not complete, and x-ignore-shared is
+ * off. */
+bool migrate_follow_source_is_too_late(MigrateSession *session, GError **why);
+
+/* False if the guest was taken back, or the destination says that it never ran
+ * there. */
 bool migrate_follow_source_postcopy(MigrateSession *session, GError **error);
 
-/* For who takes over from a sender that died before it knew: true if QEMU has
- * handed the guest over, or has ended, so that it may have; else x-ignore-shared
- * is off and the guest here. */
-bool migrate_follow_source_was_handed_over(MigrateSession *session);
+/* True if QEMU has handed the guest over, or has ended, so that it may have; else
+ * x-ignore-shared is off and the guest here. */
+bool migrate_follow_source_was_passed_unseen(MigrateSession *session,
+                                             GError **error);
 
 /* Threads and capabilities; the guest is the driver's. */
-void migrate_follow_source_unswitch(MigrateSession *session);
+void migrate_follow_source_undo(MigrateSession *session);
 
 /* Cancels a migration that was started while nobody was armed. */
 void migrate_follow_source_forbid(MigrateSession *session);

@@ -43,8 +43,8 @@ look_again(MigrateSession *session, GError **error)
            migrate_recheck_guest(session, error);
 }
 
-static bool
-prepare_both(MigrateSession *session, GError **error)
+bool
+migrate_handover_open(MigrateSession *session, GError **error)
 {
     migrate_outlet_make_order(session);
     if (!look_again(session, error) ||
@@ -202,25 +202,22 @@ wait_for_switchover(MigrateSession *session, GError **error)
                      "QEMU went past the switchover without waiting for us");
 }
 
-/* The guest stands still and block I/O is drained: RAM is final. Faults are
- * answered before QEMU is let go, because loading the device state there can
- * already need RAM; which extents hold data is worked out while the device
- * state travels. */
-static bool
-start_serving(MigrateSession *session, GError **error)
+bool
+migrate_handover_freeze(MigrateSession *session, GError **error)
 {
-    session->report.switched_ns = fd_now_ns();
-    if (!migrate_outlet_start_serving(session, error) ||
-        !qmp_qemu_migrate_continue(session->qmp, error) ||
-        !migrate_outlet_tell_extents(session, true, error) ||
-        !migrate_session_tell(session, WIRE_FRAME_STOPPED, NULL, error)) {
-        return false;
-    }
-    return true;
+    return start_qemu_migration(session, error) &&
+           wait_for_switchover(session, error);
 }
 
-static bool
-wait_for_completion(MigrateSession *session, GError **error)
+/* The guest stands still and block I/O is drained; QEMU waits for this word. */
+bool
+migrate_handover_let_go(MigrateSession *session, GError **error)
+{
+    return qmp_qemu_migrate_continue(session->qmp, error);
+}
+
+bool
+migrate_handover_carry(MigrateSession *session, GError **error)
 {
     if (!migrate_session_wait(session, has_ended, DEVICE_MS,
                               "QEMU to hand over the device state", error)) {
@@ -326,16 +323,9 @@ migrate_handover_restore(MigrateSession *session)
 }
 
 bool
-migrate_handover_run(MigrateSession *session, GError **error)
+migrate_handover_commit(MigrateSession *session, GError **error)
 {
-    if (!prepare_both(session, error) ||
-        !start_qemu_migration(session, error) ||
-        !wait_for_switchover(session, error) ||
-        !start_serving(session, error)) {
-        return false;
-    }
-    if (!wait_for_completion(session, error) ||
-        !tell_to_run(session, error)) {
+    if (!tell_to_run(session, error)) {
         return false;
     }
     if (!session->source.push[0] && session->linked &&

@@ -7,12 +7,16 @@
 
 #include "migrate/session/migrate-session.h"
 
+/* The steps of the switchover, as in migrate-driver.h. */
+bool migrate_handover_open(MigrateSession *session, GError **error);
+bool migrate_handover_freeze(MigrateSession *session, GError **error);
+bool migrate_handover_let_go(MigrateSession *session, GError **error);
+bool migrate_handover_carry(MigrateSession *session, GError **error);
+bool migrate_handover_commit(MigrateSession *session, GError **error);
+
 /* QEMU's capabilities as they were, unless QEMU is gone. */
 bool migrate_handover_restore(MigrateSession *session);
 
 /* RUN was said, now or by another process: until RUNNING, or (false) the
  * destination's word that it does not and will not run the guest. */
 bool migrate_handover_wait_running(MigrateSession *session, GError **error);
-
-/* From capabilities on to RUNNING. */
-bool migrate_handover_run(MigrateSession *session, GError **error);

@@ -101,3 +101,27 @@ migrate_qemu_clean(MigrateSession *session)
     }
     return clean;
 }
+
+/* A QEMU that does not answer may wait for a page, so it counts as running. */
+bool
+migrate_qemu_may_run(MigrateSession *session)
+{
+    g_autoptr(GError) why = NULL;
+    g_autofree char *state = migrate_qemu_open(session, &why)
+                                 ? qmp_qemu_run_state(session->qmp, &why)
+                                 : NULL;
+    if (!state) {
+        g_warning("QEMU does not say whether the guest runs here, so it is "
+                  "taken to run: %s; if it stays paused, give it 'cont' by "
+                  "hand", why->message);
+    }
+    return !state || g_str_equal(state, "running");
+}
+
+bool
+migrate_qemu_is_as_left(MigrateSession *session, bool *as_left, GError **error)
+{
+    return migrate_qemu_open(session, error) &&
+           qmp_qemu_get_capability(session->qmp, "x-ignore-shared", as_left,
+                                   error);
+}

@@ -15,6 +15,18 @@ bool migrate_qemu_open(MigrateSession *session, GError **error);
  * it is not. Only warns. */
 void migrate_qemu_restore(MigrateSession *session);
 
+/* Opens its monitor and asks whether the guest runs here. One that does not answer
+ * counts as running, and that is said. */
+bool migrate_qemu_may_run(MigrateSession *session);
+
+/* Opens its monitor and asks whether a helper that died left it as it is now.
+ * Nobody changes a capability while QEMU migrates. So if x-ignore-shared, which
+ * the dead helper had switched on before "migrate", is off, then its migration
+ * is over and somebody has put things right by hand; and what QEMU did since,
+ * or does, is somebody else's. */
+bool migrate_qemu_is_as_left(MigrateSession *session, bool *as_left,
+                             GError **error);
+
 /* What a helper that died may have left switched in QEMU is switched off; its
  * monitor is opened if it is not. False, and it has been warned of: it is not. */
 bool migrate_qemu_clean(MigrateSession *session);

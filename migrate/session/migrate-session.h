@@ -45,8 +45,12 @@ typedef struct {
     GByteArray *payload;
 } MigrateFrame;
 
+struct MigrateDriver;
+
 typedef struct MigrateSession {
     MigrateOptions options;
+    /* Of QEMU's migration; by the options, see migrate-stages.c. */
+    const struct MigrateDriver *driver;
     MigrateStageId stage;
     bool past_no_return;
     MigrateAlarm alarm;

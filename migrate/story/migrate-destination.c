@@ -11,13 +11,9 @@
 #include "migrate/core/migrate-token.h"
 #include "migrate/drive/migrate-arm.h"
 #include "migrate/link/migrate-intake.h"
-#include "migrate/link/migrate-rejoin.h"
 #include "migrate/link/migrate-trust.h"
-#include "migrate/session/migrate-ending.h"
-#include "migrate/session/migrate-qemu.h"
 
 #define AGREE_MS 30000
-#define PROGRESS_MS 200
 
 static bool
 never(MigrateSession *session)
@@ -146,67 +142,4 @@ migrate_destination_wait(MigrateSession *session, GError **error)
         migrate_session_expect(session, WIRE_FRAME_SWITCHOVER, -1, error);
     session->report.waited_ns = fd_now_ns() - before;
     return go != NULL;
-}
-
-static bool
-all_here(MigrateSession *session)
-{
-    return migrate_pages_complete(session->destination.pages);
-}
-
-/* After the point of no return there is no giving up by ourselves: only when
- * QEMU is gone is there nobody left to wait for. */
-static void
-survive(MigrateSession *session, const GError *why)
-{
-    bool gone = error_is(why, ERROR_VM_GONE) || session->qemu_gone;
-    if (!gone && migrate_rejoin(session, why, NULL)) {
-        migrate_intake_mark_holes(session);
-    } else {
-        migrate_ending_note(session);
-    }
-}
-
-/* False if the connections are lost, or QEMU is. */
-static bool
-wait_a_little(MigrateSession *session, GError **error)
-{
-    g_autoptr(GError) why = NULL;
-    if (session->qemu_gone) {
-        return error_set(error, ERROR_VM_GONE, "QEMU has ended");
-    }
-    if (!migrate_session_wait(session, all_here, PROGRESS_MS, "the last page",
-                              &why) &&
-        !error_is(why, ERROR_RETRY)) {
-        g_propagate_error(error, g_steal_pointer(&why));
-        return false;
-    }
-    migrate_intake_tell_progress(session);
-    return all_here(session) || !migrate_rejoin_is_silent(session, error);
-}
-
-bool
-migrate_destination_postcopy(MigrateSession *session, GError **error)
-{
-    if (session->ended) {
-        return true; /* who took over found QEMU gone */
-    }
-    if (!migrate_session_tell(session, WIRE_FRAME_RUNNING, NULL, NULL)) {
-        g_warning("the source could not be told that the guest runs here");
-    }
-    /* Not earlier: the guest would stand still meanwhile, and until it is done
-     * the source answers for the holes. */
-    migrate_intake_mark_holes(session);
-    migrate_qemu_restore(session);
-    migrate_rejoin_begin(session);
-    while (!all_here(session) && !session->ended) {
-        g_autoptr(GError) why = NULL;
-        if (!wait_a_little(session, &why)) {
-            survive(session, why);
-        }
-    }
-    if (!session->ended) {
-        migrate_report_arrived(&session->report);
-    }
-    return true;
 }

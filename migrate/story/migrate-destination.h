@@ -10,7 +10,6 @@ bool migrate_destination_connect(MigrateSession *session, GError **error);
 bool migrate_destination_agree(MigrateSession *session, GError **error);
 bool migrate_destination_prepare(MigrateSession *session, GError **error);
 bool migrate_destination_wait(MigrateSession *session, GError **error);
-bool migrate_destination_postcopy(MigrateSession *session, GError **error);
 
 /* The undo of prepare. */
 void migrate_destination_unprepare(MigrateSession *session);

@@ -23,11 +23,7 @@
 #include "migrate/confine/migrate-confine.h"
 #include "migrate/device/migrate-monitor.h"
 #include "migrate/drive/migrate-arm.h"
-#include "migrate/drive/migrate-arrival.h"
-#include "migrate/drive/migrate-follow-source.h"
-#include "migrate/drive/migrate-handover.h"
-#include "migrate/drive/migrate-start.h"
-#include "migrate/drive/migrate-undo.h"
+#include "migrate/drive/migrate-driver.h"
 #include "migrate/link/migrate-lobby.h"
 #include "migrate/link/migrate-rejoin.h"
 #include "migrate/link/migrate-trust.h"
@@ -243,40 +239,12 @@ guard_again(MigrateSession *session, GError **error)
            adopt_pages(session, error) && wake_all(session, error);
 }
 
-/* A QEMU that does not answer may wait for a page, so it counts as running. */
-static bool
-may_run(MigrateSession *session)
-{
-    g_autoptr(GError) why = NULL;
-    g_autofree char *state = migrate_qemu_open(session, &why)
-                                 ? qmp_qemu_run_state(session->qmp, &why)
-                                 : NULL;
-    if (!state) {
-        g_warning("QEMU does not say whether the guest runs here, so it is "
-                  "taken to run: %s; if it stays paused, give it 'cont' by "
-                  "hand", why->message);
-    }
-    return !state || g_str_equal(state, "running");
-}
-
-/* With --follow the driver starts the guest, and did so or did not while nobody
- * was here. */
-static void
-look_whether_it_runs(MigrateSession *session)
-{
-    session->destination.follow.run_heard = true;
-    session->destination.follow.final_heard = true;
-    session->resumed = may_run(session);
-}
-
 /* All is here, and the source need not be found again to say so, nor to say
  * which extents hold data: those that do now are what is worth a sweep. */
 static void
 go_on_alone(MigrateSession *session)
 {
-    if (session->options.follow) {
-        look_whether_it_runs(session);
-    }
+    session->driver->go_on(session, NULL);
     for (unsigned i = 0; i < session->ram->n_blocks; i++) {
         const MigrateBlock *block = &session->ram->blocks[i];
         g_autofree uint8_t *data = migrate_ram_data_extents(block, NULL);
@@ -292,7 +260,7 @@ migrate_resume_undo_destination(MigrateSession *session)
     if (!session->claim) {
         return; /* somebody else's work */
     }
-    migrate_arrival_undo(session);
+    session->driver->destination_undo(session);
     migrate_qemu_clean(session);
 }
 
@@ -306,32 +274,11 @@ static void
 settle_start(MigrateSession *session, bool known)
 {
     if (!known && session->destination.starting) {
-        session->past_no_return = session->resumed = may_run(session);
+        session->past_no_return = session->resumed = migrate_qemu_may_run(session);
     }
     if (session->past_no_return) {
         migrate_commit_anyway(session);
     }
-}
-
-/* The dead helper did not say "cont", so a guest that runs here was started by
- * somebody else, while its source has taken it back or is about to. It cannot
- * be helped, and it is not made worse. */
-static bool
-check_not_started(MigrateSession *session, bool known, GError **error)
-{
-    g_autofree char *state = NULL;
-    if (known || session->destination.starting || session->options.follow ||
-        (!session->qmp && !migrate_qemu_open(session, NULL)) ||
-        !(state = qmp_qemu_run_state(session->qmp, NULL)) ||
-        !g_str_equal(state, "running")) {
-        session->destination.emptied = true;
-        return true;
-    }
-    return error_set(error, ERROR_STATE,
-                     "somebody started the guest in QEMU %d before the source "
-                     "had handed it over; end that QEMU, and look for the "
-                     "guest at the source",
-                     (int)session->pid);
 }
 
 /* While it looked for its source. */
@@ -381,14 +328,14 @@ migrate_resume_destination(MigrateSession *session, GError **error)
     if (!migrate_trust_take_address(session, error)) {
         return false;
     }
-    if (known && has_ended(session) &&
-        (!session->options.follow || session->destination.ran)) {
+    if (known && has_ended(session) && session->driver->has_run(session)) {
         return take_word_over(session, error);
     }
     if (!guard_again(session, error) ||
-        !check_not_started(session, known, error)) {
+        !session->driver->check_not_started(session, known, error)) {
         return false;
     }
+    session->destination.emptied = true;
     settle_start(session, known);
     if (session->past_no_return &&
         migrate_pages_complete(session->destination.pages)) {
@@ -399,13 +346,7 @@ migrate_resume_destination(MigrateSession *session, GError **error)
     if (!migrate_rejoin(session, why, error)) {
         return ended_meanwhile(session, known, error);
     }
-    if (session->options.follow) {
-        look_whether_it_runs(session);
-        return true;
-    }
-    return session->past_no_return ||
-           ((session->qmp || migrate_qemu_open(session, error)) &&
-            migrate_start_guest(session, error));
+    return session->driver->go_on(session, error);
 }
 
 /* In the order of who is likely to have them: systemd gave them to us at the
@@ -443,34 +384,15 @@ find_qemu(MigrateSession *session)
     }
 }
 
-/* Nobody changes a capability while QEMU migrates. So if x-ignore-shared, which
- * the dead helper had switched on before "migrate", is off, then its migration
- * is over and somebody has put things right by hand; and what QEMU did since,
- * or does, is somebody else's. */
-static bool
-ask_whether_as_left(MigrateSession *session, bool *as_left, GError **error)
-{
-    *as_left = session->options.follow && session->qemu_gone;
-    return *as_left ||
-           (migrate_qemu_open(session, error) &&
-            qmp_qemu_get_capability(session->qmp, "x-ignore-shared", as_left,
-                                    error));
-}
-
 /* The point of no return is said by us, but with --follow by QEMU: then it may
  * have been passed while nobody was here to note it. */
 static bool
 was_passed_since(MigrateSession *session, GError **error)
 {
-    bool ours;
-    session->source.unasked = !ask_whether_as_left(session, &ours, error);
-    if (session->source.unasked) {
-        return false;
+    if (session->driver->was_passed_unseen(session, error)) {
+        return true;
     }
-    session->source.begun =
-        ours && (session->source.begun || session->options.follow);
-    return (session->options.follow && ours && !session->refused &&
-            migrate_follow_source_was_handed_over(session)) ||
+    return !session->source.unasked &&
            error_set(error, ERROR_CANCELLED, "the sender ended %s: what it "
                      "had begun is taken back",
                      session->refused
@@ -492,10 +414,8 @@ migrate_resume_undo_source(MigrateSession *session)
         g_clear_pointer(&session->archive, migrate_archive_close);
     } else if (session->qemu_gone) {
         g_warning("the source's QEMU has ended by itself");
-    } else if (session->options.follow) {
-        migrate_follow_source_unswitch(session);
     } else {
-        migrate_undo_switchover(session);
+        session->driver->source_undo(session);
     }
 }
 
@@ -528,8 +448,7 @@ migrate_resume_source(MigrateSession *session, GError **error)
     if (!reopen_source(session, error) ||
         !migrate_lobby_listen(session, error) ||
         !migrate_lobby_open_door(session, error) ||
-        (!session->options.follow &&
-         !migrate_handover_wait_running(session, error))) {
+        !session->driver->wait_running(session, error)) {
         return false;
     }
     migrate_qemu_clean(session);

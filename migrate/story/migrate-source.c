@@ -134,26 +134,6 @@ migrate_source_wait(MigrateSession *session, GError **error)
     return ok;
 }
 
-/* From here on the guest's memory is half here, half there, and this process
- * holds the only copy of the rest: whatever breaks, it stays. */
-bool
-migrate_source_postcopy(MigrateSession *session, GError **error)
-{
-    bool done = false;
-    while (!done) {
-        if (!migrate_readmit_wait(session, migrate_session_has_frame,
-                                  "the last page to arrive", error)) {
-            return false;
-        }
-        done = session->source.complete ||
-               migrate_readmit_heard(session, WIRE_FRAME_DONE);
-    }
-    if (!session->ended) {
-        migrate_report_arrived(&session->report);
-    }
-    return true;
-}
-
 /* After the threads have ended: the outage has counted what they did. */
 static void
 count(MigrateSession *session)

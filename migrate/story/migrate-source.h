@@ -10,5 +10,4 @@ bool migrate_source_connect(MigrateSession *session, GError **error);
 bool migrate_source_agree(MigrateSession *session, GError **error);
 bool migrate_source_prepare(MigrateSession *session, GError **error);
 bool migrate_source_wait(MigrateSession *session, GError **error);
-bool migrate_source_postcopy(MigrateSession *session, GError **error);
 bool migrate_source_settle(MigrateSession *session, GError **error);

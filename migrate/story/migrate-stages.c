@@ -11,17 +11,15 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "migrate/drive/migrate-arrival.h"
-#include "migrate/drive/migrate-follow-destination.h"
-#include "migrate/drive/migrate-follow-source.h"
-#include "migrate/drive/migrate-handover.h"
-#include "migrate/drive/migrate-undo.h"
+#include "migrate/drive/migrate-follow.h"
+#include "migrate/drive/migrate-own.h"
 #include "migrate/session/migrate-holder.h"
 #include "migrate/story/migrate-destination.h"
 #include "migrate/story/migrate-inspect.h"
 #include "migrate/story/migrate-resume.h"
 #include "migrate/story/migrate-settle.h"
 #include "migrate/story/migrate-source.h"
+#include "migrate/story/migrate-switchover.h"
 #include "migrate/takeover/migrate-archive.h"
 
 typedef bool (*Action)(MigrateSession *session, GError **error);
@@ -34,7 +32,7 @@ typedef struct {
 
 static const Stage stages[] = {
     [MIGRATE_INSPECT] = {migrate_inspect_guest, migrate_inspect_guest,
-                         NULL, NULL},
+                         migrate_switchover_forbid, NULL},
     [MIGRATE_CONNECT] = {migrate_source_connect, migrate_destination_connect,
                          NULL, NULL},
     [MIGRATE_AGREE] = {migrate_source_agree, migrate_destination_agree,
@@ -43,30 +41,17 @@ static const Stage stages[] = {
                          NULL, migrate_destination_unprepare},
     [MIGRATE_WAIT] = {migrate_source_wait, migrate_destination_wait,
                       NULL, NULL},
-    [MIGRATE_SWITCHOVER] = {migrate_handover_run,
-                            migrate_arrival_run,
-                            migrate_undo_switchover,
-                            migrate_arrival_undo},
-    [MIGRATE_POSTCOPY] = {migrate_source_postcopy,
-                          migrate_destination_postcopy, NULL, NULL},
+    [MIGRATE_SWITCHOVER] = {migrate_switchover_source,
+                            migrate_switchover_destination,
+                            migrate_switchover_undo_source,
+                            migrate_switchover_undo_destination},
+    [MIGRATE_POSTCOPY] = {migrate_switchover_postcopy_source,
+                          migrate_switchover_postcopy_destination,
+                          NULL, NULL},
     [MIGRATE_SETTLE] = {migrate_source_settle, migrate_settle_destination,
                         NULL, NULL},
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(stages) == MIGRATE_OVER);
-
-/* --follow: somebody else drives QEMU. No device connection, and the point of
- * no return is where QEMU's source says "completed". Only what differs. */
-static const Stage follow_stages[MIGRATE_OVER] = {
-    [MIGRATE_INSPECT] = {migrate_inspect_guest, migrate_inspect_guest,
-                         migrate_follow_source_forbid, NULL},
-    [MIGRATE_SWITCHOVER] = {migrate_follow_source_switchover,
-                            migrate_follow_destination_switchover,
-                            migrate_follow_source_unswitch,
-                            migrate_arrival_undo},
-    [MIGRATE_POSTCOPY] = {migrate_follow_source_postcopy,
-                          migrate_follow_destination_postcopy,
-                          NULL, NULL},
-};
 
 /* In the place of SWITCHOVER for who takes over from a helper that died. */
 static const Stage resumed = {migrate_resume_source,
@@ -77,11 +62,8 @@ static const Stage resumed = {migrate_resume_source,
 static const Stage *
 stage_of(const MigrateSession *session, unsigned id)
 {
-    if (session->options.resume && id == MIGRATE_SWITCHOVER) {
-        return &resumed;
-    }
-    bool differs = session->options.follow && follow_stages[id].source;
-    return differs ? &follow_stages[id] : &stages[id];
+    bool takes_over = session->options.resume && id == MIGRATE_SWITCHOVER;
+    return takes_over ? &resumed : &stages[id];
 }
 
 static bool
@@ -153,6 +135,10 @@ migrate_stages_run(MigrateSession *session, GError **error)
 {
     MigrateExit result = MIGRATE_EXIT_DONE;
     session->report.outcome = "completed";
+    if (!session->driver) {
+        session->driver =
+            session->options.follow ? &migrate_follow : &migrate_own;
+    }
     if (session->options.resume) {
         session->stage = MIGRATE_SWITCHOVER;
     }
