@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/printable.h"
 #include "cli/cli.h"
-#include "migrate/migrate-verdict.h"
+#include "migrate/show/migrate-verdict.h"
 
 static void
 print_finding(const MigrateFinding *finding)

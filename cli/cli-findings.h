@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "migrate/migrate-check.h"
+#include "migrate/check/migrate-check.h"
 
 /* Prints FINDINGS of CHECKED: a line each and one for the remedy, then XML (what
  * a domain's definition lacks; may be NULL), then the verdict; or all of it as

@@ -11,14 +11,16 @@
 #include "base/log.h"
 #include "cli/cli-path.h"
 #include "cli/cli.h"
-#include "migrate/migrate-confine.h"
-#include "migrate/migrate-events.h"
-#include "migrate/migrate-archive.h"
-#include "migrate/migrate-progress.h"
-#include "migrate/migrate-resume.h"
-#include "migrate/migrate-stages.h"
-#include "migrate/migrate-status.h"
-#include "migrate/migrate-trust.h"
+#include "migrate/confine/migrate-confine.h"
+#include "migrate/link/migrate-trust.h"
+#include "migrate/session/migrate-record.h"
+#include "migrate/show/migrate-events.h"
+#include "migrate/show/migrate-progress.h"
+#include "migrate/show/migrate-status.h"
+#include "migrate/show/migrate-summary.h"
+#include "migrate/story/migrate-resume.h"
+#include "migrate/story/migrate-stages.h"
+#include "migrate/takeover/migrate-archive.h"
 
 #define PEER_TIMEOUT_S 60
 #define LINK_TIMEOUT_S 10
@@ -75,8 +77,8 @@ write_report(const MigrateSession *session, const char *verb)
     const MigrateReport *report = &session->report;
     const char *path = session->options.report_path;
     bool ok = session->report_file >= 0
-                  ? migrate_report_write_to(report, session->report_file, &why)
-                  : !path || migrate_report_write(report, path, &why);
+                  ? migrate_summary_write_to(report, session->report_file, &why)
+                  : !path || migrate_summary_write(report, path, &why);
     if (!ok) {
         cli_fail(verb, why->message, 0);
     }
@@ -196,7 +198,7 @@ run(const char *verb, MigrateOptions *options)
     }
     g_autoptr(MigrateSession) session = migrate_session_new(options);
     if (options->resume) {
-        migrate_journal_give(&journal, session);
+        migrate_record_give(&journal, session);
     }
     g_autoptr(MigrateStatus) status = migrate_status_open(session);
     g_autoptr(MigrateProgress) progress = migrate_progress_new(session);
@@ -214,7 +216,7 @@ run(const char *verb, MigrateOptions *options)
                             "where it was\n", verb);
         }
     } else {
-        g_autofree char *text = migrate_report_to_text(&session->report);
+        g_autofree char *text = migrate_summary_to_text(&session->report);
         tell(text);
     }
     write_report(session, verb);

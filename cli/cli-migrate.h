@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "migrate/migrate-session.h"
+#include "migrate/session/migrate-session.h"
 
 /* One of the two verbs, as far as it differs from the other. */
 typedef struct {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * postlude attend: what 'receive' starts to stay outside of its confinement;
- * not for people (see migrate/migrate-attendant.h).
+ * not for people (see migrate/confine/migrate-attendant.h).
  */
 #include <stdlib.h>
 
 #include "cli/cli.h"
-#include "migrate/migrate-attendant.h"
+#include "migrate/confine/migrate-attendant.h"
 
 int
 cmd_attend(int argc, char **argv)

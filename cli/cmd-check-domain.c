@@ -6,7 +6,7 @@
 #include "cli/cli-findings.h"
 #include "cli/cli.h"
 #include "libvirt/libvirt-advice.h"
-#include "migrate/migrate-check.h"
+#include "migrate/check/migrate-check.h"
 
 int
 cmd_check_domain(int argc, char **argv)

@@ -7,7 +7,7 @@
 #include "cli/cli-findings.h"
 #include "cli/cli-libvirt.h"
 #include "cli/cli.h"
-#include "migrate/migrate-check.h"
+#include "migrate/check/migrate-check.h"
 
 static int
 run_with_libvirt(char *domain, bool json)

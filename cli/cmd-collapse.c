@@ -12,8 +12,8 @@
 #include "base/log.h"
 #include "cli/cli-detach.h"
 #include "cli/cli.h"
-#include "migrate/migrate-stages.h"
-#include "migrate/migrate-sweep-report.h"
+#include "migrate/story/migrate-stages.h"
+#include "migrate/sweep/migrate-sweep-report.h"
 
 /* A signal has to reach the sweep wherever this thread happens to be, so the
  * handler itself raises the flag; write() may be called there. */

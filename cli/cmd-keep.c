@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * postlude keep: what 'send' starts to hold the source's memory; not for
- * people (see migrate/migrate-keeper.h).
+ * people (see migrate/takeover/migrate-keeper.h).
  */
 #include <stdlib.h>
 
 #include "cli/cli.h"
-#include "migrate/migrate-keeper.h"
+#include "migrate/takeover/migrate-keeper.h"
 
 int
 cmd_keep(int argc, char **argv)

@@ -11,7 +11,7 @@
 #include "libvirt/libvirt-advice.h"
 #include "libvirt/libvirt-move.h"
 #include "libvirt/libvirt-virsh.h"
-#include "migrate/migrate-stages.h"
+#include "migrate/story/migrate-stages.h"
 
 #define PEER_TIMEOUT_S 600 /* to create disks over there takes its time */
 #define SUMMARY                                                               \

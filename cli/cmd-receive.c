@@ -5,7 +5,7 @@
 #include "cli/cli-detach.h"
 #include "cli/cli-migrate.h"
 #include "cli/cli.h"
-#include "migrate/migrate-stages.h"
+#include "migrate/story/migrate-stages.h"
 
 static gboolean detach;
 static char *log_path;

@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 #include "cli/cli.h"
-#include "migrate/migrate-status.h"
+#include "migrate/show/migrate-status.h"
 
 static void
 print_json(const GPtrArray *all)

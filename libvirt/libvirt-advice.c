@@ -5,7 +5,7 @@
 #include "libvirt/libvirt-advice.h"
 
 #include "libvirt/libvirt-guest.h"
-#include "migrate/migrate-check.h"
+#include "migrate/check/migrate-check.h"
 
 #define REMEDY                                                                \
     "paste the XML below ('virsh edit'), or 'postlude migrate --prepare'; "   \

@@ -8,7 +8,7 @@
 #include <glib.h>
 #include <stdbool.h>
 
-#include "migrate/migrate-check.h"
+#include "migrate/check/migrate-check.h"
 
 /* Adds to FINDINGS what the domain's definition has
  * and lacks and, if it runs, what its QEMU does. *LINES (owned) is XML to

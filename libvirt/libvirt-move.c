@@ -40,7 +40,7 @@
 #include "libvirt/libvirt-scope.h"
 #include "libvirt/libvirt-sender.h"
 #include "libvirt/libvirt-verdict.h"
-#include "migrate/migrate-token.h"
+#include "migrate/core/migrate-token.h"
 
 #define RUN_DIRECTORY "/run/postlude"
 #define PROGRESS_MS 1000

@@ -4,7 +4,7 @@
  */
 #include "libvirt/libvirt-report.h"
 
-#include "migrate/migrate-json.h"
+#include "migrate/core/migrate-json.h"
 
 char *
 libvirt_report_to_json(const LibvirtReport *report)

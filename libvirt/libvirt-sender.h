@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "migrate/migrate-event-line.h"
+#include "migrate/show/migrate-event-line.h"
 
 typedef struct {
     const char *program;    /* postlude */

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "qmp/qmp-event.h"
+
 typedef struct QmpClient QmpClient;
 
 /* How long a command may take before it fails with RETRY; QEMU's main loop can
@@ -59,18 +61,6 @@ JsonNode *qmp_client_execute(QmpClient *client, const char *command,
 JsonNode *qmp_client_execute_with_fd(QmpClient *client, const char *command,
                                      JsonNode *arguments, int fd,
                                      GError **error);
-
-/* An event, as typed as we need it. */
-typedef struct {
-    char *name;    /* "MIGRATION", "STOP", "RESUME", "SHUTDOWN", ... */
-    char *status;  /* data.status of MIGRATION, else NULL */
-    char *reason;  /* data.reason of SHUTDOWN and RESET, else NULL */
-    bool guest;    /* data.guest of these: the guest itself did it */
-    gint64 time_us;/* QEMU's timestamp: wall clock, microseconds; 0: none */
-} QmpEvent;
-
-void qmp_event_free(QmpEvent *event);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(QmpEvent, qmp_event_free)
 
 /* Reads what has arrived without waiting. False: VM_GONE or PROTOCOL. */
 bool qmp_client_pump(QmpClient *client, GError **error);

@@ -10,17 +10,6 @@
 #include "base/error.h"
 
 void
-qmp_event_free(QmpEvent *event)
-{
-    if (event) {
-        g_free(event->name);
-        g_free(event->status);
-        g_free(event->reason);
-        g_free(event);
-    }
-}
-
-void
 qmp_message_free(QmpMessage *message)
 {
     if (message) {

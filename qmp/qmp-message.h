@@ -6,7 +6,10 @@
  */
 #pragma once
 
-#include "qmp/qmp-client.h"
+#include <json-glib/json-glib.h>
+#include <stdbool.h>
+
+#include "qmp/qmp-event.h"
 
 typedef enum {
     QMP_MESSAGE_GREETING,

@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "migrate/migrate-domain.h"
+#include "migrate/sweep/migrate-domain.h"
 #include "tests/fuzz/fuzz-check.h"
 
 int

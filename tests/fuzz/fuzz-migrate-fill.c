@@ -16,7 +16,7 @@
 #include "base/bits.h"
 #include "base/fd.h"
 #include "base/range.h"
-#include "migrate/migrate-fill.h"
+#include "migrate/pages/migrate-fill.h"
 #include "tests/fuzz/fuzz-check.h"
 
 #define BLOCKS 2u

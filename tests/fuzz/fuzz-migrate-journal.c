@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/range.h"
-#include "migrate/migrate-journal.h"
+#include "migrate/takeover/migrate-journal.h"
 #include "tests/fuzz/fuzz-check.h"
 
 static void

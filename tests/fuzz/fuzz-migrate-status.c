@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "migrate/migrate-status.h"
+#include "migrate/show/migrate-status.h"
 #include "tests/fuzz/fuzz-check.h"
 
 int

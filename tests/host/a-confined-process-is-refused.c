@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "migrate/migrate-confine.h"
+#include "migrate/confine/migrate-confine.h"
 
 static pid_t victim; /* a foreign process: our parent's other child */
 

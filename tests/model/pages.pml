@@ -358,7 +358,7 @@ rejoin:
         :: to_destination?ACCEPT
         :: !c_up -> goto rejoin
         fi;
-        atomic { /* migrate_destination_dial_pages() */
+        atomic { /* migrate_intake_dial_pages() */
             for (i : 0 .. CONNECTIONS - 1) {
                 up[i] = 1
             }
@@ -497,7 +497,7 @@ active proctype Source()
         :: to_source?DONE -> break
         :: !c_up || calling -> goto next
         fi;
-        atomic { /* migrate_handover_make_order(), take_present() */
+        atomic { /* migrate_outlet_make_order(), take_present() */
             for (i : 0 .. PAGES - 1) {
 #ifndef MUTATE_SENT_KEPT
                 sent[i] = told[i];

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#include "migrate/migrate-rundir.h"
+#include "migrate/core/migrate-rundir.h"
 #include "qmp/qmp-message.h"
 #include "tests/support/matrix-cell.h"
 

@@ -120,7 +120,7 @@ find_orphans(pid_t *orphans, unsigned most)
 
 /* What a helper keeps for its successor outlives it on purpose. When its QEMU
  * was a child of the test and is gone, nobody will ever take over. Names are
- * those of migrate/migrate-archive.h and migrate-claim.h. */
+ * those of migrate/takeover/migrate-archive.h and migrate-claim.h. */
 static void
 remove_run_files(Life *life)
 {

@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "migrate/migrate-pages.h"
-#include "migrate/migrate-ram.h"
+#include "migrate/pages/migrate-pages.h"
+#include "migrate/ram/migrate-ram.h"
 #include "uffd/uffd-regions.h"
 
 #define SCENE_BLOCKS 2

@@ -12,7 +12,8 @@
 
 #include "base/proc-life.h"
 #include "base/range.h"
-#include "migrate/migrate-rundir.h"
+#include "migrate/core/migrate-rundir.h"
+#include "migrate/session/migrate-record.h"
 
 void
 session_scene_init(SessionScene *scene, MigrateRole role)
@@ -76,6 +77,15 @@ session_scene_archive(const SessionScene *scene, MigrateRole role,
 {
     return migrate_archive_open(role, scene->session->pid,
                                 scene->session->qemu_started, error);
+}
+
+bool
+session_scene_write(const SessionScene *scene, MigrateArchive *archive,
+                    GError **error)
+{
+    MigrateJournal journal;
+    migrate_record_of(scene->session, &journal);
+    return migrate_archive_write(archive, &journal, error);
 }
 
 char *

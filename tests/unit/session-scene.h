@@ -6,7 +6,8 @@
  */
 #pragma once
 
-#include "migrate/migrate-archive.h"
+#include "migrate/session/migrate-session.h"
+#include "migrate/takeover/migrate-archive.h"
 
 typedef struct {
     pid_t qemu; /* 0: it has ended */
@@ -24,6 +25,10 @@ MigrateClaim *session_scene_claim(const SessionScene *scene, GError **error);
 /* The archive of it in ROLE. */
 MigrateArchive *session_scene_archive(const SessionScene *scene,
                                       MigrateRole role, GError **error);
+
+/* Writes its journal as it stands into ARCHIVE. */
+bool session_scene_write(const SessionScene *scene, MigrateArchive *archive,
+                         GError **error);
 
 /* Its file with ENDING in the run-time directory; owned by the caller. ".lock"
  * is the claim's. */

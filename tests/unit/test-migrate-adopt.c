@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/range.h"
-#include "migrate/migrate-pages.h"
+#include "migrate/pages/migrate-pages.h"
 
 #define LAID 0  /* extent: folios; complete */
 #define SMALL 1 /* extent: small pages */

@@ -2,7 +2,7 @@
  *
  * Threads tell the main thread: the first error is kept, and it wakes up.
  */
-#include "migrate/migrate-alarm.h"
+#include "migrate/core/migrate-alarm.h"
 
 #include "base/error.h"
 #include "base/fd.h"

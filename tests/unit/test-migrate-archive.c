@@ -3,7 +3,7 @@
  * Who may take over: while a helper lives and after it was killed, journals of
  * QEMUs that live and of those that do not, links in the way.
  */
-#include "migrate/migrate-archive.h"
+#include "migrate/takeover/migrate-archive.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -54,7 +54,7 @@ claim_and_journal(void)
     autofd pages = migrate_archive_new_pages(a, &error);
     g_assert_no_error(error);
     g_assert_cmpint(write(pages, "xyz", 3), ==, 3);
-    g_assert_true(migrate_archive_write(a, s.session, &error));
+    g_assert_true(session_scene_write(&s, a, &error));
 
     /* At work: found, but nobody's to take over. */
     g_assert_false(is_orphan(&s));
@@ -90,7 +90,7 @@ after_qemu(void)
         session_scene_init(&s, roles[i]);
         MigrateArchive *a = session_scene_archive(&s, roles[i], &error);
         g_assert_no_error(error);
-        migrate_archive_write(a, s.session, &error);
+        session_scene_write(&s, a, &error);
         migrate_archive_close(a);
         session_scene_end_qemu(&s);
         bool found =
@@ -128,7 +128,7 @@ after_a_guest(void)
         MigrateArchive *a =
             session_scene_archive(&s, MIGRATE_RECEIVE, &error);
         g_assert_no_error(error);
-        migrate_archive_write(a, s.session, &error);
+        session_scene_write(&s, a, &error);
         migrate_archive_close(a);
         session_scene_end_qemu(&s);
         bool found = find(MIGRATE_RECEIVE, s.qmp, &journal, NULL);
@@ -157,7 +157,7 @@ remains(void)
     g_assert_no_error(error);
     migrate_archive_forget_dead();
     g_assert_true(exists(&s, ".pages") && exists(&s, ".lock"));
-    migrate_archive_write(a, s.session, &error);
+    session_scene_write(&s, a, &error);
     g_assert_no_error(error);
     migrate_archive_close(a);
     migrate_claim_drop(claim);
@@ -180,7 +180,7 @@ numbers_anew(void)
     session_scene_init(&s, MIGRATE_SEND);
     MigrateArchive *first = session_scene_archive(&s, MIGRATE_SEND, &error);
     g_assert_no_error(error);
-    g_assert_true(migrate_archive_write(first, s.session, &error));
+    g_assert_true(session_scene_write(&s, first, &error));
     migrate_archive_close(first);
     g_autofree char *keeper =
         migrate_archive_keeper_path(s.session->pid, s.session->qemu_started);
@@ -190,7 +190,7 @@ numbers_anew(void)
     g_assert_cmpstr(keeper, !=, another);
     MigrateArchive *second = session_scene_archive(&s, MIGRATE_SEND, &error);
     g_assert_no_error(error);
-    g_assert_true(migrate_archive_write(second, s.session, &error));
+    g_assert_true(session_scene_write(&s, second, &error));
     migrate_archive_remove(second);
     s.session->qemu_started = started;
     g_assert_true(exists(&s, ".journal"));
@@ -212,8 +212,8 @@ one_at_work(void)
     MigrateClaim *at_work = session_scene_claim(&worked_on, &error);
     MigrateClaim *killed = session_scene_claim(&interrupted, &error);
     g_assert_no_error(error);
-    migrate_archive_write(busy, worked_on.session, &error);
-    migrate_archive_write(dead, interrupted.session, &error);
+    session_scene_write(&worked_on, busy, &error);
+    session_scene_write(&interrupted, dead, &error);
     g_assert_no_error(error);
     g_assert_false(find(MIGRATE_RECEIVE, NULL, &journal,
                                         &error));
@@ -244,7 +244,7 @@ without_pages(void)
     g_assert_no_error(error);
     g_autofree char *path = session_scene_path(&s, ".pages");
     g_assert_no_errno(unlink(path));
-    g_assert_false(migrate_archive_write(a, s.session, &error));
+    g_assert_false(session_scene_write(&s, a, &error));
     g_assert_nonnull(strstr(error->message, "the page states in "));
     g_assert_false(exists(&s, ".journal"));
     migrate_archive_remove(a);
@@ -262,7 +262,7 @@ foreign_journal(void)
     session_scene_init(&s, MIGRATE_SEND);
     MigrateArchive *a = session_scene_archive(&s, MIGRATE_SEND, &error);
     g_assert_no_error(error);
-    g_assert_true(migrate_archive_write(a, s.session, &error));
+    g_assert_true(session_scene_write(&s, a, &error));
     g_autofree char *path = session_scene_path(&s, ".journal");
     g_autofree char *moved = session_scene_path(&s, ".stranger");
     g_assert_no_errno(chmod(path, 0622));

@@ -12,10 +12,10 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/thread.h"
-#include "migrate/migrate-fault.h"
-#include "migrate/migrate-fill.h"
-#include "migrate/migrate-push.h"
-#include "migrate/migrate-serve.h"
+#include "migrate/pages/migrate-fault.h"
+#include "migrate/pages/migrate-fill.h"
+#include "migrate/send/migrate-push.h"
+#include "migrate/send/migrate-serve.h"
 #include "tests/unit/migrate-scene.h"
 
 #define PATIENCE_S 40

@@ -2,7 +2,7 @@
  *
  * The progress bar at every width: one line, and what matters most is in it.
  */
-#include "migrate/migrate-bar.h"
+#include "migrate/show/migrate-bar.h"
 
 #include <glib.h>
 #include <string.h>

@@ -3,12 +3,14 @@
  * Whose each RAM block is: what is refused, in words with a remedy that can be
  * done, and what QEMU carries itself. The monitor says it is QEMU 7.2.
  */
-#include "migrate/migrate-blocks.h"
+#include "migrate/check/migrate-blocks.h"
 
 #include <string.h>
 #include <unistd.h>
 
 #include "base/proc-maps.h"
+#include "migrate/core/migrate-findings.h"
+#include "qmp/qmp-qemu.h"
 #include "tests/support/qmp-peer.h"
 
 #define FILE_KIND (char *)"memory-backend-file"

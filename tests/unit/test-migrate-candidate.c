@@ -3,7 +3,7 @@
  * Which interrupted migration a command line means, and what is said of those
  * that it may mean.
  */
-#include "migrate/migrate-candidate.h"
+#include "migrate/takeover/migrate-candidate.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -85,7 +85,7 @@ leave_behind(SessionScene *s, const char *name)
     s->session->identity.name = g_strdup(name);
     MigrateArchive *a = session_scene_archive(s, MIGRATE_SEND, &error);
     g_assert_no_error(error);
-    migrate_archive_write(a, s->session, &error);
+    session_scene_write(s, a, &error);
     g_assert_no_error(error);
     migrate_archive_close(a);
 }

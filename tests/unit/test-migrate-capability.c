@@ -3,7 +3,7 @@
  * Capabilities against a scripted monitor: in which order they are set, and
  * that they are put back whatever happens, x-ignore-shared always to off.
  */
-#include "migrate/migrate-capability.h"
+#include "migrate/device/migrate-capability.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
  * What is refused, in words: each finding names the thing, and each that is
  * not fine the remedy.
  */
-#include "migrate/migrate-check.h"
+#include "migrate/check/migrate-check.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@
 #include "base/fd.h"
 #include "base/proc-life.h"
 #include "base/range.h"
-#include "migrate/migrate-claim.h"
+#include "migrate/takeover/migrate-claim.h"
 #include "tests/support/qmp-peer.h"
 
 static const MigrateFinding *

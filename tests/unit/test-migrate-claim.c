@@ -3,7 +3,7 @@
  * One QEMU, one claim: who comes second is told who was first; the kernel lets
  * go of it for who is killed; links in the way, and files that are left.
  */
-#include "migrate/migrate-claim.h"
+#include "migrate/takeover/migrate-claim.h"
 
 #include <signal.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "migrate/migrate-rundir.h"
+#include "migrate/core/migrate-rundir.h"
 #include "tests/unit/session-scene.h"
 
 static bool

@@ -4,7 +4,7 @@
  * go. Whoever was given this QEMU meanwhile waits at its first page until then.
  * This process is its own QEMU.
  */
-#include "migrate/migrate-arm.h"
+#include "migrate/drive/migrate-arm.h"
 
 #include <fcntl.h>
 #include <poll.h>

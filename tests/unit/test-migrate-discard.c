@@ -16,9 +16,9 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/range.h"
-#include "migrate/migrate-fault.h"
-#include "migrate/migrate-fill.h"
-#include "migrate/migrate-session.h"
+#include "migrate/pages/migrate-fault.h"
+#include "migrate/pages/migrate-fill.h"
+#include "migrate/session/migrate-session.h"
 #include "uffd/uffd-fd.h"
 
 #define EXTENTS 2u

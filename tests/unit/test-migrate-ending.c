@@ -4,13 +4,13 @@
  * last, taken from the destination's word at the source, reported; and before
  * RUN neither that word nor the source's own is believed.
  */
-#include "migrate/migrate-ending.h"
+#include "migrate/session/migrate-ending.h"
 
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/error.h"
-#include "migrate/migrate-readmit.h"
+#include "migrate/link/migrate-readmit.h"
 #include "tests/support/qmp-peer.h"
 #include "tests/unit/session-scene.h"
 

@@ -3,7 +3,7 @@
  * The rate and the estimate: right while bytes flow evenly, and none at all when
  * nothing moves, instead of one that grows without bound.
  */
-#include "migrate/migrate-estimate.h"
+#include "migrate/show/migrate-estimate.h"
 
 #include <glib.h>
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "migrate/migrate-event-line.h"
+#include "migrate/show/migrate-event-line.h"
 
 static void
 test_stage(void)

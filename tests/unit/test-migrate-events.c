@@ -4,7 +4,7 @@
  * understands, none that would make us wait; and a pipe whose end stops us, as
  * long as that is possible.
  */
-#include "migrate/migrate-events.h"
+#include "migrate/show/migrate-events.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -13,7 +13,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "migrate/migrate-event-line.h"
+#include "migrate/show/migrate-event-line.h"
 
 /* The lines that are in FD by now. */
 static char **

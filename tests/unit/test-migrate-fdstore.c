@@ -3,7 +3,7 @@
  * systemd's store, with us as systemd: what it is told and handed, and what a
  * process that it starts again takes out of it.
  */
-#include "migrate/migrate-fdstore.h"
+#include "migrate/takeover/migrate-fdstore.h"
 
 #include <stdlib.h>
 #include <string.h>

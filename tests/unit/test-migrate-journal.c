@@ -2,7 +2,7 @@
  *
  * The journal there and back; cut off at every byte; every key missing.
  */
-#include "migrate/migrate-journal.h"
+#include "migrate/takeover/migrate-journal.h"
 
 #include <string.h>
 

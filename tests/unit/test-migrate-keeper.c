@@ -3,7 +3,7 @@
  * The keeper keeps: the files come back after everybody else has closed them,
  * only those that are asked for, until it is released.
  */
-#include "migrate/migrate-keeper.h"
+#include "migrate/takeover/migrate-keeper.h"
 
 #include <poll.h>
 #include <stdlib.h>

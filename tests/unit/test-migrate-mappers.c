@@ -14,7 +14,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "migrate/migrate-mappers.h"
+#include "migrate/sweep/migrate-mappers.h"
 
 #define EXTENTS 3
 #define S UINT64_C(1000000000)

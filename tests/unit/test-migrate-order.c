@@ -2,7 +2,7 @@
  *
  * Which extent next: each once, hot before cold, whoever asks.
  */
-#include "migrate/migrate-order.h"
+#include "migrate/send/migrate-order.h"
 
 #define BLOCKS 3
 static const uint32_t extents[BLOCKS] = {40, 1, 25};

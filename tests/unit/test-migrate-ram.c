@@ -2,7 +2,7 @@
  *
  * Whether both hosts mean the same RAM, and what of it holds data.
  */
-#include "migrate/migrate-ram.h"
+#include "migrate/ram/migrate-ram.h"
 
 #include <fcntl.h>
 #include <string.h>

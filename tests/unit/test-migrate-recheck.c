@@ -3,7 +3,7 @@
  * What QEMU says when it is asked again, and what that leads to. A monitor by
  * script; no guest.
  */
-#include "migrate/migrate-recheck.h"
+#include "migrate/drive/migrate-recheck.h"
 
 #include <string.h>
 

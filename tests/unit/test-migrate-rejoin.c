@@ -3,7 +3,7 @@
  * Looking for a source that is lost, while somebody starts the guest here. A
  * monitor by script; nobody listens at the source's address.
  */
-#include "migrate/migrate-rejoin.h"
+#include "migrate/link/migrate-rejoin.h"
 
 #include "base/error.h"
 #include "tests/support/qmp-peer.h"

@@ -3,7 +3,7 @@
  * The tunnel for device state: everything arrives, each half ends by itself,
  * and it lets go when it is told to.
  */
-#include "migrate/migrate-relay.h"
+#include "migrate/device/migrate-relay.h"
 
 #include <string.h>
 #include <sys/socket.h>

@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "base/proc-life.h"
-#include "migrate/migrate-stages.h"
+#include "migrate/story/migrate-stages.h"
 #include "tests/support/qmp-peer.h"
 #include "tests/unit/session-scene.h"
 
@@ -113,7 +113,7 @@ take_over(gconstpointer data)
                                     &error));
     MigrateArchive *archive = session_scene_archive(&s, MIGRATE_SEND, &error);
     g_assert_no_error(error);
-    g_assert_true(migrate_archive_write(archive, session, &error));
+    g_assert_true(session_scene_write(&s, archive, &error));
     g_assert_cmpint(migrate_stages_run(session, &error), ==,
                     MIGRATE_EXIT_FAILED);
     g_assert_nonnull(error);

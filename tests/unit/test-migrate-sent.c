@@ -2,7 +2,7 @@
  *
  * What was sent already: each page is taken by exactly one.
  */
-#include "migrate/migrate-sent.h"
+#include "migrate/send/migrate-sent.h"
 
 #include <string.h>
 

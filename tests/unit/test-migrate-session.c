@@ -4,7 +4,7 @@
  * return QEMU's end; after it, at the destination, nothing as long as QEMU
  * lives. And a point of no return that cannot be recorded is not passed.
  */
-#include "migrate/migrate-session.h"
+#include "migrate/session/migrate-session.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -15,7 +15,9 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "migrate/migrate-archive.h"
+#include "migrate/session/migrate-commit.h"
+#include "migrate/session/migrate-record.h"
+#include "migrate/takeover/migrate-archive.h"
 #include "tests/support/qmp-peer.h"
 #include "tests/unit/session-scene.h"
 
@@ -121,12 +123,12 @@ not_recorded(void)
     g_assert_no_error(error);
     g_autofree char *next = session_scene_path(&s.guest, ".journal.next");
     g_assert_no_errno(mkdir(next, 0700));
-    g_assert_false(migrate_session_commit(session, &error));
+    g_assert_false(migrate_commit(session, &error));
     g_assert_true(error_is(error, ERROR_FAILED));
     g_assert_false(session->past_no_return);
     g_assert_no_errno(rmdir(next));
     g_clear_error(&error);
-    g_assert_true(migrate_session_commit(session, &error));
+    g_assert_true(migrate_commit(session, &error));
     g_assert_no_error(error);
     g_assert_true(session->past_no_return);
     g_clear_pointer(&session->archive, migrate_archive_remove);
@@ -148,14 +150,14 @@ limited(gconstpointer data)
     now = (struct rlimit){1, before.rlim_max};
     signal(SIGXFSZ, SIG_IGN); /* as main() does */
     g_assert_no_errno(setrlimit(what, &now));
-    bool ok = migrate_session_commit(session, &error);
+    bool ok = migrate_commit(session, &error);
     g_assert_no_errno(setrlimit(what, &before));
     g_assert_false(ok);
     g_assert_true(error_is(error, ERROR_FAILED));
     g_assert_nonnull(strstr(error->message, "cannot be recorded"));
     g_assert_false(session->past_no_return);
     g_clear_error(&error);
-    g_assert_true(migrate_session_commit(session, &error));
+    g_assert_true(migrate_commit(session, &error));
     g_clear_pointer(&session->archive, migrate_archive_remove);
     scene_clear(&s);
 }
@@ -183,10 +185,10 @@ taken_back(gconstpointer data)
     MigrateSession *session = scene_init(&s, role);
     session->archive = session_scene_archive(&s.guest, role, &error);
     g_assert_no_error(error);
-    migrate_session_commit(session, &error);
+    migrate_commit(session, &error);
     g_assert_no_error(error);
     assert_recorded(&s, true, false);
-    migrate_session_take_back(session);
+    migrate_commit_take_back(session);
     g_assert_false(session->past_no_return);
     assert_recorded(&s, false, role == MIGRATE_SEND);
     g_clear_pointer(&session->archive, migrate_archive_remove);

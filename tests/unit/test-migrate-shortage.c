@@ -9,7 +9,7 @@
 
 #include "base/fd.h"
 #include "base/range.h"
-#include "migrate/migrate-shortage.h"
+#include "migrate/pages/migrate-shortage.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define LIMIT (UINT64_C(1) << 30)

@@ -3,7 +3,7 @@
  * A guest's end in QEMU's words: who ended it, that the first word counts, and
  * that a guest which goes on has not ended.
  */
-#include "migrate/migrate-shutdown.h"
+#include "migrate/device/migrate-shutdown.h"
 
 static void
 hear(MigrateShutdown *s, const char *name, const char *reason, bool guest)

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
-#include "migrate/migrate-destination.h"
+#include "migrate/drive/migrate-start.h"
 #include "tests/support/qmp-peer.h"
 #include "tests/unit/session-scene.h"
 
@@ -92,7 +92,7 @@ start(gconstpointer data)
     g_assert_no_error(error);
     add_known_block(session);
     session->destination.start_guest = true;
-    g_assert_cmpint(migrate_destination_start_guest(session, &error), ==,
+    g_assert_cmpint(migrate_start_guest(session, &error), ==,
                     c->ok);
     g_assert_cmpint(session->past_no_return, ==, c->committed);
     if (!c->ok) {

@@ -2,7 +2,7 @@
  *
  * One line about a running helper, whatever it answered.
  */
-#include "migrate/migrate-status.h"
+#include "migrate/show/migrate-status.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "migrate/migrate-rundir.h"
+#include "migrate/core/migrate-rundir.h"
 
 static void
 described(void)

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/range.h"
-#include "migrate/migrate-sweep-report.h"
+#include "migrate/sweep/migrate-sweep-report.h"
 
 static char why[] = "cannot look";
 

@@ -3,7 +3,7 @@
  * The token's file: made, read back, and refused if it is not one, or if
  * others may read it.
  */
-#include "migrate/migrate-token.h"
+#include "migrate/core/migrate-token.h"
 
 #include <glib/gstdio.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * Taking the switchover back: what is cancelled and who is started again. A
  * monitor by script, which fails the test at each command it does not expect.
  */
-#include "migrate/migrate-undo.h"
+#include "migrate/drive/migrate-undo.h"
 
 #include "tests/support/qmp-peer.h"
 #include "tests/unit/session-scene.h"

@@ -2,7 +2,7 @@
  *
  * What findings come to, in words and as JSON.
  */
-#include "migrate/migrate-verdict.h"
+#include "migrate/show/migrate-verdict.h"
 
 #include <json-glib/json-glib.h>
 

@@ -2,7 +2,7 @@
  *
  * Times of outstanding faults: each settled once, none invented.
  */
-#include "migrate/migrate-waiters.h"
+#include "migrate/pages/migrate-waiters.h"
 
 #include <glib.h>
 

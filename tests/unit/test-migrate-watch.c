@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "migrate/migrate-watch.h"
+#include "migrate/sweep/migrate-watch.h"
 
 static void
 what_qemu_says(void)

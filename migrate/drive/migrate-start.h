@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Starting the guest at the destination, where we drive QEMU. Main thread only.
+ */
+#pragma once
+
+#include "migrate/session/migrate-session.h"
+
+/* RUN was heard. The point of no return: until "cont" was carried out the guest
+ * did not run here. A guest that is to stay paused is only committed to. */
+bool migrate_start_guest(MigrateSession *session, GError **error);

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Letting the destination in again: see migrate-readmit.h.
+ */
+#include "migrate/link/migrate-readmit.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "migrate/link/migrate-lobby.h"
+#include "migrate/link/migrate-outage.h"
+#include "migrate/link/migrate-outlet.h"
+#include "migrate/session/migrate-ending.h"
+#include "migrate/session/migrate-twice.h"
+
+#define TALK_MS 10000
+#define LOOK_MS 500
+
+void
+migrate_readmit_begin(MigrateSession *session)
+{
+    session->linked = true;
+    session->heard_ns = fd_now_ns();
+}
+
+/* The pages of one frame that the destination has need not go again. */
+static bool
+take_present(MigrateSession *session, const GByteArray *payload, bool *last,
+             GError **error)
+{
+    WirePresent present;
+    if (!wire_present_decode(payload, &present, error)) {
+        return false;
+    }
+    uint64_t pages = present.block < session->ram->n_blocks
+                         ? session->ram->blocks[present.block].pages
+                         : 0;
+    if (present.n_pages > 0 &&
+        (present.first_page >= pages ||
+         present.n_pages > pages - present.first_page)) {
+        return error_set(error, ERROR_PROTOCOL,
+                         "the destination claims pages of block %u that do "
+                         "not exist",
+                         present.block);
+    }
+    for (uint32_t i = 0; i < present.n_pages; i++) {
+        if (present.bitmap[i / 8] >> (i % 8) & 1) {
+            migrate_sent_take(session->source.sent, present.block,
+                              present.first_page + i);
+        }
+    }
+    *last = present.flags & WIRE_PRESENT_LAST;
+    return true;
+}
+
+static bool
+hear_present(MigrateSession *session, GError **error)
+{
+    for (bool last = false; !last;) {
+        g_autoptr(GByteArray) payload = migrate_session_expect(
+            session, WIRE_FRAME_PRESENT, TALK_MS, error);
+        if (!payload || !take_present(session, payload, &last, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+tell_all(MigrateSession *session, GError **error)
+{
+    g_autoptr(GByteArray) accept = g_byte_array_new();
+    g_autoptr(GByteArray) run = g_byte_array_new();
+    wire_accept_encode(session->n_streams, accept);
+    wire_run_encode(session->guest_ran, run);
+    return migrate_session_tell(session, WIRE_FRAME_ACCEPT, accept, error) &&
+           migrate_outlet_tell_extents(session, true, error) &&
+           migrate_session_tell(session, WIRE_FRAME_RUN, run, error);
+}
+
+bool
+migrate_readmit_hear_return(MigrateSession *session, int timeout_ms,
+                            unsigned *flags, GError **error)
+{
+    MigrateFrame frame;
+    if (!migrate_session_wait(session, migrate_session_has_frame, timeout_ms,
+                              "the destination to say why it is back",
+                              error) ||
+        !migrate_session_pop_frame(session, &frame)) {
+        return false;
+    }
+    g_autoptr(GByteArray) payload = frame.payload;
+    if (frame.type == WIRE_FRAME_ENDED) {
+        *flags = WIRE_RESUME_STARTED | WIRE_RESUME_COMPLETE;
+        return migrate_ending_hear(session, payload, error);
+    }
+    if (frame.type != WIRE_FRAME_RESUME) {
+        return error_set(error, ERROR_PROTOCOL,
+                         "the peer said %s instead of RESUME",
+                         wire_frame_name(frame.type));
+    }
+    return wire_resume_decode(payload, flags, error);
+}
+
+/* From RESUME to connections at work. What was sent before is worth nothing
+ * now: the destination's word replaces it. */
+static bool
+talk(MigrateSession *session, GError **error)
+{
+    unsigned flags;
+    if (!migrate_readmit_hear_return(session, TALK_MS, &flags, error)) {
+        return false;
+    }
+    session->source.running |= flags & WIRE_RESUME_STARTED;
+    if (flags & WIRE_RESUME_COMPLETE) {
+        session->source.complete = true;
+        return true;
+    }
+    migrate_outlet_make_order(session);
+    if (!hear_present(session, error) || !tell_all(session, error) ||
+        !migrate_lobby_wait_others(session, error)) {
+        return false;
+    }
+    if (!migrate_outlet_start_serving(session, error)) {
+        return false;
+    }
+    migrate_outlet_start_pushing(session);
+    migrate_readmit_begin(session);
+    session->control_lost = false;
+    migrate_twice_tell(session);
+    g_message("the destination is back");
+    return true;
+}
+
+/* The destination's ABORT contradicts the RUNNING that it said before; which of
+ * the two is true cannot be known here. */
+static const char *
+where_the_guest_is(const MigrateSession *session)
+{
+    if (!session->source.running) {
+        return "may run on the destination already, so it stays stopped here";
+    }
+    return session->peer_aborted ? "had been started on the destination before"
+                                 : "runs on the destination";
+}
+
+static void
+lose(MigrateSession *session, const GError *why)
+{
+    g_warning("%s; the guest %s, and this process holds the memory that is "
+              "not there yet: leave it running; waiting for the destination "
+              "to come back",
+              why->message, where_the_guest_is(session));
+    migrate_outage_source(session);
+}
+
+static void
+take_ended(MigrateSession *session, const GByteArray *payload)
+{
+    g_autoptr(GError) why = NULL;
+    if (!migrate_ending_hear(session, payload, &why)) {
+        lose(session, why);
+    }
+}
+
+bool
+migrate_readmit_heard(MigrateSession *session, unsigned type)
+{
+    MigrateFrame frame;
+    if (!migrate_session_pop_frame(session, &frame)) {
+        return false;
+    }
+    g_autoptr(GByteArray) payload = frame.payload;
+    if (frame.type == WIRE_FRAME_ENDED) {
+        take_ended(session, payload);
+        return false;
+    }
+    /* It may say RUNNING again, having forgotten that it did. */
+    if (frame.type != type && frame.type != WIRE_FRAME_RUNNING) {
+        g_autoptr(GError) why = NULL;
+        error_set(&why, ERROR_PROTOCOL, "the destination said %s, not %s",
+                  wire_frame_name(frame.type), wire_frame_name(type));
+        lose(session, why);
+    }
+    return frame.type == type;
+}
+
+/* A connection that is up and says nothing is one that is lost. */
+static void
+check_silence(MigrateSession *session)
+{
+    uint64_t limit_ns =
+        (uint64_t)session->options.link_timeout_s * 1000000000u;
+    if (session->linked && fd_now_ns() - session->heard_ns > limit_ns) {
+        g_autoptr(GError) why = NULL;
+        error_set(&why, ERROR_PEER_GONE,
+                  "nothing was heard of the destination for %.1f s",
+                  fd_seconds_since(session->heard_ns));
+        lose(session, why);
+    }
+}
+
+/* While a talk goes on the destination may already have given it up and
+ * dialled again: then that connection is what the next talk is about. */
+static void
+talk_if_called(MigrateSession *session)
+{
+    while (session->control && !session->linked &&
+           !session->source.complete) {
+        unsigned rejoins = session->rejoins;
+        g_autoptr(GError) why = NULL;
+        session->control_lost = false;
+        session->watch_control = migrate_session_watch(
+            session, wire_link_fd(session->control));
+        if (!talk(session, &why) && rejoins == session->rejoins) {
+            g_message("the destination dialled, but: %s", why->message);
+            migrate_outage_source(session);
+        }
+    }
+}
+
+static bool
+until_or_caller(MigrateSession *session)
+{
+    return session->source.until(session) || session->source.complete ||
+           migrate_lobby_has_caller(session);
+}
+
+static bool
+look(MigrateSession *session, const char *what, GError **error)
+{
+    GError *why = NULL;
+    if (migrate_session_wait(session, until_or_caller, LOOK_MS, what, &why)) {
+        if (migrate_lobby_has_caller(session)) {
+            migrate_lobby_admit(session);
+        }
+        return true;
+    }
+    if (session->peer_aborted && !session->source.running) {
+        g_propagate_error(error, why);
+        return false;
+    }
+    if (error_is(why, ERROR_VM_GONE)) {
+        g_message("the source's QEMU has ended; its memory is held here "
+                  "until the destination has it all");
+    } else if (!error_is(why, ERROR_RETRY)) {
+        lose(session, why);
+    }
+    g_error_free(why);
+    return true;
+}
+
+bool
+migrate_readmit_wait(MigrateSession *session, bool (*done)(MigrateSession *),
+                     const char *what, GError **error)
+{
+    guint watch =
+        migrate_session_watch(session, wire_porch_fd(session->porch));
+    bool ok = true;
+    session->source.until = done;
+    while (ok && !done(session) && !session->source.complete) {
+        ok = look(session, what, error);
+        migrate_twice_watch(session);
+        check_silence(session);
+        talk_if_called(session);
+    }
+    g_source_remove(watch);
+    return ok;
+}

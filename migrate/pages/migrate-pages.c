@@ -1,0 +1,692 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The destination's pages: see migrate-pages.h.
+ */
+#include "migrate/pages/migrate-pages.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/range.h"
+#include "uffd/uffd-map.h"
+
+typedef struct {
+    PageState *states;
+    _Atomic uint16_t *present; /* per extent: pages PRESENT */
+    uint8_t *laid;             /* per extent; behind the states */
+} BlockPages;
+
+struct MigratePages {
+    const MigrateRam *ram;
+    BlockPages *blocks;
+    uint8_t *state_bytes; /* one shared mapping behind all of both */
+    size_t state_room;
+    int uffd;
+    int orphans; /* eventfd */
+    MigrateAlarm *alarm;
+    void (*on_complete)(void *data, unsigned block, uint32_t extent);
+    void *on_complete_data;
+    _Atomic uint64_t present;
+    _Atomic bool hurry;
+    MigrateWaiters waiters;
+    MigrateShortage shortage;
+};
+
+/* The states, one byte a page, then which extents are laid, one byte each. */
+static uint64_t
+room_for(const MigrateRam *ram)
+{
+    return ram->pages + ram->extents;
+}
+
+/* Shared memory, so that a successor finds the same states. */
+static bool
+map_states(MigratePages *pages, int memory, GError **error)
+{
+    pages->state_room = room_for(pages->ram);
+    void *bytes = mmap(NULL, pages->state_room, PROT_READ | PROT_WRITE,
+                       MAP_SHARED, memory, 0);
+    if (bytes == MAP_FAILED) {
+        return error_set_errno(error, errno, "map the page states");
+    }
+    pages->state_bytes = bytes;
+    uint64_t page = 0, extent = pages->ram->pages;
+    for (unsigned i = 0; i < pages->ram->n_blocks; i++) {
+        pages->blocks[i].states = (PageState *)pages->state_bytes + page;
+        pages->blocks[i].laid = pages->state_bytes + extent;
+        page += pages->ram->blocks[i].pages;
+        extent += pages->ram->blocks[i].extents;
+    }
+    return true;
+}
+
+static MigratePages *
+make(const MigrateRam *ram, int uffd, int memory, MigrateAlarm *alarm,
+     GError **error)
+{
+    g_autoptr(MigratePages) pages = g_new0(MigratePages, 1);
+    migrate_shortage_init(&pages->shortage);
+    pages->alarm = alarm;
+    pages->ram = ram;
+    pages->uffd = uffd;
+    pages->orphans = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    pages->blocks = g_new0(BlockPages, ram->n_blocks);
+    for (unsigned i = 0; i < ram->n_blocks; i++) {
+        pages->blocks[i].present =
+            g_malloc0(ram->blocks[i].extents * sizeof(_Atomic uint16_t));
+    }
+    if (pages->orphans < 0) {
+        error_set_errno(error, errno, "eventfd");
+        return NULL;
+    }
+    return map_states(pages, memory, error) ? g_steal_pointer(&pages) : NULL;
+}
+
+MigratePages *
+migrate_pages_new_in(const MigrateRam *ram, uint8_t **laid, int uffd,
+                     int memory, MigrateAlarm *alarm, GError **error)
+{
+    /* All of it now: a store into a hole of a full tmpfs is a SIGBUS, and it
+     * would come when the guest already runs here. */
+    int failed = posix_fallocate(memory, 0, (off_t)room_for(ram));
+    if (failed) {
+        error_set_errno(error, failed,
+                        "no %" G_GUINT64_FORMAT " KiB for the state of each "
+                        "page; make room in the run-time directory (/run)",
+                        room_for(ram) / 1024 + 1);
+        return NULL;
+    }
+    MigratePages *pages = make(ram, uffd, memory, alarm, error);
+    for (unsigned i = 0; pages && i < ram->n_blocks; i++) {
+        memcpy(pages->blocks[i].laid, laid[i], ram->blocks[i].extents);
+        g_clear_pointer(&laid[i], g_free);
+    }
+    return pages;
+}
+
+MigratePages *
+migrate_pages_new(const MigrateRam *ram, uint8_t **laid, int uffd,
+                  MigrateAlarm *alarm, GError **error)
+{
+    autofd memory = memfd_create("postlude-page-states", MFD_CLOEXEC);
+    if (memory < 0) {
+        error_set_errno(error, errno, "memory for the page states");
+        return NULL;
+    }
+    return migrate_pages_new_in(ram, laid, uffd, memory, alarm, error);
+}
+
+/* A page that was being filled when its filler died. In a laid extent nothing
+ * is mapped before it is PRESENT, so it may be filled anew. In a small one the
+ * bytes come by UFFDIO_COPY, which fills and maps in one step, and says
+ * PRESENT after it: a page that the file has is final, the guest may have
+ * written to it since, and must never be filled again. */
+static unsigned
+judge_filling(const MigratePages *pages, unsigned block, uint64_t page)
+{
+    const MigrateBlock *b = &pages->ram->blocks[block];
+    off_t at = (off_t)(b->file_offset + page * PAGE_BYTES);
+    bool laid = pages->blocks[block].laid[page / PAGES_PER_EXTENT];
+    return !laid && lseek(b->file, at, SEEK_DATA) == at ? PAGE_PRESENT
+                                                       : PAGE_ABSENT;
+}
+
+static void
+adopt_page(MigratePages *pages, unsigned block, uint64_t page)
+{
+    PageState *state = &pages->blocks[block].states[page];
+    uint8_t old = atomic_load(state);
+    unsigned now = old & PAGE_STATE_MASK;
+    if (now == PAGE_FILLING) {
+        now = judge_filling(pages, block, page);
+    }
+    if (now == PAGE_PRESENT) {
+        pages->blocks[block].present[page / PAGES_PER_EXTENT]++;
+        pages->present++;
+        atomic_store(state, PAGE_PRESENT);
+    } else {
+        atomic_store(state, (uint8_t)(old & (PAGE_WANTED | PAGE_DISCARDED)));
+    }
+}
+
+MigratePages *
+migrate_pages_adopt(const MigrateRam *ram, int uffd, int memory,
+                    MigrateAlarm *alarm, GError **error)
+{
+    struct stat st;
+    if (fstat(memory, &st) < 0 || (uint64_t)st.st_size != room_for(ram)) {
+        error_set(error, ERROR_PROTOCOL,
+                  "the page states that were left are not of this guest");
+        return NULL;
+    }
+    MigratePages *pages = make(ram, uffd, memory, alarm, error);
+    for (unsigned i = 0; pages && i < ram->n_blocks; i++) {
+        for (uint64_t page = 0; page < ram->blocks[i].pages; page++) {
+            adopt_page(pages, i, page);
+        }
+    }
+    return pages;
+}
+
+void
+migrate_pages_offer_again(MigratePages *pages)
+{
+    for (unsigned i = 0; i < pages->ram->n_blocks; i++) {
+        const MigrateBlock *b = &pages->ram->blocks[i];
+        for (uint32_t e = 0; e < b->extents; e++) {
+            if (pages->blocks[i].laid[e] && pages->on_complete &&
+                pages->blocks[i].present[e] ==
+                    migrate_ram_extent_pages(b, e)) {
+                pages->on_complete(pages->on_complete_data, i, e);
+            }
+        }
+    }
+}
+
+void
+migrate_pages_free(MigratePages *pages)
+{
+    for (unsigned i = 0; i < pages->ram->n_blocks; i++) {
+        g_free(pages->blocks[i].present);
+    }
+    if (pages->state_bytes) {
+        munmap(pages->state_bytes, pages->state_room);
+    }
+    fd_clear(&pages->orphans);
+    migrate_shortage_clear(&pages->shortage);
+    g_free(pages->blocks);
+    g_free(pages);
+}
+
+const MigrateRam *
+migrate_pages_ram(const MigratePages *pages)
+{
+    return pages->ram;
+}
+
+PageState *
+migrate_pages_states(MigratePages *pages, unsigned block)
+{
+    return pages->blocks[block].states;
+}
+
+bool
+migrate_pages_is_laid(const MigratePages *pages, unsigned block,
+                      uint32_t extent)
+{
+    return pages->blocks[block].laid[extent];
+}
+
+void
+migrate_pages_on_complete(MigratePages *pages,
+                          void (*call)(void *data, unsigned block,
+                                       uint32_t extent),
+                          void *data)
+{
+    pages->on_complete = call;
+    pages->on_complete_data = data;
+}
+
+MigrateWaiters *
+migrate_pages_waiters(MigratePages *pages)
+{
+    return &pages->waiters;
+}
+
+MigrateShortage *
+migrate_pages_shortage(MigratePages *pages)
+{
+    return &pages->shortage;
+}
+
+uint64_t
+migrate_pages_present(const MigratePages *pages)
+{
+    return atomic_load_explicit(&pages->present, memory_order_acquire);
+}
+
+bool
+migrate_pages_complete(const MigratePages *pages)
+{
+    return migrate_pages_present(pages) == pages->ram->pages;
+}
+
+static bool
+outcome_to_error(UffdOutcome outcome, const MigrateBlock *block,
+                 uint64_t page, GError **error)
+{
+    if (outcome == UFFD_DONE || outcome == UFFD_EXISTS) {
+        return true;
+    }
+    ErrorCode code = outcome == UFFD_GONE ? ERROR_VM_GONE : ERROR_FAILED;
+    return error_set(error, code,
+                     "page %" G_GUINT64_FORMAT " of RAM block '%s' cannot be "
+                     "mapped into the guest: %s",
+                     page, block->name, uffd_outcome_name(outcome));
+}
+
+static void
+pause_ns(long ns)
+{
+    struct timespec pause = {.tv_nsec = ns};
+    nanosleep(&pause, NULL);
+}
+
+/* In a small extent a zero page is a hole, and to map it takes a page; what is
+ * in the file takes none. */
+static UffdOutcome
+map_with_room(MigratePages *pages, unsigned block, uint64_t page)
+{
+    uint64_t hva = pages->ram->blocks[block].hva + page * PAGE_BYTES;
+    if (pages->blocks[block].laid[page / PAGES_PER_EXTENT] ||
+        migrate_shortage_allows_page(&pages->shortage)) {
+        return uffd_map_page(pages->uffd, hva);
+    }
+    UffdOutcome outcome = uffd_fd_continue(pages->uffd, hva, PAGE_BYTES, NULL);
+    return outcome == UFFD_NO_PAGE ? UFFD_NO_ROOM : outcome;
+}
+
+bool
+migrate_pages_map(MigratePages *pages, unsigned block, uint64_t page,
+                  GError **error)
+{
+    const MigrateBlock *b = &pages->ram->blocks[block];
+    UffdOutcome outcome = map_with_room(pages, block, page);
+    if (outcome == UFFD_NO_ROOM) {
+        migrate_shortage_note(&pages->shortage, b->name,
+                              uffd_outcome_name(outcome));
+        pause_ns(1000000); /* the guest asks as often as it is woken */
+    }
+    if (outcome == UFFD_AGAIN || outcome == UFFD_NO_ROOM) {
+        outcome = uffd_fd_wake(pages->uffd, b->hva + page * PAGE_BYTES,
+                               PAGE_BYTES);
+    }
+    return outcome_to_error(outcome, b, page, error);
+}
+
+static void
+count_present(MigratePages *pages, unsigned block, uint32_t extent, unsigned n)
+{
+    const MigrateBlock *b = &pages->ram->blocks[block];
+    unsigned whole = migrate_ram_extent_pages(b, extent);
+    unsigned before = atomic_fetch_add_explicit(
+        &pages->blocks[block].present[extent], (uint16_t)n,
+        memory_order_acq_rel);
+    if (before + n == whole && pages->blocks[block].laid[extent]) {
+        migrate_ram_forget(b, extent);
+        if (pages->on_complete) {
+            pages->on_complete(pages->on_complete_data, block, extent);
+        }
+    }
+    /* Last, so that "complete" is never seen before the extent was offered
+     * to the kernel. */
+    uint64_t all = n + atomic_fetch_add_explicit(&pages->present, n,
+                                                 memory_order_acq_rel);
+    if (all == pages->ram->pages) {
+        migrate_alarm_raise(pages->alarm, NULL);
+    }
+}
+
+/* Pages of a laid extent that nobody has mapped yet: zero again. */
+static void
+make_hole(const MigrateBlock *block, uint64_t page, unsigned n)
+{
+    if (fallocate(block->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                  (off_t)(block->file_offset + page * PAGE_BYTES),
+                  (off_t)(n * PAGE_BYTES)) < 0) {
+        g_debug("a discarded page stays: %s", g_strerror(errno));
+    }
+}
+
+/* FILLING -> PRESENT. In a small extent UFFDIO_COPY has mapped the page: the
+ * guest may have written to it since, so nothing is taken away there. */
+static bool
+finish_state(MigratePages *pages, unsigned block, uint64_t page, bool zeroed)
+{
+    PageState *state = &pages->blocks[block].states[page];
+    bool wanted;
+    if (page_state_try_finish(state, &wanted)) {
+        return wanted;
+    }
+    if (!zeroed && pages->blocks[block].laid[page / PAGES_PER_EXTENT]) {
+        make_hole(&pages->ram->blocks[block], page, 1);
+    }
+    return page_state_finish(state);
+}
+
+/* FILLING -> PRESENT for each; who waits gets the page at once. A page that
+ * cannot be mapped must not keep its neighbours from those who wait for them:
+ * the first error is told at the end. */
+static bool
+finish_states(MigratePages *pages, unsigned block, uint64_t first, unsigned n,
+              bool zeroed, MigrateTally *tally, GError **error)
+{
+    bool ok = true;
+    for (unsigned i = 0; i < n; i++) {
+        if (!finish_state(pages, block, first + i, zeroed)) {
+            continue;
+        }
+        if (!migrate_pages_map(pages, block, first + i, ok ? error : NULL)) {
+            ok = false;
+            continue;
+        }
+        uint64_t since;
+        if (migrate_waiters_settle(&pages->waiters, block, first + i,
+                                   &since)) {
+            histogram_add(&tally->latency, fd_now_ns() - since);
+        }
+    }
+    return ok;
+}
+
+/* ZEROED: what was discarded of it is a hole already. */
+static bool
+finish(MigratePages *pages, unsigned block, uint64_t first, unsigned n,
+       bool zeroed, MigrateTally *tally, GError **error)
+{
+    bool ok = finish_states(pages, block, first, n, zeroed, tally, error);
+    uint64_t page = first;
+    while (n > 0) { /* a run may cross from one extent into the next */
+        uint32_t extent = (uint32_t)(page / PAGES_PER_EXTENT);
+        unsigned room = PAGES_PER_EXTENT - (unsigned)(page % PAGES_PER_EXTENT);
+        unsigned part = MIN(n, room);
+        count_present(pages, block, extent, part);
+        page += part;
+        n -= part;
+    }
+    return ok;
+}
+
+bool
+migrate_pages_finish(MigratePages *pages, unsigned block, uint64_t first,
+                     unsigned n, MigrateTally *tally, GError **error)
+{
+    return finish(pages, block, first, n, false, tally, error);
+}
+
+void
+migrate_pages_give_up(MigratePages *pages, unsigned block, uint64_t first,
+                      unsigned n)
+{
+    bool wanted = false;
+    for (unsigned i = 0; i < n; i++) {
+        wanted |= page_state_give_up(&pages->blocks[block].states[first + i]);
+    }
+    if (wanted) {
+        eventfd_write(pages->orphans, 1);
+    }
+}
+
+/* From FIRST on to END, within one extent: how many pages are ours now, up to
+ * one that is another's or PRESENT, which is passed over too. */
+static uint64_t
+take_discarded(PageState *states, uint64_t first, uint64_t end, unsigned *ours,
+               MigrateTally *tally)
+{
+    *ours = 0;
+    for (uint64_t page = first; page < end; page++) {
+        unsigned was = page_state_discard(&states[page]);
+        tally->discarded_pages += was != PAGE_PRESENT;
+        if (was != PAGE_ABSENT) {
+            return page + 1;
+        }
+        ++*ours;
+    }
+    return end;
+}
+
+/* QEMU has gone on when we hear of it, and the bulk threads never stopped: what
+ * is on its way must first be known to be too old, all of it, and in the bytes
+ * that a successor finds. Only then is there time to put zeros there. */
+void
+migrate_pages_discard(MigratePages *pages, unsigned block, uint64_t first,
+                      uint64_t n, MigrateTally *tally)
+{
+    PageState *states = pages->blocks[block].states;
+    uint64_t end = first + n;
+    for (uint64_t page = first; page < end; page++) {
+        page_state_doom(&states[page]);
+    }
+    for (uint64_t page = first; page < end;) {
+        uint64_t extent = page / PAGES_PER_EXTENT;
+        unsigned ours;
+        uint64_t next =
+            take_discarded(states, page,
+                           MIN(end, (extent + 1) * PAGES_PER_EXTENT), &ours,
+                           tally);
+        if (ours > 0) {
+            tally->zero_pages += ours;
+            /* Half of it may have come by a stream that broke. */
+            if (pages->blocks[block].laid[extent]) {
+                make_hole(&pages->ram->blocks[block], page, ours);
+            }
+            finish(pages, block, page, ours, true, tally, NULL);
+        }
+        page = next;
+    }
+}
+
+void
+migrate_pages_hurry(MigratePages *pages, bool on)
+{
+    atomic_store(&pages->hurry, on);
+}
+
+void
+migrate_pages_unask_all(MigratePages *pages)
+{
+    bool wanted = false;
+    for (uint64_t i = 0; i < pages->ram->pages; i++) {
+        wanted |= page_state_unask((PageState *)pages->state_bytes + i);
+    }
+    if (wanted) {
+        eventfd_write(pages->orphans, 1);
+    }
+}
+
+int
+migrate_pages_orphans_fd(const MigratePages *pages)
+{
+    return pages->orphans;
+}
+
+static bool
+write_to_file(const MigrateBlock *block, uint64_t page, const uint8_t *bytes,
+              size_t length, GError **error)
+{
+    off_t at = (off_t)(block->file_offset + page * PAGE_BYTES);
+    while (length > 0) {
+        ssize_t n = pwrite(block->file, bytes, length, at);
+        if (n < 0 && errno != EINTR) {
+            return error_set_errno(error, errno,
+                                   "store page %" G_GUINT64_FORMAT
+                                   " of RAM block '%s'",
+                                   page, block->name);
+        }
+        if (n > 0) {
+            bytes += n;
+            length -= (size_t)n;
+            at += n;
+        }
+    }
+    return true;
+}
+
+/* A page of a laid extent. A limit on the size of files (RLIMIT_FSIZE) is for
+ * what write() does, and not for memory: there is another way. */
+static bool
+write_page(const MigrateBlock *block, uint64_t page, const uint8_t *bytes,
+           GError **error)
+{
+    off_t at = (off_t)(block->file_offset + page * PAGE_BYTES);
+    ssize_t n = pwrite(block->file, bytes, PAGE_BYTES, at);
+    if (n == (ssize_t)PAGE_BYTES) {
+        return true;
+    }
+    if (n >= 0 || errno == EFBIG) { /* the page that the limit lies in */
+        memcpy(block->view + page * PAGE_BYTES, bytes, PAGE_BYTES);
+        return true;
+    }
+    return write_to_file(block, page, bytes, PAGE_BYTES, error);
+}
+
+/* One page of a small extent. EXISTS: the page cache has a page there that we
+ * did not put (a write by QEMU before it was armed was punched out; what is
+ * left is a kernel race on a zero page); it is ours to fill, and unmapped.
+ * Discarded meanwhile: it stays a hole. */
+static UffdOutcome
+copy_page(MigratePages *pages, unsigned index, uint64_t page,
+          const uint8_t *bytes)
+{
+    const MigrateBlock *block = &pages->ram->blocks[index];
+    uint64_t hva = block->hva + page * PAGE_BYTES;
+    if (page_state_is_discarded(&pages->blocks[index].states[page])) {
+        return UFFD_DONE;
+    }
+    if (!migrate_shortage_allows_page(&pages->shortage)) {
+        return UFFD_NO_ROOM;
+    }
+    UffdOutcome outcome = uffd_fd_copy(pages->uffd, hva, bytes, PAGE_BYTES);
+    if (outcome != UFFD_EXISTS) {
+        return outcome;
+    }
+    return write_to_file(block, page, bytes, PAGE_BYTES, NULL)
+               ? uffd_map_page(pages->uffd, hva)
+               : UFFD_BROKEN;
+}
+
+static bool
+is_for_later(UffdOutcome outcome)
+{
+    return outcome == UFFD_NO_ROOM || outcome == UFFD_AGAIN;
+}
+
+/* No memory is not the end: the guest thread waits, and so do we, until the
+ * host has some. */
+static UffdOutcome
+copy_page_with_patience(MigratePages *pages, unsigned block, uint64_t page,
+                        const uint8_t *bytes)
+{
+    UffdOutcome outcome;
+    unsigned tries = 0;
+    while (is_for_later(outcome = copy_page(pages, block, page, bytes)) &&
+           !atomic_load(&pages->hurry)) {
+        if (outcome == UFFD_AGAIN) {
+            pause_ns(100000); /* as soon as the fault thread has read */
+            continue;
+        }
+        if (++tries >= 10) {
+            migrate_shortage_note(&pages->shortage,
+                                  pages->ram->blocks[block].name,
+                                  uffd_outcome_name(outcome));
+        }
+        pause_ns(tries < 10 ? 1000000 : 100000000);
+    }
+    return outcome;
+}
+
+bool
+migrate_pages_copy(MigratePages *pages, unsigned block, uint64_t first,
+                   unsigned n, const uint8_t *bytes, MigrateTally *tally,
+                   GError **error)
+{
+    const MigrateBlock *b = &pages->ram->blocks[block];
+    for (unsigned i = 0; i < n; i++) {
+        UffdOutcome outcome = copy_page_with_patience(
+            pages, block, first + i, bytes + i * PAGE_BYTES);
+        if (!outcome_to_error(outcome, b, first + i, error)) {
+            migrate_pages_give_up(pages, block, first + i, n - i);
+            migrate_pages_finish(pages, block, first, i, tally, NULL);
+            return false;
+        }
+    }
+    return migrate_pages_finish(pages, block, first, n, tally, error);
+}
+
+/* The fault thread's: while it waited nobody would read faults, nor let go who
+ * announced a discard, for which this very page may have to wait (EAGAIN). */
+static bool
+copy_at_once(MigratePages *pages, unsigned block, uint64_t page,
+             const uint8_t *bytes, MigrateTally *tally, GError **error)
+{
+    UffdOutcome outcome = copy_page(pages, block, page, bytes);
+    if (is_for_later(outcome)) {
+        migrate_pages_give_up(pages, block, page, 1);
+        pause_ns(1000000); /* not to spin */
+        return true;
+    }
+    if (!outcome_to_error(outcome, &pages->ram->blocks[block], page, error)) {
+        migrate_pages_give_up(pages, block, page, 1);
+        return false;
+    }
+    return migrate_pages_finish(pages, block, page, 1, tally, error);
+}
+
+bool
+migrate_pages_zero(MigratePages *pages, unsigned block, uint64_t page,
+                   MigrateTally *tally, GError **error)
+{
+    if (!page_state_claim(&pages->blocks[block].states[page])) {
+        tally->duplicates++;
+        return true;
+    }
+    tally->zero_pages++;
+    /* Nothing to write: a laid folio was born zero, and a hole in a small
+     * extent becomes a zero page when it is touched (uffd_map_page). */
+    return migrate_pages_finish(pages, block, page, 1, tally, error);
+}
+
+/* An empty extent is claimed page by page, because a fault may have asked for
+ * one of them already, and finished in runs. */
+void
+migrate_pages_hole(MigratePages *pages, unsigned block, uint32_t extent,
+                   MigrateTally *tally)
+{
+    PageState *states = pages->blocks[block].states;
+    uint64_t page = (uint64_t)extent * PAGES_PER_EXTENT;
+    uint64_t end = page + migrate_ram_extent_pages(&pages->ram->blocks[block],
+                                                   extent);
+    while (page < end) {
+        unsigned n = 0;
+        while (page + n < end && page_state_claim(&states[page + n])) {
+            n++;
+        }
+        if (n > 0) {
+            tally->zero_pages += n;
+            /* A failure to map means QEMU is gone: its pidfd will say so. */
+            migrate_pages_finish(pages, block, page, n, tally, NULL);
+        }
+        page += MAX(n, 1);
+    }
+}
+
+bool
+migrate_pages_store(MigratePages *pages, unsigned block, uint64_t page,
+                    const void *bytes, MigrateTally *tally, GError **error)
+{
+    if (!page_state_claim(&pages->blocks[block].states[page])) {
+        tally->duplicates++;
+        return true;
+    }
+    tally->demand_pages++;
+    uint32_t extent = (uint32_t)(page / PAGES_PER_EXTENT);
+    if (!pages->blocks[block].laid[extent]) {
+        return copy_at_once(pages, block, page, bytes, tally, error);
+    }
+    /* pwrite, not our view: a fault of the view would map 2 MiB of it and
+     * count as our resident memory; the folio is there, so it cannot fail for
+     * want of memory. */
+    if (!write_page(&pages->ram->blocks[block], page, bytes, error)) {
+        migrate_pages_give_up(pages, block, page, 1);
+        return false;
+    }
+    return migrate_pages_finish(pages, block, page, 1, tally, error);
+}
