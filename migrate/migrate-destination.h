@@ -24,6 +24,10 @@ bool migrate_destination_take_extents(MigrateSession *session,
                                       bool *last, GError **error);
 bool migrate_destination_dial_pages(MigrateSession *session, GError **error);
 bool migrate_destination_start_guest(MigrateSession *session, GError **error);
+
+/* When QEMU has loaded all, as late before start_guest(), which does it else, as
+ * costs no downtime: has it the RAM that it had, and is its guest to start? */
+bool migrate_destination_look(MigrateSession *session, GError **error);
 void migrate_destination_start_filling(MigrateSession *session);
 void migrate_destination_mark_holes(MigrateSession *session);
 void migrate_destination_restore(MigrateSession *session);
