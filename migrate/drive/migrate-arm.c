@@ -23,6 +23,7 @@
 #include "collapse/collapse-lay.h"
 #include "migrate/confine/migrate-confine.h"
 #include "migrate/drive/migrate-recheck.h"
+#include "migrate/session/migrate-wait.h"
 #include "migrate/takeover/migrate-archive.h"
 #include "uffd/uffd-fd.h"
 
@@ -286,8 +287,8 @@ confine(MigrateSession *session, GError **error)
     session->destination.attendant = migrate_attendant_start(
         session->pid, session->destination.remote_uffd, &why);
     if (session->destination.attendant) {
-        return migrate_confine_helper(&session->options,
-                                &session->report_file, error);
+        return migrate_confine_helper(&session->options, &session->report_file,
+                                      error);
     }
     if (options->require_confine) {
         g_propagate_error(error, g_steal_pointer(&why));

@@ -10,6 +10,7 @@
 #include "migrate/drive/migrate-recheck.h"
 #include "migrate/drive/migrate-start.h"
 #include "migrate/link/migrate-intake.h"
+#include "migrate/session/migrate-mailbox.h"
 #include "migrate/session/migrate-record.h"
 
 /* QEMU is told to stay paused when it has loaded everything (QMP "stop" while

@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "migrate/link/migrate-intake.h"
 #include "migrate/link/migrate-rejoin.h"
+#include "migrate/session/migrate-wait.h"
 
 #define SWITCHOVER_MS 180000 /* from READY to RUN: the source bounds its parts */
 #define LOOK_MS 500

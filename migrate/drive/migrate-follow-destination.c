@@ -24,6 +24,7 @@
 #include "migrate/session/migrate-ending.h"
 #include "migrate/session/migrate-qemu.h"
 #include "migrate/session/migrate-record.h"
+#include "migrate/session/migrate-wait.h"
 
 #define LOOK_MS 1000
 #define PROGRESS_MS 200

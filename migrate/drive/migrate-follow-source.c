@@ -28,6 +28,7 @@
 #include "migrate/session/migrate-commit.h"
 #include "migrate/session/migrate-holder.h"
 #include "migrate/session/migrate-qemu.h"
+#include "migrate/session/migrate-wait.h"
 
 #define READY_MS 60000
 #define SAY_AGAIN_NS UINT64_C(10000000000)

@@ -27,6 +27,7 @@
 #include "migrate/session/migrate-holder.h"
 #include "migrate/session/migrate-qemu.h"
 #include "migrate/session/migrate-record.h"
+#include "migrate/session/migrate-wait.h"
 
 #define READY_MS 60000
 #define PRECOPY_MS 120000 /* device state and ROMs; the guest runs meanwhile */

@@ -15,6 +15,7 @@
 #include "migrate/link/migrate-rejoin.h"
 #include "migrate/session/migrate-ending.h"
 #include "migrate/session/migrate-qemu.h"
+#include "migrate/session/migrate-wait.h"
 
 #define PROGRESS_MS 200
 

@@ -9,6 +9,7 @@
 #include "migrate/drive/migrate-recheck.h"
 #include "migrate/session/migrate-commit.h"
 #include "migrate/session/migrate-record.h"
+#include "migrate/session/migrate-wait.h"
 
 #define START_MS 30000
 #define END_MS 1000

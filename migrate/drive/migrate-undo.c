@@ -8,6 +8,7 @@
 #include "migrate/device/migrate-socket.h"
 #include "migrate/drive/migrate-handover.h"
 #include "migrate/link/migrate-outlet.h"
+#include "migrate/session/migrate-wait.h"
 #include "migrate/takeover/migrate-archive.h"
 
 #define CANCEL_MS 30000

@@ -5,6 +5,7 @@
 #include "migrate/link/migrate-intake.h"
 
 #include "base/error.h"
+#include "migrate/session/migrate-wait.h"
 
 WireLink *
 migrate_intake_dial(MigrateSession *session, WireRole role, unsigned index,

@@ -15,6 +15,7 @@
 #include "migrate/core/migrate-token.h"
 #include "migrate/link/migrate-outage.h"
 #include "migrate/link/migrate-trust.h"
+#include "migrate/session/migrate-wait.h"
 
 bool
 migrate_lobby_listen(MigrateSession *session, GError **error)
@@ -29,8 +30,8 @@ migrate_lobby_listen(MigrateSession *session, GError **error)
 bool
 migrate_lobby_open_door(MigrateSession *session, GError **error)
 {
-    if (!migrate_confine_helper(&session->options,
-                                &session->report_file, error)) {
+    if (!migrate_confine_helper(&session->options, &session->report_file,
+                                error)) {
         return false;
     }
     g_autoptr(GError) why = NULL;

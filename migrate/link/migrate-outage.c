@@ -5,6 +5,7 @@
 #include "migrate/link/migrate-outage.h"
 
 #include "base/error.h"
+#include "migrate/session/migrate-mailbox.h"
 
 static void
 shut_down(MigrateSession *session)

@@ -4,6 +4,8 @@
  */
 #include "migrate/link/migrate-outlet.h"
 
+#include "migrate/session/migrate-mailbox.h"
+
 bool
 migrate_outlet_tell_extents(MigrateSession *session, bool final,
                               GError **error)

@@ -11,6 +11,7 @@
 #include "migrate/link/migrate-outlet.h"
 #include "migrate/session/migrate-ending.h"
 #include "migrate/session/migrate-twice.h"
+#include "migrate/session/migrate-wait.h"
 
 #define TALK_MS 10000
 #define LOOK_MS 500

@@ -16,6 +16,7 @@
 #include "migrate/link/migrate-intake.h"
 #include "migrate/link/migrate-outage.h"
 #include "migrate/session/migrate-ending.h"
+#include "migrate/session/migrate-wait.h"
 
 #define ANSWER_MS 10000
 #define FIRST_PAUSE_MS 50

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "migrate/session/migrate-record.h"
+#include "migrate/session/migrate-wait.h"
 
 #define LAST_WORDS_MS 2000
 

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/proc-life.h"
 #include "migrate/device/migrate-monitor.h"
+#include "migrate/session/migrate-wait.h"
 
 #define QMP_OPEN_MS 5000
 

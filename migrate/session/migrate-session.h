@@ -173,41 +173,5 @@ const char *migrate_stage_id_name(MigrateStageId stage);
 /* Something happened that --events-fd has a WORD for. */
 void migrate_session_step(MigrateSession *session, const char *word);
 
-/* Wakes the main loop when FD is readable, until its other end is closed;
- * the id is for g_source_remove(). */
-guint migrate_session_watch(MigrateSession *session, int fd);
-
-/* The session's eyes open: takes in what QEMU, the peer, the threads and the
- * operator have said. False if any of it means that the session cannot go on:
- * VM_GONE, PEER_GONE (also when the peer sent ABORT: then with its reason),
- * PROTOCOL, CANCELLED. */
-bool migrate_session_take_in(MigrateSession *session, GError **error);
-
-/* Until DONE is true of the session (asked after everything that happens) or
- * TIMEOUT_MS passes (negative: no limit; RETRY, naming WHAT was waited for). */
-/* A thread or a descriptor is not to be had just now (WHY, taken over), and
- * without it nothing goes on. After the point of no return that is said, once,
- * and true comes a second later: try again. False with ERROR: give up. */
-bool migrate_session_outlast(MigrateSession *session, GError **why,
-                             GError **error);
-
-bool migrate_session_wait(MigrateSession *session,
-                          bool (*done)(MigrateSession *), int timeout_ms,
-                          const char *what, GError **error);
-
-/* Waits for the peer's next frame, which must be of TYPE; the payload is the
- * caller's. */
-GByteArray *migrate_session_expect(MigrateSession *session, unsigned type,
-                                   int timeout_ms, GError **error);
-
-bool migrate_session_has_frame(MigrateSession *session);
-
-/* The oldest frame that nobody took, or false. */
-bool migrate_session_pop_frame(MigrateSession *session, MigrateFrame *frame);
-
-/* Sends a frame; PAYLOAD (may be NULL) is borrowed. */
-bool migrate_session_tell(MigrateSession *session, unsigned type,
-                          const GByteArray *payload, GError **error);
-
-/* Tells the peer why we stop, if there is one; never fails. */
-void migrate_session_tell_abort(MigrateSession *session, const char *reason);
+/* A descriptor at its end would wake us for ever. *ID, if it is one, is 0 then. */
+void migrate_session_stop_watching(guint *id);

@@ -6,6 +6,8 @@
 
 #include <unistd.h>
 
+#include "migrate/session/migrate-mailbox.h"
+
 /* After RUN. The memory that is not there yet changes under the guest that
  * runs on the destination, and both write to the same disks: so this one is
  * stopped again, at once. */

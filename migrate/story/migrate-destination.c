@@ -12,6 +12,7 @@
 #include "migrate/drive/migrate-arm.h"
 #include "migrate/link/migrate-intake.h"
 #include "migrate/link/migrate-trust.h"
+#include "migrate/session/migrate-wait.h"
 
 #define AGREE_MS 30000
 

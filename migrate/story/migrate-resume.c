@@ -33,6 +33,7 @@
 #include "migrate/session/migrate-measure.h"
 #include "migrate/session/migrate-qemu.h"
 #include "migrate/session/migrate-twice.h"
+#include "migrate/session/migrate-wait.h"
 #include "migrate/takeover/migrate-archive.h"
 #include "migrate/takeover/migrate-fdstore.h"
 #include "migrate/takeover/migrate-keeper.h"
@@ -307,8 +308,8 @@ static bool
 take_word_over(MigrateSession *session, GError **error)
 {
     if (!open_archive(session, error) ||
-        !migrate_confine_helper(&session->options,
-                                &session->report_file, error)) {
+        !migrate_confine_helper(&session->options, &session->report_file,
+                                error)) {
         return false;
     }
     migrate_ending_note_old(session);

@@ -13,6 +13,7 @@
 #include "migrate/session/migrate-ending.h"
 #include "migrate/session/migrate-qemu.h"
 #include "migrate/session/migrate-record.h"
+#include "migrate/session/migrate-wait.h"
 #include "migrate/story/migrate-remainder.h"
 
 #define BYE_MS 5000

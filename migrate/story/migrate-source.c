@@ -17,6 +17,7 @@
 #include "migrate/link/migrate-readmit.h"
 #include "migrate/session/migrate-ending.h"
 #include "migrate/session/migrate-holder.h"
+#include "migrate/session/migrate-wait.h"
 #include "migrate/takeover/migrate-archive.h"
 
 #define AGREE_MS 30000

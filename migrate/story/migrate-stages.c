@@ -14,6 +14,7 @@
 #include "migrate/drive/migrate-follow.h"
 #include "migrate/drive/migrate-own.h"
 #include "migrate/session/migrate-holder.h"
+#include "migrate/session/migrate-mailbox.h"
 #include "migrate/story/migrate-destination.h"
 #include "migrate/story/migrate-inspect.h"
 #include "migrate/story/migrate-resume.h"

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "migrate/link/migrate-readmit.h"
+#include "migrate/session/migrate-wait.h"
 #include "tests/support/qmp-peer.h"
 #include "tests/unit/session-scene.h"
 

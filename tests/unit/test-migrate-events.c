@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "migrate/session/migrate-wait.h"
 #include "migrate/show/migrate-event-line.h"
 
 /* The lines that are in FD by now. */

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "migrate/session/migrate-wait.h"
 #include "tests/unit/session-scene.h"
 
 #define LIMIT_MS 300

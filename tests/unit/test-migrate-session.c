@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "migrate/session/migrate-commit.h"
 #include "migrate/session/migrate-record.h"
+#include "migrate/session/migrate-wait.h"
 #include "migrate/takeover/migrate-archive.h"
 #include "tests/support/qmp-peer.h"
 #include "tests/unit/session-scene.h"
