@@ -64,7 +64,7 @@ forget(gpointer data)
         others |= atomic_load(&places[i].signum) == signum;
     }
     if (!others) {
-        signal(signum, SIG_DFL);
+        signal(signum, signum == SIGUSR1 ? SIG_IGN : SIG_DFL);
     }
     fd_clear(&fd);
     g_free(watch);
@@ -97,6 +97,7 @@ signals_prepare(void)
 {
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
+    signal(SIGUSR1, SIG_IGN);
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
         /* The lowest free number is this one. */
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd) {
@@ -111,4 +112,5 @@ signals_restore(gpointer unused)
 {
     signal(SIGPIPE, SIG_DFL);
     signal(SIGXFSZ, SIG_DFL);
+    signal(SIGUSR1, SIG_DFL);
 }

@@ -244,6 +244,6 @@ cli_migrate(const CliMigrate *verb, MigrateOptions *options,
     if (!migrate_trust_check(options, &why)) {
         return cli_fail(verb->verb, why->message, MIGRATE_EXIT_USAGE);
     }
-    status = before && !options->resume ? before(options) : -1;
+    status = before ? before(options) : -1;
     return status >= 0 ? status : run(verb->verb, options);
 }

@@ -13,6 +13,16 @@ static char *log_path;
 static int
 go_to_the_background(MigrateOptions *options)
 {
+    if (options->resume && (detach || log_path)) {
+        return cli_fail("receive", "--detach and --log do not go with "
+                                   "--resume: who takes over stays until the "
+                                   "last page is here; for the background use "
+                                   "'systemd-run postlude receive --resume'",
+                        MIGRATE_EXIT_USAGE);
+    }
+    if (options->resume) {
+        return -1;
+    }
     if (options->follow && options->paused) {
         return cli_fail("receive", "with --follow the guest is started by "
                                    "whoever drives QEMU: --paused does not go "

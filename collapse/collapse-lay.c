@@ -295,7 +295,8 @@ lay_block(Job *job, unsigned index, uint8_t *laid)
 }
 
 /* Where memory runs out in the VM's cgroup, this child is to be killed and
- * not QEMU, whose share is still small. */
+ * not QEMU, whose share is still small. Before it joins: its next page may be
+ * the one that is too much. */
 static void
 volunteer_for_oom(void)
 {
@@ -323,8 +324,8 @@ child(Job *job)
     if (getppid() != job->parent) {
         _exit(1); /* it died before we could ask to be told */
     }
-    join_cgroup(job);
     volunteer_for_oom();
+    join_cgroup(job);
     uint8_t *laid = job->board->laid;
     for (unsigned i = 0; i < job->n; i++) {
         lay_block(job, i, laid);
@@ -491,8 +492,9 @@ collapse_lay_watched(const CollapseLayBlock *blocks, unsigned n, pid_t target,
     autofd procs = collapse_cgroup_open(target, &no_cgroup);
     Job job = {.blocks = blocks, .n = n, .cgroup_procs = procs,
                .watch = watch, .watch_data = data};
+    /* Populated: the child must need no page of QEMU's cgroup for it. */
     job.board = mmap(NULL, board_bytes, PROT_READ | PROT_WRITE,
-                     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+                     MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (job.board == MAP_FAILED) {
         return error_set_errno(error, errno, "mmap of %zu bytes", board_bytes);
     }

@@ -78,6 +78,12 @@ qmp_message_array(JsonNode *node, const char *member)
                                                  : NULL;
 }
 
+JsonNode *
+qmp_message_member(JsonNode *node, const char *member)
+{
+    return look(node, member);
+}
+
 static int
 version_part(JsonNode *version, const char *name)
 {

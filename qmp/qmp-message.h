@@ -48,3 +48,4 @@ const char *qmp_message_string(JsonNode *node, const char *member);
 bool qmp_message_int(JsonNode *node, const char *member, gint64 *value);
 bool qmp_message_bool(JsonNode *node, const char *member, bool *value);
 JsonArray *qmp_message_array(JsonNode *node, const char *member);
+JsonNode *qmp_message_member(JsonNode *node, const char *member);

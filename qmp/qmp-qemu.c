@@ -98,30 +98,87 @@ qmp_qemu_migration_status(QmpClient *client, char **detail, GError **error)
 }
 
 bool
-qmp_qemu_get_capability(QmpClient *client, const char *name, bool *on,
-                        GError **error)
+qmp_qemu_carried_pages(QmpClient *client, gint64 *pages, GError **error)
 {
-    static const char command[] = "query-migrate-capabilities";
+    static const char command[] = "query-migrate";
     g_autoptr(JsonNode) reply =
         qmp_client_execute(client, command, NULL, error);
     if (!reply) {
         return false;
     }
-    JsonArray *entries = qmp_message_array(reply, NULL);
-    if (!entries) {
-        return misunderstood(command, "list", error);
+    *pages = -1;
+    if (g_strcmp0(qmp_message_string(reply, "status"), "completed") != 0) {
+        return true;
     }
+    gint64 normal, duplicate;
+    JsonNode *ram = qmp_message_member(reply, "ram");
+    if (!ram) {
+        return true; /* it came here, and has not left since */
+    }
+    if (!qmp_message_int(ram, "normal", &normal) ||
+        !qmp_message_int(ram, "duplicate", &duplicate)) {
+        return misunderstood(command, "ram", error);
+    }
+    *pages = normal + duplicate;
+    return true;
+}
+
+static const char QUERY_CAPABILITIES[] = "query-migrate-capabilities";
+
+/* The list that is in REPLY, which stays its owner; NULL: it is none. */
+static JsonArray *
+capability_list(JsonNode *reply, GError **error)
+{
+    JsonArray *entries = reply ? qmp_message_array(reply, NULL) : NULL;
+    if (reply && !entries) {
+        misunderstood(QUERY_CAPABILITIES, "list", error);
+    }
+    return entries;
+}
+
+static bool
+find_capability(QmpClient *client, JsonArray *entries, const char *name,
+                bool *on, GError **error)
+{
     for (guint i = 0; i < json_array_get_length(entries); i++) {
         JsonNode *entry = json_array_get_element(entries, i);
         const char *found = qmp_message_string(entry, "capability");
         if (g_strcmp0(found, name) == 0) {
             return qmp_message_bool(entry, "state", on) ||
-                   misunderstood(command, "state", error);
+                   misunderstood(QUERY_CAPABILITIES, "state", error);
         }
     }
     g_autofree char *version = describe_version(client);
     return error_set(error, ERROR_UNSUPPORTED,
                      "%s has no migration capability '%s'", version, name);
+}
+
+bool
+qmp_qemu_get_capability(QmpClient *client, const char *name, bool *on,
+                        GError **error)
+{
+    g_autoptr(JsonNode) reply =
+        qmp_client_execute(client, QUERY_CAPABILITIES, NULL, error);
+    JsonArray *entries = capability_list(reply, error);
+    return entries && find_capability(client, entries, name, on, error);
+}
+
+bool
+qmp_qemu_find_capability_off(QmpClient *client, const char *const *names,
+                             const char **off, GError **error)
+{
+    g_autoptr(JsonNode) reply =
+        qmp_client_execute(client, QUERY_CAPABILITIES, NULL, error);
+    JsonArray *entries = capability_list(reply, error);
+    *off = NULL;
+    for (; entries && *names && !*off; names++) {
+        bool on;
+        if (!find_capability(client, entries, *names, &on, error)) {
+            return false;
+        }
+        *off = on ? NULL : *names;
+    }
+    return entries != NULL;
 }
 
 /* {"capabilities": [{"capability": NAME, "state": ON}]} */

@@ -28,9 +28,17 @@ char *qmp_qemu_run_state(QmpClient *client, GError **error);
 char *qmp_qemu_migration_status(QmpClient *client, char **detail,
                                 GError **error);
 
+/* query-migrate: how many pages of RAM, zero pages too, went with the last
+ * migration from here; -1 if that is not "completed", or there was none. */
+bool qmp_qemu_carried_pages(QmpClient *client, gint64 *pages, GError **error);
+
 /* One capability as it stands; false with UNSUPPORTED if QEMU has no such. */
 bool qmp_qemu_get_capability(QmpClient *client, const char *name, bool *on,
                              GError **error);
+/* The first of NAMES (NULL at the end) that is off, in *OFF, or NULL; one
+ * question for all of them. */
+bool qmp_qemu_find_capability_off(QmpClient *client, const char *const *names,
+                                  const char **off, GError **error);
 /* FAILED if QEMU has it and refuses to change it (it clashes with another
  * one, or a migration runs). */
 bool qmp_qemu_set_capability(QmpClient *client, const char *name, bool on,

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Addresses: see wire-address.h. Parsing and resolving are GLib's.
+ * Addresses: see wire-address.h. Parsing is GLib's; names are asked of the C
+ * library, because GLib asks on a thread, and ends the process if there is none.
  */
 #include "wire/wire-address.h"
 
 #include <errno.h>
 #include <gio/gio.h>
 #include <gio/gunixsocketaddress.h>
+#include <netdb.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -38,6 +40,35 @@ wire_address_free(WireAddress *address)
 }
 
 static bool
+ask_for_name(WireAddress *address, guint16 port, GError **error)
+{
+    const struct addrinfo hints = {.ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV,
+                                   .ai_socktype = SOCK_STREAM};
+    g_autofree char *service = g_strdup_printf("%u", port);
+    g_autofree char *ascii = g_hostname_to_ascii(address->host);
+    struct addrinfo *all = NULL;
+    int failed = getaddrinfo(ascii ? ascii : address->host, service, &hints,
+                             &all);
+    if (failed) {
+        return error_set(error, ERROR_PEER_GONE, "cannot resolve '%s': %s",
+                         address->text,
+                         failed == EAI_SYSTEM ? g_strerror(errno)
+                                              : gai_strerror(failed));
+    }
+    for (const struct addrinfo *one = all; one; one = one->ai_next) {
+        GSocketAddress *candidate = g_socket_address_new_from_native(
+            one->ai_addr, one->ai_addrlen);
+        if (candidate) {
+            g_ptr_array_add(address->candidates, candidate);
+        }
+    }
+    freeaddrinfo(all);
+    return address->candidates->len > 0 ||
+           error_set(error, ERROR_PEER_GONE, "cannot resolve '%s': no address",
+                     address->text);
+}
+
+static bool
 resolve(WireAddress *address, GError **error)
 {
     g_autoptr(GError) why = NULL;
@@ -56,6 +87,12 @@ resolve(WireAddress *address, GError **error)
     }
     address->host =
         g_strdup(g_network_address_get_hostname(G_NETWORK_ADDRESS(name)));
+    if (!g_hostname_is_ip_address(address->host) &&
+        strcmp(address->host, "localhost") != 0) {
+        return ask_for_name(
+            address, g_network_address_get_port(G_NETWORK_ADDRESS(name)),
+            error);
+    }
     g_autoptr(GSocketAddressEnumerator) all =
         g_socket_connectable_enumerate(name);
     GSocketAddress *next;

@@ -47,7 +47,9 @@ wait_for_word(MigrateSession *session, GError **error)
                                  "the source's last words", &why)) {
             return true;
         }
-        if (session->resumed) {
+        /* A source that is lost may have said RUN, and cannot be told that the
+         * guest stays there: it is found first (migrate_rejoin()). */
+        if (session->resumed && !error_is(why, ERROR_PEER_GONE)) {
             return error_set(error, ERROR_STATE,
                              "somebody started the guest here before the "
                              "source had handed it over");

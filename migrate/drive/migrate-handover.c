@@ -76,37 +76,40 @@ tell_to_migrate(MigrateSession *session, GError **error)
     }
     session->source.begun =
         !error_is(why, ERROR_FAILED) && !error_is(why, ERROR_UNSUPPORTED);
+    migrate_record_or_warn(session);
     g_propagate_error(error, g_steal_pointer(&why));
     return false;
 }
 
-/* From "migrate" on QEMU plugs and unplugs nothing and changes no capability
- * (qdev_device_add() in softmmu/qdev-monitor.c, migrate_caps_check()), so what
- * holds now holds for this migration. It is at work meanwhile, and waits for us
- * at the switchover. A STOP or RESUME that came before the answer to "migrate"
- * was not by it. */
+/* From "migrate" on QEMU changes no capability (migrate_caps_check()), so what
+ * holds now holds for this migration. QEMU needs as long to reach the
+ * switchover, so this question costs the guest nothing. */
 static bool
-look_at_what_goes(MigrateSession *session, GError **error)
+look_at_capabilities(MigrateSession *session, GError **error)
 {
-    static const char *const needed[] = {
-        "x-ignore-shared", "pause-before-switchover", "return-path"};
-    if (!migrate_recheck_guest(session, error)) {
+    static const char *const needed[] = {"x-ignore-shared",
+                                         "pause-before-switchover",
+                                         "return-path", NULL};
+    const char *off;
+    if (!qmp_qemu_find_capability_off(session->qmp, needed, &off, error)) {
         return false;
     }
-    for (size_t i = 0; i < G_N_ELEMENTS(needed); i++) {
-        bool on = false;
-        if (!qmp_qemu_get_capability(session->qmp, needed[i], &on, error)) {
-            return false;
-        }
-        if (!on) {
-            return error_set(error, ERROR_STATE,
+    return !off || error_set(error, ERROR_STATE,
                              "somebody switched QEMU's capability %s off "
                              "while the migration was being prepared; begin "
                              "again",
-                             needed[i]);
-        }
-    }
-    return true;
+                             off);
+}
+
+/* Nor does it plug and unplug anything (qdev_device_add() in
+ * softmmu/qdev-monitor.c), so this finds what came just before "migrate". It
+ * takes as many questions as QEMU has kinds of devices, and the guest stands
+ * still: they are asked while the device state travels and is loaded. Until RUN
+ * the guest can stay here. */
+static bool
+look_at_what_goes(MigrateSession *session, GError **error)
+{
+    return migrate_recheck_guest(session, error);
 }
 
 static bool
@@ -123,7 +126,7 @@ start_qemu_migration(MigrateSession *session, GError **error)
     }
     g_clear_pointer(&session->migration_status, g_free);
     return tell_to_migrate(session, error) &&
-           look_at_what_goes(session, error);
+           look_at_capabilities(session, error);
 }
 
 static bool
@@ -191,7 +194,7 @@ wait_for_switchover(MigrateSession *session, GError **error)
                                   error)) {
             return false;
         }
-        if (session->source.stop_heard) {
+        if (session->source.stop_heard && !at_switchover(session)) {
             ask_who_stopped(session);
         }
     }
@@ -220,7 +223,8 @@ migrate_handover_let_go(MigrateSession *session, GError **error)
 bool
 migrate_handover_carry(MigrateSession *session, GError **error)
 {
-    if (!migrate_session_wait(session, has_ended, DEVICE_MS,
+    if (!look_at_what_goes(session, error) ||
+        !migrate_session_wait(session, has_ended, DEVICE_MS,
                               "QEMU to hand over the device state", error)) {
         return false;
     }

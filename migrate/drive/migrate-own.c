@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "migrate/drive/migrate-arrival.h"
+#include "migrate/drive/migrate-begun.h"
 #include "migrate/drive/migrate-handover.h"
 #include "migrate/drive/migrate-start.h"
 #include "migrate/drive/migrate-undo.h"
@@ -34,12 +35,7 @@ forbid_nothing(MigrateSession *session)
 static bool
 was_passed_unseen(MigrateSession *session, GError **error)
 {
-    bool as_left = false;
-    session->source.unasked =
-        !migrate_qemu_is_as_left(session, &as_left, error);
-    if (!session->source.unasked) {
-        session->source.begun = as_left && session->source.begun;
-    }
+    session->source.unasked = !migrate_begun_ask(session, error);
     return false;
 }
 

@@ -244,6 +244,29 @@ say_lost(MigrateSession *session, const GError *why)
               session->ram->pages);
 }
 
+/* Whether RUN was said only the source knows, which goes on with the guest if it
+ * was not. So one that somebody started here while it is being looked for is
+ * stopped; RUN starts it again, with what it did in between. */
+static void
+stop_if_started(MigrateSession *session)
+{
+    g_autoptr(GError) why = NULL;
+    if (!session->resumed || session->past_no_return ||
+        session->options.follow || !session->qmp) {
+        return;
+    }
+    session->resumed = false;
+    if (qmp_qemu_stop(session->qmp, &why)) {
+        g_warning("somebody started the guest here, but whether the source "
+                  "handed it over is not known yet; it was stopped again until "
+                  "the source is found");
+    } else {
+        g_warning("somebody started the guest here, it may run at the source "
+                  "as well, and it cannot be stopped: %s",
+                  why->message);
+    }
+}
+
 bool
 migrate_rejoin(MigrateSession *session, const GError *why, GError **error)
 {
@@ -257,6 +280,7 @@ migrate_rejoin(MigrateSession *session, const GError *why, GError **error)
          pause_ms = MIN(pause_ms * 2, LAST_PAUSE_MS)) {
         g_autoptr(GError) failed = NULL;
         migrate_outage_destination(session);
+        stop_if_started(session);
         if (try_once(session, &failed)) {
             session->rejoins++;
             g_message("back at the source");

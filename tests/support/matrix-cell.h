@@ -69,10 +69,6 @@ extern const char *const matrix_change_names[MATRIX_CHANGES];
 /* Why there is no such cell by its nature, or NULL. */
 const char *matrix_cell_why_not(const MatrixCell *cell);
 
-/* What postlude does wrong in it today, or NULL: such a cell is left out unless
- * it is named. The list gets shorter only. */
-const char *matrix_cell_known(const MatrixCell *cell);
-
 /* Moves the guest through SCENE as CELL says, to its end. */
 void matrix_cell_play(MatrixCell *cell, ModelScene *scene);
 

@@ -278,6 +278,13 @@ judge_board(const MatrixCell *cell, ModelScene *scene)
         model_scene_complain(scene, "the guest read %" G_GUINT64_FORMAT
                              " wrong words", scene->board->wrong);
     }
+    for (unsigned i = 0; i < MODEL_QEMUS; i++) {
+        if (scene->board->misloaded[i] && scene->board->ran[i]) {
+            model_scene_complain(scene, "QEMU %c runs the guest with devices "
+                                 "that found wrong words in its memory",
+                                 'A' + i);
+        }
+    }
     /* --follow ends what would move the guest without its memory. */
     if (scene->board->strangers && cell->kind != MATRIX_FOLLOW) {
         model_scene_complain(scene, "a stranger's migration was cancelled");
@@ -356,7 +363,7 @@ judge_exit(ModelScene *scene, VmTool *tool, const char *name, bool moved)
     }
     /* What the test itself sends may meet one that is just starting or ending. */
     if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL &&
-        WTERMSIG(status) != SIGINT && WTERMSIG(status) != SIGUSR1) {
+        WTERMSIG(status) != SIGINT) {
         model_scene_complain(scene, "%s crashed: signal %d", name,
                              WTERMSIG(status));
     }

@@ -21,5 +21,8 @@ typedef struct {
     uint32_t strangers;          /* cancelled migrations of somebody else */
     uint64_t ticks;              /* words written */
     uint64_t wrong;              /* words read that were not the guest's */
+    /* that QEMU's devices read such a word when they were loaded, which matters
+     * if it runs the guest then, and not if the guest goes on elsewhere */
+    uint32_t misloaded[MODEL_SLOTS];
     uint64_t stamp[MODEL_PAGES]; /* the last word written to each page */
 } ModelBoard;

@@ -209,7 +209,7 @@ void
 model_machine_touch(ModelMachine *machine)
 {
     if (!is_right(machine, machine->guest_pages / 2)) {
-        machine->board->wrong++;
+        machine->board->misloaded[machine->slot] = 1;
     }
 }
 

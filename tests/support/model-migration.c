@@ -126,6 +126,7 @@ model_migration_begin(ModelMigration *migration, int channel, bool of_hand)
     migration->may_go = false;
     migration->of_hand = of_hand;
     migration->mapped = model_migration_is_on(migration, "x-ignore-shared");
+    migration->carried_pages = 0;
     fd_clear(&migration->stream);
     migration->stream = fd_steal(&taken);
     enter(migration, "setup");
@@ -217,6 +218,7 @@ send_devices(ModelMigration *migration)
             &g_array_index(machine->blocks, ModelBlock, i);
         ok = fd_write_all(migration->stream, block->view, block->bytes,
                           fd_deadline_ns(STREAM_MS), NULL);
+        migration->carried_pages += block->bytes / MODEL_PAGE_BYTES;
     }
     if (!ok) {
         fail(migration);

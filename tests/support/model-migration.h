@@ -27,6 +27,7 @@ typedef struct {
     const char *before;   /* the run state then */
     bool may_go;          /* "migrate-continue" was said */
     bool mapped;          /* it began with x-ignore-shared */
+    uint64_t carried_pages; /* of RAM, by the last one that went away */
     bool of_hand;         /* the hand started it, nobody of ours */
     char *then_status, *then_command; /* at that status, do this */
     int stream;           /* the channel, either way, or -1 */

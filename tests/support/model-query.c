@@ -55,6 +55,12 @@ tell_migrate(ModelQemu *qemu, JsonObject *arguments)
          g_str_equal(status, "setup"))) {
         return g_strdup("{}");
     }
+    if (g_str_equal(qemu->migration.status, "completed")) {
+        return g_strdup_printf("{\"status\": \"completed\", \"ram\": "
+                               "{\"normal\": %" G_GUINT64_FORMAT
+                               ", \"duplicate\": 0}}",
+                               qemu->migration.carried_pages);
+    }
     return g_strdup_printf("{\"status\": \"%s\"}",
                            g_str_equal(status, "sent") ||
                                    g_str_equal(status, "loaded")

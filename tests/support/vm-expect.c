@@ -118,6 +118,42 @@ vm_expect_refusal(const char *verb, const char *const *args, int code,
 }
 
 void
+vm_expect_refused(VmQemu *vm, const char *verb, const char *reason,
+                  const char *remedy)
+{
+    bool send = g_str_equal(verb, "send");
+    const char *args[] = {"--qmp", vm_qemu_tool_socket(vm),
+                          send ? "--listen" : "--connect", "127.0.0.1:9",
+                          NULL};
+    vm_expect_refusal(verb, args, 1, reason);
+    vm_expect_refusal(verb, args, 1, remedy);
+}
+
+void
+vm_expect_check_refuses(VmQemu *vm, const char *reason, const char *remedy)
+{
+    g_autoptr(GError) error = NULL;
+    const char *args[] = {"--qmp", vm_qemu_tool_socket(vm), NULL};
+    g_autoptr(VmTool) tool = vm_tool_start("check", args, false, &error);
+    g_assert_no_error(error);
+    vm_expect_end(tool, 60000, 1, "");
+    g_autofree char *said = vm_tool_stdout(tool);
+    if (!strstr(said, "MISSING ") || !strstr(said, reason) ||
+        !strstr(said, remedy)) {
+        g_error("check does not say \"%s\" and \"%s\": %s", reason, remedy,
+                said);
+    }
+}
+
+void
+vm_expect_state(VmQemu *vm, const char *state)
+{
+    g_autoptr(GError) error = NULL;
+    vm_qemu_wait_state(vm, state, 60000, &error);
+    g_assert_no_error(error);
+}
+
+void
 vm_expect_says(VmTool *tool, const char *text)
 {
     g_autoptr(GError) error = NULL;
@@ -183,9 +219,7 @@ expect_clean(VmQemu *vm)
 void
 vm_expect_runs(VmQemu *vm)
 {
-    g_autoptr(GError) error = NULL;
-    vm_qemu_wait_state(vm, "running", 60000, &error);
-    g_assert_no_error(error);
+    vm_expect_state(vm, "running");
     vm_expect_beats(vm);
     expect_clean(vm);
 }
@@ -199,9 +233,7 @@ vm_expect_at_home(VmPair *pair)
 void
 vm_expect_waiting(VmPair *pair)
 {
-    g_autoptr(GError) error = NULL;
-    vm_qemu_wait_state(pair->destination, "inmigrate", 60000, &error);
-    g_assert_no_error(error);
+    vm_expect_state(pair->destination, "inmigrate");
     expect_clean(pair->destination);
 }
 
@@ -342,6 +374,17 @@ ticks_of(VmQemu *vm)
 {
     g_autofree char *text = vm_qemu_serial_text(vm);
     return vm_linux_ticks(text);
+}
+
+VmPair *
+vm_expect_linux_pair(const VmQemuOptions *options, int timeout_ms)
+{
+    g_autoptr(GError) error = NULL;
+    VmPair *pair = vm_pair_start_idle(options, options, &error);
+    g_assert_no_error(error);
+    vm_qemu_wait_serial(pair->source, "linux guest ready", timeout_ms, &error);
+    g_assert_no_error(error);
+    return pair;
 }
 
 void

@@ -36,6 +36,16 @@ bool vm_expect_end_unless(VmTool *tool, int timeout_ms, int code,
 void vm_expect_refusal(const char *verb, const char *const *args, int code,
                        const char *text);
 
+/* VM's guest, or the one that VM waits for, is refused by VERB ("send",
+ * "receive") before anything is touched, with REASON and REMEDY; by "check". */
+void vm_expect_refused(VmQemu *vm, const char *verb, const char *reason,
+                       const char *remedy);
+void vm_expect_check_refuses(VmQemu *vm, const char *reason,
+                             const char *remedy);
+
+/* VM comes to the run state STATE, as QEMU names it, within a minute. */
+void vm_expect_state(VmQemu *vm, const char *state);
+
 /* TOOL says TEXT on stderr before it ends. */
 void vm_expect_says(VmTool *tool, const char *text);
 
@@ -81,6 +91,10 @@ VmTool *vm_expect_take_over(VmTool *tool, const char *verb, VmQemu *vm,
  * who does not answer within two seconds, so it is asked more than once. */
 #define VM_EXPECT_STATUS_TRIES 5
 void vm_expect_status(VmTool *tool, const char *text);
+
+/* Two QEMUs of these options, the Linux test guest (vm_linux_set()) ready in the
+ * first within TIMEOUT_MS. */
+VmPair *vm_expect_linux_pair(const VmQemuOptions *options, int timeout_ms);
 
 /* The Linux test guest goes on in VM for at least MORE ticks from now on, none
  * of them wrong: see vm_linux_ticks(). */

@@ -22,14 +22,21 @@ bool
 vm_passage_start_with(VmPassage *passage, const char *const *extra,
                       const char *order)
 {
-    g_autoptr(GError) error = NULL;
     VmQemuOptions options = vm_expect_options(MIB);
     options.extra = extra;
     *passage = (VmPassage){0};
     if (vm_qemu_skip(vm_qemu_why_not(options.version, options.kvm))) {
         return false;
     }
-    passage->pair = vm_expect_pair_of(&options, &options);
+    vm_passage_begin(passage, vm_expect_pair_of(&options, &options), order);
+    return true;
+}
+
+void
+vm_passage_begin(VmPassage *passage, VmPair *pair, const char *order)
+{
+    g_autoptr(GError) error = NULL;
+    *passage = (VmPassage){.pair = pair};
     passage->proxy = vm_proxy_start_before(passage->pair->port, 1, &error);
     g_assert_no_error(error);
     vm_passage_order(passage->proxy, order);
@@ -39,7 +46,15 @@ vm_passage_start_with(VmPassage *passage, const char *const *extra,
     g_assert_no_error(error);
     vm_expect_says(passage->receive, "stage postcopy");
     vm_expect_says(passage->send, "peer: RUNNING");
-    return true;
+}
+
+void
+vm_passage_finish(VmPassage *passage, int timeout_ms)
+{
+    g_assert_false(vm_child_has_ended(vm_tool_child(passage->receive), NULL));
+    vm_passage_order(passage->proxy, "heal");
+    vm_expect_end(passage->send, timeout_ms, 0, "");
+    vm_expect_end(passage->receive, timeout_ms, 0, "");
 }
 
 void

@@ -22,6 +22,13 @@ bool vm_passage_start(VmPassage *passage, const char *order);
 /* The same of a guest whose QEMUs have more arguments, EXTRA. */
 bool vm_passage_start_with(VmPassage *passage, const char *const *extra,
                            const char *order);
+
+/* The same of a PAIR (taken over) with a guest that is ready to be moved. */
+void vm_passage_begin(VmPassage *passage, VmPair *pair, const char *order);
+
+/* It is still on its way; the line is healed, and both ends say that all has
+ * arrived. */
+void vm_passage_finish(VmPassage *passage, int timeout_ms);
 void vm_passage_clear(VmPassage *passage);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VmPassage, vm_passage_clear)
 

@@ -51,6 +51,11 @@ test_heard(void)
     g_source_remove(two);
     struct sigaction now;
     g_assert_no_errno(sigaction(SIGUSR1, NULL, &now));
+    g_assert_true(now.sa_handler == SIG_IGN);
+    raise(SIGUSR1);
+    guint third = signals_watch(SIGHUP, count, &first);
+    g_source_remove(third);
+    g_assert_no_errno(sigaction(SIGHUP, NULL, &now));
     g_assert_true(now.sa_handler == SIG_DFL);
     g_autoptr(GDir) tasks = g_dir_open("/proc/self/task", 0, NULL);
     g_assert_nonnull(g_dir_read_name(tasks));

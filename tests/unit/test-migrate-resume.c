@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Taking over from a sender whose QEMU does not say what became of it: nothing
- * is decided, and the journal stays for the next try. A monitor by script,
- * which is of this process, so this process is its QEMU.
+ * Taking over from a sender that died before RUN: what was its own is told from
+ * what is somebody else's, and where QEMU does not say, nothing is decided, and
+ * the journal stays for the next try. A monitor by script, which is of this
+ * process, so this process is its QEMU.
  */
 #include <unistd.h>
 
@@ -20,32 +21,93 @@ static const QmpPeerStep silent[] = {{QMP_PEER_GREET},
                                      ASKED,
                                      {QMP_PEER_REFUSE, NULL, "not now"},
                                      {QMP_PEER_END}};
+#define CAPABILITIES(ignore, back)                                             \
+    ASKED, {QMP_PEER_ANSWER,                                                   \
+            "[{\"capability\": \"x-ignore-shared\", \"state\": " ignore "}, "   \
+            "{\"capability\": \"return-path\", \"state\": " back "}]", NULL}
+#define CLOSEFD {QMP_PEER_HEAR, "closefd", NULL}
+#define NO_FD CLOSEFD, {QMP_PEER_REFUSE, NULL, "no such descriptor"}
+#define MIGRATION(text)                                                        \
+    {QMP_PEER_HEAR, "query-migrate\"", NULL}, {QMP_PEER_ANSWER, text, NULL}
+#define STATE(state)                                                           \
+    {QMP_PEER_HEAR, "query-status", NULL},                                     \
+        {QMP_PEER_ANSWER,                                                      \
+         "{\"running\": false, \"singlestep\": false, \"status\": \"" state     \
+         "\"}", NULL}
+/* 64 MiB of the guest's, 2 MiB of ROM. */
+#define BLOCKS                                                                 \
+    {QMP_PEER_HEAR, "x-query-ramblock", NULL},                                 \
+        {QMP_PEER_ANSWER,                                                      \
+         "{\"human-readable-text\": \"Block Name PSize Offset Used Total\\r\\n" \
+         " ram 4 KiB 0x0000000000000000 0x0000000004000000 "                   \
+         "0x0000000004000000\\r\\n"                                            \
+         " rom 4 KiB 0x0000000004000000 0x0000000000020000 "                   \
+         "0x0000000000200000\\r\\n\"}", NULL}
+#define COMPLETED(pages)                                                       \
+    "{\"status\": \"completed\", \"ram\": {\"normal\": " pages                 \
+    ", \"duplicate\": 100}}"
+#define CONT {QMP_PEER_HEAR, "\"cont\"", NULL}, {QMP_PEER_ANSWER, "{}", NULL}
+#define END OFF, OFF, OFF, {QMP_PEER_END}
+
 static const QmpPeerStep mended[] = {
-    {QMP_PEER_GREET},
-    ASKED,
-    {QMP_PEER_ANSWER,
-     "[{\"capability\": \"x-ignore-shared\", \"state\": false}]", NULL},
-    {QMP_PEER_HEAR, "query-migrate", NULL},
-    {QMP_PEER_ANSWER, "{}", NULL},
-    {QMP_PEER_HEAR, "closefd", NULL},
-    {QMP_PEER_REFUSE, NULL, "no such descriptor"},
-    {QMP_PEER_HEAR, "query-status", NULL},
-    {QMP_PEER_ANSWER,
-     "{\"running\": true, \"singlestep\": false, \"status\": \"running\"}",
-     NULL},
-    OFF, OFF, OFF,
-    {QMP_PEER_END}};
+    {QMP_PEER_GREET}, CAPABILITIES("false", "true"), MIGRATION("{}"),
+    NO_FD, STATE("running"), END};
+/* "migrate" was never heard, and what QEMU migrates is not cancelled. */
+static const QmpPeerStep unheard[] = {
+    {QMP_PEER_GREET}, CAPABILITIES("true", "true"),
+    CLOSEFD, {QMP_PEER_ANSWER, "{}", NULL},
+    MIGRATION("{\"status\": \"active\"}"), MIGRATION("{\"status\": \"failed\"}"),
+    NO_FD, STATE("running"), END};
+static const QmpPeerStep as_left[] = {
+    {QMP_PEER_GREET}, CAPABILITIES("true", "true"), NO_FD,
+    MIGRATION(COMPLETED("77")), NO_FD, STATE("postmigrate"), CONT, END};
+/* Somebody switched x-ignore-shared off after ours, and did nothing else. */
+static const QmpPeerStep left_out[] = {
+    {QMP_PEER_GREET}, CAPABILITIES("false", "true"), NO_FD,
+    CAPABILITIES("false", "true"), MIGRATION(COMPLETED("77")), BLOCKS,
+    MIGRATION(COMPLETED("77")), NO_FD, STATE("postmigrate"), CONT, END};
+/* Put right by hand, and moved the ordinary way since: it runs elsewhere. */
+static const QmpPeerStep carried[] = {
+    {QMP_PEER_GREET}, CAPABILITIES("false", "true"), NO_FD,
+    CAPABILITIES("false", "true"), MIGRATION(COMPLETED("17000")), BLOCKS,
+    MIGRATION(COMPLETED("17000")), NO_FD, STATE("postmigrate"), END};
+/* The same, with most of its memory free and left out. */
+static const QmpPeerStep hinted[] = {
+    {QMP_PEER_GREET}, CAPABILITIES("false", "true"), NO_FD,
+    CAPABILITIES("false", "true"), MIGRATION(COMPLETED("2800")), BLOCKS,
+    MIGRATION(COMPLETED("2800")), NO_FD, STATE("postmigrate"), END};
+/* All three were switched off. */
+static const QmpPeerStep all_off[] = {
+    {QMP_PEER_GREET}, CAPABILITIES("false", "false"), NO_FD,
+    CAPABILITIES("false", "false"), MIGRATION(COMPLETED("77")), BLOCKS,
+    MIGRATION(COMPLETED("77")), NO_FD, STATE("postmigrate"), END};
+
+typedef struct {
+    const char *name;
+    const QmpPeerStep *steps;
+    bool begun, stays;
+} Case;
+
+static const Case cases[] = {
+    {"no-answer", silent, false, true},  {"put-right", mended, false, false},
+    {"unheard", unheard, true, false},   {"as-left", as_left, true, false},
+    {"left-out", left_out, true, false}, {"carried", carried, true, false},
+    {"hinted", hinted, true, false},     {"all-off", all_off, true, false},
+};
 
 static void
-take_over(const QmpPeerStep *steps, bool stays)
+take_over(gconstpointer data)
 {
+    const Case *c = data;
     SessionScene s;
     g_autoptr(GError) error = NULL;
     session_scene_init(&s, MIGRATE_SEND);
     MigrateSession *session = s.session;
-    QmpPeer *peer = qmp_peer_start(steps);
+    QmpPeer *peer = qmp_peer_start(c->steps);
     session->options.qmp_path = (char *)qmp_peer_path(peer);
     session->options.resume = true;
+    session->source.begun = session->guest_ran = c->begun;
+    session->ram->pages = 16384;
     session->pid = getpid();
     g_assert_true(proc_life_started(session->pid, &session->qemu_started,
                                     &error));
@@ -56,23 +118,11 @@ take_over(const QmpPeerStep *steps, bool stays)
                     MIGRATE_EXIT_FAILED);
     g_assert_nonnull(error);
     g_autofree char *journal = session_scene_path(&s, ".journal");
-    g_assert_cmpint(access(journal, F_OK) == 0, ==, stays);
+    g_assert_cmpint(access(journal, F_OK) == 0, ==, c->stays);
     g_clear_pointer(&session->qmp, qmp_client_close);
     qmp_peer_stop(peer);
     session_scene_clear(&s);
     migrate_archive_remove(archive);
-}
-
-static void
-no_answer(void)
-{
-    take_over(silent, true);
-}
-
-static void
-put_right(void)
-{
-    take_over(mended, false);
 }
 
 int
@@ -81,7 +131,9 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     /* What cannot be known is warned of. */
     g_log_set_always_fatal(G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL);
-    g_test_add_func("/resume/no-answer", no_answer);
-    g_test_add_func("/resume/put-right", put_right);
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *path = g_strdup_printf("/resume/%s", cases[i].name);
+        g_test_add_data_func(path, &cases[i], take_over);
+    }
     return g_test_run();
 }

@@ -6,7 +6,10 @@
  */
 #include "migrate/session/migrate-session.h"
 
+#include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -133,6 +136,33 @@ not_recorded(void)
     scene_clear(&s);
 }
 
+/* A limit that is reached: on the size of files (ulimit -f), on descriptors. */
+static void
+limited(gconstpointer data)
+{
+    Scene s;
+    g_autoptr(GError) error = NULL;
+    int what = GPOINTER_TO_INT(data);
+    struct rlimit before, now;
+    MigrateSession *session = scene_init(&s, MIGRATE_SEND);
+    session->archive = session_scene_archive(&s.guest, MIGRATE_SEND, &error);
+    g_assert_no_error(error);
+    g_assert_no_errno(getrlimit(what, &before));
+    now = (struct rlimit){1, before.rlim_max};
+    signal(SIGXFSZ, SIG_IGN); /* as main() does */
+    g_assert_no_errno(setrlimit(what, &now));
+    bool ok = migrate_commit(session, &error);
+    g_assert_no_errno(setrlimit(what, &before));
+    g_assert_false(ok);
+    g_assert_true(error_is(error, ERROR_FAILED));
+    g_assert_nonnull(strstr(error->message, "cannot be recorded"));
+    g_assert_false(session->past_no_return);
+    g_clear_error(&error);
+    g_assert_true(migrate_commit(session, &error));
+    g_clear_pointer(&session->archive, migrate_archive_remove);
+    scene_clear(&s);
+}
+
 /* What a successor reads, see that it says. */
 static void
 assert_recorded(const Scene *s, bool committed, bool refused)
@@ -178,6 +208,10 @@ main(int argc, char **argv)
     g_test_add_func("/session/closed-after", closed_after);
     g_test_add_func("/session/ended-after", ended_after);
     g_test_add_func("/session/not-recorded", not_recorded);
+    g_test_add_data_func("/session/file-size",
+                         GINT_TO_POINTER(RLIMIT_FSIZE), limited);
+    g_test_add_data_func("/session/descriptors",
+                         GINT_TO_POINTER(RLIMIT_NOFILE), limited);
     g_test_add_data_func("/session/taken-back/send",
                          GINT_TO_POINTER(MIGRATE_SEND), taken_back);
     g_test_add_data_func("/session/taken-back/receive",

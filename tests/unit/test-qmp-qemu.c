@@ -106,6 +106,10 @@ test_capabilities(void)
         {QMP_PEER_REFUSE, NULL, "does not accept value 'mapped-ram'"},
         {QMP_PEER_HEAR, "\"query-migrate-capabilities\""},
         {QMP_PEER_ANSWER, CAPABILITIES},
+        {QMP_PEER_HEAR, "\"query-migrate-capabilities\""},
+        {QMP_PEER_ANSWER, CAPABILITIES},
+        {QMP_PEER_HEAR, "\"query-migrate-capabilities\""},
+        {QMP_PEER_ANSWER, CAPABILITIES},
         {QMP_PEER_END},
     };
     Dialogue d = begin(steps);
@@ -127,6 +131,15 @@ test_capabilities(void)
     g_assert_false(
         qmp_qemu_set_capability(d.client, "mapped-ram", true, &d.error));
     assert_error(&d, ERROR_UNSUPPORTED, "QEMU 7.2.22 has no");
+    static const char *const all[] = {"x-ignore-shared", "events", NULL};
+    static const char *const on_only[] = {"x-ignore-shared", NULL};
+    const char *off = "";
+    g_assert_true(
+        qmp_qemu_find_capability_off(d.client, all, &off, &d.error));
+    g_assert_cmpstr(off, ==, "events");
+    g_assert_true(
+        qmp_qemu_find_capability_off(d.client, on_only, &off, &d.error));
+    g_assert_null(off);
     end(&d);
 }
 

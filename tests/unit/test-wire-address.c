@@ -15,6 +15,31 @@
 
 #define LONG "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 
+static unsigned
+count_threads(void)
+{
+    unsigned n = 0;
+    g_autoptr(GDir) tasks = g_dir_open("/proc/self/task", 0, NULL);
+    while (g_dir_read_name(tasks)) {
+        n++;
+    }
+    return n;
+}
+
+/* RFC 6761: nobody has it. It is asked for without a thread: GLib ends a
+ * process that gets none. */
+static void
+a_name(void)
+{
+    GError *error = NULL;
+    unsigned before = count_threads();
+    g_assert_null(wire_address_parse("postlude.invalid:7000", &error));
+    g_assert_true(error_is(error, ERROR_PEER_GONE));
+    g_assert_nonnull(strstr(error->message, "cannot resolve 'postlude.invalid"));
+    g_clear_error(&error);
+    g_assert_cmpuint(count_threads(), ==, before);
+}
+
 static void
 good(void)
 {
@@ -164,6 +189,7 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/address/name", a_name);
     g_test_add_func("/address/good", good);
     g_test_add_func("/address/bad", bad);
     g_test_add_func("/address/tcp", tcp);

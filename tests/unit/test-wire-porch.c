@@ -9,6 +9,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -200,6 +201,36 @@ slow_ones_are_out_in_time(void)
     g_assert_false(has_caller(&s, 0));
 }
 
+/* At the limit of descriptors (EMFILE) who dials waits in the kernel's queue, and
+ * is let in when there are some again. */
+static void
+without_descriptors(void)
+{
+    struct rlimit before, now;
+    g_auto(Scene) s = {0};
+    WireHello hello;
+    s.listener = wire_peer_listen(&s.port);
+    autofd fd = wire_peer_dial(s.port);
+    wire_peer_say_hello(fd, WIRE_ROLE_URGENT, WIRE_VERSION, NULL);
+    int next = dup(fd);
+    g_assert_no_errno(next);
+    close(next);
+    g_assert_no_errno(getrlimit(RLIMIT_NOFILE, &before));
+    now = before;
+    now.rlim_cur = (rlim_t)next + 2; /* the porch's own */
+    g_assert_no_errno(setrlimit(RLIMIT_NOFILE, &now));
+    s.porch = wire_porch_open(s.listener, NULL, 10000, NULL);
+    bool through = !s.porch || has_caller(&s, 500);
+    bool closed = is_closed_within(fd, 0);
+    g_assert_no_errno(setrlimit(RLIMIT_NOFILE, &before));
+    g_assert_nonnull(s.porch);
+    g_assert_false(through);
+    g_assert_false(closed);
+    g_assert_true(has_caller(&s, 5000));
+    g_autoptr(WireLink) link = wire_porch_take(s.porch, &hello);
+    g_assert_nonnull(link);
+}
+
 /* Closing does not wait for those who stand there. */
 static void
 closing_is_quick(void)
@@ -232,6 +263,7 @@ main(int argc, char **argv)
     g_test_add_func("/porch/silent", silent_ones_make_room);
     g_test_add_func("/porch/many", many_at_a_time);
     g_test_add_func("/porch/slow", slow_ones_are_out_in_time);
+    g_test_add_func("/porch/descriptors", without_descriptors);
     g_test_add_func("/porch/closing", closing_is_quick);
     return g_test_run();
 }

@@ -80,8 +80,7 @@ the_sender(gconstpointer data)
     vm_expect_end(scene.receive, 60000, 0, "back at the source");
     vm_expect_end(heir, 60000, 0, "");
     if (qemu_lives) {
-        vm_qemu_wait_state(scene.pair->source, "postmigrate", 60000, &error);
-        g_assert_no_error(error);
+        vm_expect_state(scene.pair->source, "postmigrate");
     }
     expect_arrived(&scene);
     tear_down(&scene);

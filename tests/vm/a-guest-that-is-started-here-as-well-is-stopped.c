@@ -12,14 +12,6 @@
 #define SLOW "throttle bulk both 200000"
 
 static void
-expect_state(VmQemu *vm, const char *state)
-{
-    g_autoptr(GError) error = NULL;
-    vm_qemu_wait_state(vm, state, 10000, &error);
-    g_assert_no_error(error);
-}
-
-static void
 test_at_the_source(void)
 {
     g_auto(VmPassage) passage = {0};
@@ -33,11 +25,11 @@ test_at_the_source(void)
     vm_expect_says(passage.receive, "the guest was started on BOTH hosts");
     vm_expect_status(passage.send, "STARTED ON BOTH HOSTS");
     vm_expect_status(passage.receive, "STARTED ON BOTH HOSTS");
-    expect_state(passage.pair->source, "paused");
+    vm_expect_state(passage.pair->source, "paused");
     vm_passage_order(passage.proxy, "heal");
     vm_expect_end(passage.send, 60000, 0, "");
     vm_expect_end(passage.receive, 60000, 0, "");
-    expect_state(passage.pair->source, "paused");
+    vm_expect_state(passage.pair->source, "paused");
 }
 
 /* "cont" while a guest is on its way undoes the "stop" that keeps it paused. */
@@ -60,7 +52,7 @@ test_at_the_destination(void)
         vm_expect_runs(pair->source);
     } else {
         g_assert_cmpint(sent, ==, 0);
-        expect_state(pair->source, "postmigrate");
+        vm_expect_state(pair->source, "postmigrate");
         vm_expect_arrived(pair);
     }
 }

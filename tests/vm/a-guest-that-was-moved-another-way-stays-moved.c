@@ -21,21 +21,13 @@ elsewhere(VmPair *pair)
     return native;
 }
 
-static void
-expect_state(VmQemu *vm, const char *state)
-{
-    g_autoptr(GError) error = NULL;
-    vm_qemu_wait_state(vm, state, 10000, &error);
-    g_assert_no_error(error);
-}
-
 /* The guest runs there and only there. */
 static void
 expect_moved(VmPair *native)
 {
     vm_native_wait(native->source, "completed", 60000);
-    expect_state(native->destination, "running");
-    expect_state(native->source, "postmigrate");
+    vm_expect_state(native->destination, "running");
+    vm_expect_state(native->source, "postmigrate");
 }
 
 static void
@@ -115,7 +107,7 @@ test_mended_by_hand(void)
     }
     vm_expect_end(receive, 60000, 1, "");
     vm_qemu_command(pair->source, "migrate_cancel", NULL, NULL);
-    expect_state(pair->source, "running");
+    vm_expect_state(pair->source, "running");
     vm_qemu_command(pair->source, "migrate-set-capabilities", off, &error);
     g_assert_no_error(error);
     VmPair native = elsewhere(pair);

@@ -151,11 +151,8 @@ test_end_state(gconstpointer data)
     assert_as_set_up(pair->destination);
     g_assert_cmpuint(count_fds(pair->source), <=, source_fds);
     g_assert_cmpuint(count_fds(pair->destination), <=, destination_fds);
-    g_autoptr(GError) error = NULL;
-    vm_qemu_wait_state(pair->source, "postmigrate", 60000, &error);
-    g_assert_no_error(error);
-    vm_qemu_wait_state(pair->destination, "running", 60000, &error);
-    g_assert_no_error(error);
+    vm_expect_state(pair->source, "postmigrate");
+    vm_expect_state(pair->destination, "running");
 }
 
 int

@@ -12,8 +12,7 @@ static void
 expect_paused_then_whole(VmPair *pair)
 {
     g_autoptr(GError) error = NULL;
-    vm_qemu_wait_state(pair->destination, "paused", 60000, &error);
-    g_assert_no_error(error);
+    vm_expect_state(pair->destination, "paused");
     g_autofree char *said = vm_qemu_serial_text(pair->destination);
     g_assert_cmpstr(said, ==, "");
     vm_pair_check_left_clean(pair, &error);
@@ -59,8 +58,7 @@ test_paused_on_failure(void)
     vm_expect_says(send, "send SIGUSR1");
     vm_child_kill(vm_tool_child(receive), SIGKILL);
     vm_expect_end(send, 60000, 1, "the control connection is lost");
-    vm_qemu_wait_state(pair->source, "paused", 60000, &error);
-    g_assert_no_error(error);
+    vm_expect_state(pair->source, "paused");
     vm_qemu_command(pair->source, "cont", NULL, &error);
     g_assert_no_error(error);
     vm_expect_at_home(pair);

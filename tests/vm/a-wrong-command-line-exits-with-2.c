@@ -36,6 +36,8 @@ static const Case cases[] = {
      "--peer-timeout takes 1 to 86400 seconds"},
     {"send", {"--give-up", "--pid", "-5", NULL}, "--pid takes a process"},
     {"receive", {"--resume", "--give-up", NULL}, "exclude each other"},
+    {"receive", {"--resume", "--detach", NULL}, "do not go with --resume"},
+    {"receive", {"--resume", "--log", "/x", NULL}, "do not go with --resume"},
     {"check", {"--pid", "-5", NULL}, "--pid takes a process number"},
     {"collapse", {NULL}, "say which guest: --pid N, --qmp PATH or --domain"},
     {"collapse", {"--pid", "-5", NULL}, "--pid takes a process number"},

@@ -60,14 +60,6 @@ command(VmQemu *vm, const char *name, const char *arguments)
 }
 
 static void
-wait_state(VmQemu *vm, const char *state)
-{
-    g_autoptr(GError) error = NULL;
-    vm_qemu_wait_state(vm, state, 20000, &error);
-    g_assert_no_error(error);
-}
-
-static void
 test_a_move(void)
 {
     g_autoptr(VmPair) pair = vm_expect_pair(64);
@@ -115,10 +107,10 @@ test_a_panic(void)
     g_autoptr(VmQemu) vm = start(extra);
     expect(vm, "prelaunch", YES, "the guest has not been started yet", CAN);
     command(vm, "cont", NULL);
-    wait_state(vm, "running");
+    vm_expect_state(vm, "running");
     command(vm, "human-monitor-command",
             "{\"command-line\": \"o /b 0x505 1\"}");
-    wait_state(vm, "guest-panicked");
+    vm_expect_state(vm, "guest-panicked");
     expect(vm, "guest-panicked", NO, "MISSING the guest has panicked\n",
            CANNOT);
 }
@@ -132,7 +124,7 @@ test_a_shutdown(void)
     }
     g_autoptr(VmQemu) vm = start(extra);
     command(vm, "system_reset", NULL);
-    wait_state(vm, "shutdown");
+    vm_expect_state(vm, "shutdown");
     expect(vm, "shutdown", NO, "MISSING the guest has shut down", CANNOT);
 }
 

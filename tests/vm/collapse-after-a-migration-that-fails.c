@@ -95,7 +95,6 @@ test_qemu_ends(void)
 static void
 test_stopped(void)
 {
-    g_autoptr(GError) error = NULL;
     g_autoptr(VmQemu) vm = start_incoming();
     if (!vm) {
         return;
@@ -103,8 +102,7 @@ test_stopped(void)
     g_autoptr(VmTool) tool = start_waiting(vm);
     vm_child_kill(vm_tool_child(tool), SIGINT);
     vm_expect_end(tool, END_MS, 1, interrupted);
-    vm_qemu_wait_state(vm, "inmigrate", END_MS, &error);
-    g_assert_no_error(error);
+    vm_expect_state(vm, "inmigrate");
 }
 
 /* The test's monitor and the tool's are taken: this one is for the sweep. */
@@ -132,8 +130,7 @@ expect_word(VmPair *pair, const char *monitor)
     g_autoptr(VmTool) receive = vm_pair_receive_from(
         pair, vm_proxy_address(proxy), patient, &error);
     g_assert_no_error(error);
-    vm_qemu_wait_state(pair->destination, "running", END_MS, &error);
-    g_assert_no_error(error);
+    vm_expect_state(pair->destination, "running");
     vm_child_kill(vm_tool_child(receive), SIGSTOP);
 
     g_autoptr(VmTool) tool = sweep_by(monitor);

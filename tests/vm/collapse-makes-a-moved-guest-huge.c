@@ -55,8 +55,7 @@ run(VmQemuVersion version)
     vm_pair_wait_scans(pair, 2, SCAN_MS, &error);
     g_assert_no_error(error);
     vm_sweep_expect_huge(pair->destination, FILLED_BYTES);
-    vm_qemu_wait_state(pair->destination, "running", 60000, &error);
-    g_assert_no_error(error);
+    vm_expect_state(pair->destination, "running");
 }
 
 static void

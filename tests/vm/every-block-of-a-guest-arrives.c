@@ -74,8 +74,7 @@ test_moves(gconstpointer data)
     }
     vm_pair_migrate(pair, 60000, NULL, NULL, &error);
     g_assert_no_error(error);
-    vm_qemu_wait_state(pair->destination, "paused", 60000, &error);
-    g_assert_no_error(error);
+    vm_expect_state(pair->destination, "paused");
     vm_blocks_expect_same(pair, run->kind->seen);
     vm_qemu_command(pair->destination, "cont", NULL, &error);
     g_assert_no_error(error);

@@ -4,8 +4,6 @@
  * QEMU's migration, private or preallocated. check says so, send and receive
  * refuse before anything moves, with a remedy that is possible for the device.
  */
-#include <string.h>
-
 #include "tests/support/vm-expect.h"
 
 #define FILE_OF(ID, MORE)                                                      \
@@ -63,33 +61,13 @@ typedef struct {
     VmQemuVersion version;
 } Run;
 
-static void
-expect_check_says(VmQemu *vm, const Case *c)
-{
-    g_autoptr(GError) error = NULL;
-    const char *args[] = {"--qmp", vm_qemu_tool_socket(vm), NULL};
-    g_autoptr(VmTool) tool = vm_tool_start("check", args, false, &error);
-    g_assert_no_error(error);
-    vm_expect_end(tool, 60000, 1, "");
-    g_autofree char *said = vm_tool_stdout(tool);
-    if (!strstr(said, c->reason) || !strstr(said, c->remedy)) {
-        g_error("check does not say \"%s\" and \"%s\": %s", c->reason,
-                c->remedy, said);
-    }
-}
-
 /* VM is as it was: STATE, and nothing of ours in it. */
 static void
-expect_refusals(VmQemu *vm, const char *verb, const char *where,
-                const char *state, const Case *c)
+expect_refusal(VmQemu *vm, const char *verb, const char *state, const Case *c)
 {
     g_autoptr(GError) error = NULL;
-    const char *args[] = {"--qmp", vm_qemu_tool_socket(vm), where,
-                          "127.0.0.1:9", NULL};
-    vm_expect_refusal(verb, args, 1, c->reason);
-    vm_expect_refusal(verb, args, 1, c->remedy);
-    vm_qemu_wait_state(vm, state, 60000, &error);
-    g_assert_no_error(error);
+    vm_expect_refused(vm, verb, c->reason, c->remedy);
+    vm_expect_state(vm, state);
     vm_look_is_released(vm, &error);
     g_assert_no_error(error);
     vm_look_is_capability_off(vm, "x-ignore-shared", &error);
@@ -112,13 +90,12 @@ test_refused(gconstpointer data)
     options.append = NULL;
     g_autoptr(VmQemu) source = vm_qemu_start(&options, &error);
     g_assert_no_error(error);
-    expect_check_says(source, run->kind);
-    expect_refusals(source, "send", "--listen", "running", run->kind);
+    vm_expect_check_refuses(source, run->kind->reason, run->kind->remedy);
+    expect_refusal(source, "send", "running", run->kind);
     options.incoming = true;
     g_autoptr(VmQemu) destination = vm_qemu_start(&options, &error);
     g_assert_no_error(error);
-    expect_refusals(destination, "receive", "--connect", "inmigrate",
-                    run->kind);
+    expect_refusal(destination, "receive", "inmigrate", run->kind);
 }
 
 int

@@ -70,11 +70,7 @@ start(VmQemuVersion version, const char *directory)
     g_autofree char *append = g_strconcat(
         options.append, " more=200 memhp_default_state=online_movable", NULL);
     options.append = g_intern_string(append);
-    VmPair *pair = vm_pair_start_idle(&options, &options, &error);
-    g_assert_no_error(error);
-    vm_qemu_wait_serial(pair->source, "linux guest ready", PATIENCE_MS, &error);
-    g_assert_no_error(error);
-    return pair;
+    return vm_expect_linux_pair(&options, PATIENCE_MS);
 }
 
 static void
@@ -82,31 +78,22 @@ test_plugged(gconstpointer data)
 {
     VmQemuVersion version = (VmQemuVersion)GPOINTER_TO_INT(data);
     g_autoptr(GError) error = NULL;
+    g_auto(VmPassage) passage = {0};
     if (vm_qemu_skip(vm_linux_why_not(version))) {
         return;
     }
     g_autofree char *directory = vm_child_make_directory("plugged", &error);
     g_assert_no_error(error);
-    g_autoptr(VmPair) pair = start(version, directory);
+    VmPair *pair = start(version, directory);
     int before = guest_mib(pair->source);
-    g_autoptr(VmProxy) proxy = vm_proxy_start_before(pair->port, 1, &error);
-    g_assert_no_error(error);
     /* Next to nothing arrives but what the guest touches. */
-    vm_passage_order(proxy, "throttle bulk to-destination 100000");
-    g_autoptr(VmTool) send = vm_expect_send(pair, NULL);
-    g_autoptr(VmTool) receive = vm_pair_receive_from(
-        pair, vm_proxy_address(proxy), NULL, &error);
-    g_assert_no_error(error);
-    vm_expect_says(send, "peer: RUNNING");
+    vm_passage_begin(&passage, pair, "throttle bulk to-destination 100000");
     request(pair->destination, 384);
     wait_guest_mib(pair->destination, before + 100, 10000);
     request(pair->destination, 192);
     wait_guest_mib(pair->destination, 0, before);
     vm_expect_ticks(pair->destination, 2);
-    g_assert_false(vm_child_has_ended(vm_tool_child(receive), NULL));
-    vm_passage_order(proxy, "heal");
-    vm_expect_end(send, PATIENCE_MS, 0, "");
-    vm_expect_end(receive, PATIENCE_MS, 0, "");
+    vm_passage_finish(&passage, PATIENCE_MS);
     /* Each pair is compared once. */
     for (int ticks = 0; ticks < PAIRS; ticks += 10) {
         vm_expect_ticks(pair->destination, 10);

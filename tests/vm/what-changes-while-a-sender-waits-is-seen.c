@@ -62,14 +62,6 @@ clear(Armed *armed)
 }
 
 static void
-expect_state(VmQemu *vm, const char *state)
-{
-    g_autoptr(GError) error = NULL;
-    vm_qemu_wait_state(vm, state, 10000, &error);
-    g_assert_no_error(error);
-}
-
-static void
 test_paused(void)
 {
     Armed armed;
@@ -80,7 +72,7 @@ test_paused(void)
     go(&armed);
     vm_expect_end(armed.send, 60000, 0, "");
     vm_expect_end(armed.receive, 60000, 0, "");
-    expect_state(armed.pair->destination, "paused");
+    vm_expect_state(armed.pair->destination, "paused");
     command(armed.pair->destination, "cont", NULL);
     vm_expect_arrived(armed.pair);
     clear(&armed);

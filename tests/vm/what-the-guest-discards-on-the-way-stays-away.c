@@ -27,7 +27,6 @@ start(VmQemuVersion version)
     static const char *const extra[] = {
         "-device", "virtio-balloon-pci,free-page-reporting=on",
         "-trace", "ram_block_discard_range", NULL};
-    g_autoptr(GError) error = NULL;
     VmQemuOptions options = {.version = version,
                              .memory = {{.kind = VM_MEMORY_FILE, .mib = MIB}},
                              .extra = extra};
@@ -37,11 +36,7 @@ start(VmQemuVersion version)
     g_autofree char *append =
         g_strconcat(options.append, " balloon=20 init_on_alloc=0", NULL);
     options.append = g_intern_string(append);
-    VmPair *pair = vm_pair_start_idle(&options, &options, &error);
-    g_assert_no_error(error);
-    vm_qemu_wait_serial(pair->source, "linux guest ready", PATIENCE_MS, &error);
-    g_assert_no_error(error);
-    return pair;
+    return vm_expect_linux_pair(&options, PATIENCE_MS);
 }
 
 static int64_t
@@ -164,25 +159,16 @@ test_discards(gconstpointer data)
 {
     VmQemuVersion version = (VmQemuVersion)GPOINTER_TO_INT(data);
     g_autoptr(GError) error = NULL;
+    g_auto(VmPassage) passage = {0};
     if (vm_qemu_skip(vm_linux_why_not(version))) {
         return;
     }
-    g_autoptr(VmPair) pair = start(version);
-    g_autoptr(VmProxy) proxy = vm_proxy_start_before(pair->port, 1, &error);
-    g_assert_no_error(error);
+    VmPair *pair = start(version);
     /* Next to nothing arrives but what the guest touches. */
-    vm_passage_order(proxy, "throttle bulk to-destination 100000");
-    g_autoptr(VmTool) send = vm_expect_send(pair, NULL);
-    g_autoptr(VmTool) receive = vm_pair_receive_from(
-        pair, vm_proxy_address(proxy), NULL, &error);
-    g_assert_no_error(error);
-    vm_expect_says(send, "peer: RUNNING");
+    vm_passage_begin(&passage, pair, "throttle bulk to-destination 100000");
     give_and_take(pair->destination);
-    g_assert_false(vm_child_has_ended(vm_tool_child(receive), NULL));
-    vm_passage_order(proxy, "heal");
-    vm_expect_end(send, PATIENCE_MS, 0, "");
-    vm_expect_end(receive, PATIENCE_MS, 0, "");
-    expect_discards(pair, receive);
+    vm_passage_finish(&passage, PATIENCE_MS);
+    expect_discards(pair, passage.receive);
     /* Each pair of files is compared once. */
     vm_expect_ticks(pair->destination, 32);
     vm_pair_check_left_clean(pair, &error);
