@@ -34,11 +34,11 @@
 static bool
 get_ready(MigrateSession *session, GError **error)
 {
-    session->capability =
+    session->guest.capability =
         migrate_recheck_guest(session, error)
-            ? migrate_capability_set_following(session->qmp, false, error)
+            ? migrate_capability_set_following(session->guest.qmp, false, error)
             : NULL;
-    if (!session->capability ||
+    if (!session->guest.capability ||
         !migrate_session_tell(session, WIRE_FRAME_READY, NULL, error)) {
         return false;
     }
@@ -70,7 +70,7 @@ take_run(MigrateSession *session, GError **error)
 static bool
 take_word(MigrateSession *session, GError **error)
 {
-    const MigrateFrame *next = g_queue_peek_head(&session->frames);
+    const MigrateFrame *next = g_queue_peek_head(&session->peer.frames);
     if (next->type == WIRE_FRAME_EXTENTS &&
         !session->destination.follow.final_heard) {
         session->destination.follow.final_heard =
@@ -91,7 +91,7 @@ take_word(MigrateSession *session, GError **error)
 static bool
 has_word(MigrateSession *session)
 {
-    return !g_queue_is_empty(&session->frames);
+    return !g_queue_is_empty(&session->peer.frames);
 }
 
 /* It may have begun to use its memory; that it was stopped since changes nothing
@@ -99,7 +99,7 @@ has_word(MigrateSession *session)
 static bool
 is_alive_here(const MigrateSession *session)
 {
-    return session->resumed || session->destination.ran ||
+    return session->guest.resumed || session->destination.ran ||
            (session->destination.follow.run_heard &&
             !session->destination.start_guest);
 }
@@ -109,14 +109,15 @@ is_alive_here(const MigrateSession *session)
 static bool
 runs_now(MigrateSession *session)
 {
-    if (!session->qmp) {
-        return session->resumed;
+    if (!session->guest.qmp) {
+        return session->guest.resumed;
     }
-    qmp_client_set_timeout(session->qmp, ASK_MS);
-    g_autofree char *state = qmp_qemu_run_state(session->qmp, NULL);
-    qmp_client_set_timeout(session->qmp, QMP_CLIENT_DEFAULT_TIMEOUT_MS);
-    session->resumed = session->resumed || g_strcmp0(state, "running") == 0;
-    return session->resumed;
+    qmp_client_set_timeout(session->guest.qmp, ASK_MS);
+    g_autofree char *state = qmp_qemu_run_state(session->guest.qmp, NULL);
+    qmp_client_set_timeout(session->guest.qmp, QMP_CLIENT_DEFAULT_TIMEOUT_MS);
+    session->guest.resumed =
+        session->guest.resumed || g_strcmp0(state, "running") == 0;
+    return session->guest.resumed;
 }
 
 static void
@@ -127,10 +128,10 @@ end_qemu(MigrateSession *session, const GError *why)
     }
     g_warning("%s; the guest does not run here yet, so this QEMU (process %d) "
               "is ended, and the guest stays on the source",
-              why->message, (int)session->pid);
+              why->message, (int)session->guest.pid);
     g_autoptr(GError) failed = NULL;
     if (!session->destination.attendant) {
-        syscall(SYS_pidfd_send_signal, session->pidfd, SIGKILL, NULL, 0);
+        syscall(SYS_pidfd_send_signal, session->guest.pidfd, SIGKILL, NULL, 0);
     } else if (!migrate_attendant_end_qemu(session->destination.attendant,
                                            &failed)) {
         g_warning("%s", failed->message);
@@ -170,13 +171,13 @@ find_back(MigrateSession *session, const GError *why, GError **error)
 static bool
 survive(MigrateSession *session, const GError *why, GError **error)
 {
-    if (error_is(why, ERROR_VM_GONE) || session->qemu_gone) {
+    if (error_is(why, ERROR_VM_GONE) || session->guest.gone) {
         return report_end(session, why, error);
     }
     if (error_is(why, ERROR_RETRY)) {
         return true;
     }
-    if (session->peer_aborted) {
+    if (session->peer.aborted) {
         g_message("%s; staying armed until QEMU ends, which is for whoever "
                   "started it",
                   why->message);
@@ -202,7 +203,7 @@ migrate_follow_destination_arrive(MigrateSession *session, GError **error)
         return false;
     }
     migrate_intake_start_filling(session);
-    while (!is_alive_here(session) && !session->ended &&
+    while (!is_alive_here(session) && !session->guest.ended &&
            !session->destination.follow.run_heard) {
         g_autoptr(GError) why = NULL;
         bool ok = migrate_session_wait(session, goes_on, LOOK_MS,
@@ -250,7 +251,7 @@ step(MigrateSession *session, GError **error)
 {
     g_autoptr(GError) why = NULL;
     bool final_before = session->destination.follow.final_heard;
-    if (session->qemu_gone) {
+    if (session->guest.gone) {
         return error_set(error, ERROR_VM_GONE, "QEMU has ended");
     }
     if (has_word(session) && !take_word(session, error)) {
@@ -269,7 +270,7 @@ step(MigrateSession *session, GError **error)
         return false;
     }
     migrate_intake_tell_progress(session);
-    return all_here(session) || session->peer_aborted ||
+    return all_here(session) || session->peer.aborted ||
            !migrate_rejoin_is_silent(session, error);
 }
 
@@ -290,7 +291,7 @@ wait_for_start(MigrateSession *session, GError **error)
         migrate_intake_tell_progress(session);
         if (!migrate_session_wait(session, runs_here, LOOK_MS,
                                   "the guest to start", &why) &&
-            (session->qemu_gone || error_is(why, ERROR_VM_GONE))) {
+            (session->guest.gone || error_is(why, ERROR_VM_GONE))) {
             return report_end(session, why, error);
         }
     }
@@ -303,20 +304,20 @@ wait_for_start(MigrateSession *session, GError **error)
 bool
 migrate_follow_destination_postcopy(MigrateSession *session, GError **error)
 {
-    if (session->ended) {
+    if (session->guest.ended) {
         return true;
     }
     if (session->destination.follow.final_heard) {
         migrate_intake_mark_holes(session);
     }
     migrate_rejoin_begin(session);
-    while (!all_here(session) && !session->ended) {
+    while (!all_here(session) && !session->guest.ended) {
         g_autoptr(GError) why = NULL;
         if (!step(session, &why) && !survive(session, why, error)) {
             return false;
         }
     }
-    if (session->ended) {
+    if (session->guest.ended) {
         return true;
     }
     migrate_report_arrived(&session->report);

@@ -18,7 +18,7 @@ note_source_runs(MigrateSession *session, GError **error)
 {
     bool run_heard = session->options.follow
                          ? session->destination.follow.run_heard
-                         : session->linked || session->past_no_return;
+                         : session->peer.linked || session->past_no_return;
     if (session->options.role != MIGRATE_RECEIVE || !run_heard) {
         return error_set(error, ERROR_PROTOCOL,
                          "the peer said %s before RUN",
@@ -46,10 +46,10 @@ on_frame(MigrateSession *session, unsigned type, GByteArray *payload,
          GError **error)
 {
     g_debug("peer: %s", wire_frame_name(type));
-    session->heard_ns = fd_now_ns();
+    session->peer.heard_ns = fd_now_ns();
     if (type == WIRE_FRAME_ABORT) {
         g_autofree char *reason = wire_abort_decode(payload);
-        session->peer_aborted = true;
+        session->peer.aborted = true;
         return error_set(error, ERROR_PEER_GONE, "the %s stopped: %s",
                          session->options.role == MIGRATE_SEND ? "destination"
                                                                : "source",
@@ -62,7 +62,7 @@ on_frame(MigrateSession *session, unsigned type, GByteArray *payload,
         return note_source_runs(session, error);
     }
     if (type == WIRE_FRAME_PROGRESS) {
-        session->owes_alive = true;
+        session->peer.owes_alive = true;
         return wire_progress_decode(payload, &session->source.present_pages,
                                     &session->source.demand_pages, error);
     }
@@ -72,7 +72,7 @@ on_frame(MigrateSession *session, unsigned type, GByteArray *payload,
     MigrateFrame *frame = g_new0(MigrateFrame, 1);
     frame->type = type;
     frame->payload = g_byte_array_ref(payload);
-    g_queue_push_tail(&session->frames, frame);
+    g_queue_push_tail(&session->peer.frames, frame);
     return true;
 }
 
@@ -86,9 +86,9 @@ is_readable(WireLink *link)
 static bool
 has_more(MigrateSession *session)
 {
-    return session->control && !session->control_lost &&
-           g_queue_is_empty(&session->frames) &&
-           is_readable(session->control);
+    return session->peer.control && !session->peer.control_lost &&
+           g_queue_is_empty(&session->peer.frames) &&
+           is_readable(session->peer.control);
 }
 
 /* One expected frame at a time: the peer may say its last word and leave, and
@@ -100,10 +100,10 @@ take_in_frames(MigrateSession *session, GError **error)
     for (unsigned n = 0; n < FRAMES_AT_A_TIME && has_more(session); n++) {
         unsigned type;
         g_autoptr(GByteArray) payload = NULL;
-        if (!wire_link_receive_frame(session->control, &type, &payload,
+        if (!wire_link_receive_frame(session->peer.control, &type, &payload,
                                      error)) {
-            session->control_lost = true;
-            migrate_session_stop_watching(&session->watch_control);
+            session->peer.control_lost = true;
+            migrate_session_stop_watching(&session->peer.watch);
             g_prefix_error(error, "the control connection is lost: ");
             return false;
         }
@@ -119,9 +119,9 @@ bool
 migrate_mailbox_take_in(MigrateSession *session, GError **error)
 {
     bool ok = take_in_frames(session, error);
-    bool owes = session->owes_alive && !session->control_lost;
-    session->owes_alive = false;
-    session->more = ok && has_more(session);
+    bool owes = session->peer.owes_alive && !session->peer.control_lost;
+    session->peer.owes_alive = false;
+    session->peer.more = ok && has_more(session);
     return ok && (!owes || migrate_session_tell(session, WIRE_FRAME_ALIVE,
                                                 NULL, error));
 }
@@ -129,7 +129,7 @@ migrate_mailbox_take_in(MigrateSession *session, GError **error)
 bool
 migrate_session_pop_frame(MigrateSession *session, MigrateFrame *frame)
 {
-    MigrateFrame *oldest = g_queue_pop_head(&session->frames);
+    MigrateFrame *oldest = g_queue_pop_head(&session->peer.frames);
     if (!oldest) {
         return false;
     }
@@ -141,18 +141,18 @@ migrate_session_pop_frame(MigrateSession *session, MigrateFrame *frame)
 bool
 migrate_session_has_frame(MigrateSession *session)
 {
-    return !g_queue_is_empty(&session->frames);
+    return !g_queue_is_empty(&session->peer.frames);
 }
 
 bool
 migrate_session_tell(MigrateSession *session, unsigned type,
                      const GByteArray *payload, GError **error)
 {
-    if (!session->control || session->control_lost) {
+    if (!session->peer.control || session->peer.control_lost) {
         return error_set(error, ERROR_PEER_GONE,
                          "there is no connection to the peer");
     }
-    return wire_link_send_frame(session->control, type, payload, error);
+    return wire_link_send_frame(session->peer.control, type, payload, error);
 }
 
 void

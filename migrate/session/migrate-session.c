@@ -31,11 +31,12 @@ static gboolean
 on_signal(gpointer data)
 {
     MigrateSession *session = data;
-    if (session->past_no_return && !session->sweeping && !session->settled) {
+    if (session->past_no_return &&
+        !session->operator.sweeping && !session->operator.settled) {
         g_warning("not stopping: the guest runs on the destination, or may at any "
                   "moment, and needs this process until its last page has arrived");
     } else {
-        session->interrupted = true;
+        session->operator.interrupted = true;
     }
     return G_SOURCE_CONTINUE;
 }
@@ -49,9 +50,9 @@ on_parent(gint fd, GIOCondition condition, gpointer data)
     if (read(fd, ignored, sizeof ignored) > 0) {
         return G_SOURCE_CONTINUE;
     }
-    session->watch_parent = 0;
+    session->operator.watch_parent = 0;
     if (!session->past_no_return) {
-        session->orphaned = session->interrupted = true;
+        session->operator.orphaned = session->operator.interrupted = true;
     }
     return G_SOURCE_REMOVE;
 }
@@ -59,7 +60,7 @@ on_parent(gint fd, GIOCondition condition, gpointer data)
 static gboolean
 on_go(gpointer data)
 {
-    ((MigrateSession *)data)->go = true;
+    ((MigrateSession *)data)->operator.go = true;
     return G_SOURCE_CONTINUE;
 }
 
@@ -68,21 +69,21 @@ migrate_session_new(const MigrateOptions *options)
 {
     MigrateSession *session = g_new0(MigrateSession, 1);
     session->options = *options;
-    session->pidfd = session->listener = session->report_file = -1;
+    session->guest.pidfd = session->peer.listener = session->report_file = -1;
     session->source.keeper = -1;
     session->destination.uffd = session->destination.remote_uffd = -1;
     session->report.role =
         options->role == MIGRATE_SEND ? "send" : "receive";
-    g_queue_init(&session->frames);
+    g_queue_init(&session->peer.frames);
     migrate_alarm_init(&session->alarm, NULL);
-    session->sources[0] = signals_watch(SIGINT, on_signal, session);
-    session->sources[1] = signals_watch(SIGTERM, on_signal, session);
+    session->operator.signals[0] = signals_watch(SIGINT, on_signal, session);
+    session->operator.signals[1] = signals_watch(SIGTERM, on_signal, session);
     /* A terminal that goes away must not take the guest's memory with it. */
-    session->sources[2] = signals_watch(SIGHUP, on_signal, session);
-    session->sources[3] = signals_watch(SIGUSR1, on_go, session);
-    session->too_early = options->follow && options->role == MIGRATE_SEND;
+    session->operator.signals[2] = signals_watch(SIGHUP, on_signal, session);
+    session->operator.signals[3] = signals_watch(SIGUSR1, on_go, session);
+    session->guest.too_early = options->follow && options->role == MIGRATE_SEND;
     if (options->parent_fd > 0) {
-        session->watch_parent =
+        session->operator.watch_parent =
             g_unix_fd_add(options->parent_fd, G_IO_IN | G_IO_HUP | G_IO_ERR,
                           on_parent, session);
     }
@@ -110,23 +111,24 @@ static void
 close_links(MigrateSession *session)
 {
     for (unsigned i = 0; i < WIRE_MAX_STREAMS; i++) {
-        g_clear_pointer(&session->bulk[i], wire_link_free);
+        g_clear_pointer(&session->peer.bulk[i], wire_link_free);
     }
-    g_clear_pointer(&session->urgent, wire_link_free);
-    g_clear_pointer(&session->device, wire_link_free);
-    g_clear_pointer(&session->control, wire_link_free);
-    g_clear_pointer(&session->porch, wire_porch_close);
-    if (session->listener >= 0) {
-        wire_address_unlink(session->address);
+    g_clear_pointer(&session->peer.urgent, wire_link_free);
+    g_clear_pointer(&session->peer.device, wire_link_free);
+    g_clear_pointer(&session->peer.control, wire_link_free);
+    g_clear_pointer(&session->peer.porch, wire_porch_close);
+    if (session->peer.listener >= 0) {
+        wire_address_unlink(session->peer.address);
     }
-    fd_clear(&session->listener);
+    fd_clear(&session->peer.listener);
 }
 
 void
 migrate_session_step(MigrateSession *session, const char *word)
 {
-    if (session->on_step) {
-        session->on_step(session, word, session->on_step_data);
+    if (session->operator.on_step) {
+        session->operator.on_step(session, word,
+                                  session->operator.on_step_data);
     }
 }
 
@@ -149,7 +151,7 @@ stop_threads(MigrateSession *session)
         migrate_pages_hurry(session->destination.pages, true);
     }
     g_clear_pointer(&session->source.serve, migrate_serve_stop);
-    for (unsigned i = 0; i < session->n_streams; i++) {
+    for (unsigned i = 0; i < session->peer.n_streams; i++) {
         g_clear_pointer(&session->source.push[i], migrate_push_stop);
         if (session->destination.fill[i]) {
             migrate_fill_stop(
@@ -163,16 +165,16 @@ stop_threads(MigrateSession *session)
 void
 migrate_session_free(MigrateSession *session)
 {
-    for (unsigned i = 0; i < G_N_ELEMENTS(session->sources); i++) {
-        migrate_session_stop_watching(&session->sources[i]);
+    for (unsigned i = 0; i < G_N_ELEMENTS(session->operator.signals); i++) {
+        migrate_session_stop_watching(&session->operator.signals[i]);
     }
-    migrate_session_stop_watching(&session->watch_qmp);
-    migrate_session_stop_watching(&session->watch_control);
-    migrate_session_stop_watching(&session->watch_parent);
+    migrate_session_stop_watching(&session->guest.watch);
+    migrate_session_stop_watching(&session->peer.watch);
+    migrate_session_stop_watching(&session->operator.watch_parent);
     migrate_session_stop_watching(&session->recorder);
     stop_threads(session);
     close_links(session);
-    unsigned n_blocks = session->ram ? session->ram->n_blocks : 0;
+    unsigned n_blocks = session->guest.ram ? session->guest.ram->n_blocks : 0;
     free_per_block(session->destination.wanted, n_blocks);
     g_clear_pointer(&session->source.sent, migrate_sent_free);
     g_clear_pointer(&session->source.order, migrate_order_free);
@@ -182,22 +184,22 @@ migrate_session_free(MigrateSession *session)
     g_clear_pointer(&session->destination.target, collapse_target_close);
     g_clear_pointer(&session->destination.attendant, migrate_attendant_stop);
     fd_clear(&session->destination.uffd);
-    g_clear_pointer(&session->ram, migrate_ram_free);
-    g_clear_pointer(&session->qmp, qmp_client_close);
-    g_clear_pointer(&session->address, wire_address_free);
-    fd_clear(&session->pidfd);
+    g_clear_pointer(&session->guest.ram, migrate_ram_free);
+    g_clear_pointer(&session->guest.qmp, qmp_client_close);
+    g_clear_pointer(&session->peer.address, wire_address_free);
+    fd_clear(&session->guest.pidfd);
     fd_clear(&session->source.keeper);
     fd_clear(&session->report_file);
-    g_queue_clear_full(&session->frames, free_frame);
-    g_free(session->migration_status);
-    g_free(session->peer_host);
-    g_free(session->ended_words);
-    qmp_identity_clear(&session->identity);
+    g_queue_clear_full(&session->peer.frames, free_frame);
+    g_free(session->guest.migration);
+    g_free(session->peer.host);
+    g_free(session->guest.ended_words);
+    qmp_identity_clear(&session->guest.identity);
     migrate_report_clear(&session->report);
     migrate_alarm_clear(&session->alarm);
     g_clear_pointer(&session->archive, migrate_archive_close);
-    g_clear_pointer(&session->capability, migrate_capability_free);
-    g_clear_pointer(&session->blocks, g_array_unref);
-    g_clear_pointer(&session->claim, migrate_claim_drop);
+    g_clear_pointer(&session->guest.capability, migrate_capability_free);
+    g_clear_pointer(&session->guest.blocks, g_array_unref);
+    g_clear_pointer(&session->guest.claim, migrate_claim_drop);
     g_free(session);
 }

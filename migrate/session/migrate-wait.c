@@ -27,9 +27,9 @@ migrate_session_watch(MigrateSession *session, int fd)
 bool
 migrate_session_take_in(MigrateSession *session, GError **error)
 {
-    if (session->interrupted) {
+    if (session->operator.interrupted) {
         return error_set(error, ERROR_CANCELLED,
-                         session->orphaned
+                         session->operator.orphaned
                              ? "stopped by the process that started it, "
                                "or because that has ended"
                              : "stopped by a signal");
@@ -69,7 +69,7 @@ migrate_session_wait(MigrateSession *session, bool (*done)(MigrateSession *),
         guint timer = g_timeout_add((guint)MIN(left_ms, 1000), on_timeout,
                                     NULL);
         /* What TLS has in its buffers is not seen by poll(). */
-        g_main_context_iteration(NULL, !session->more);
+        g_main_context_iteration(NULL, !session->peer.more);
         GSource *source = g_main_context_find_source_by_id(NULL, timer);
         if (source) {
             g_source_destroy(source);

@@ -152,7 +152,7 @@ migrate_stages_run(MigrateSession *session, GError **error)
             g_propagate_error(error, g_steal_pointer(&why));
         }
     }
-    if (result != MIGRATE_EXIT_GIVEN_UP || session->qemu_gone) {
+    if (result != MIGRATE_EXIT_GIVEN_UP || session->guest.gone) {
         leave_nothing(session);
     }
     session->report.ended_ns = fd_now_ns();
