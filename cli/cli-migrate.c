@@ -210,7 +210,7 @@ run(const char *verb, MigrateOptions *options)
     log_set_before_line(NULL);
     if (result != MIGRATE_EXIT_DONE) {
         cli_fail(verb, why->message, result);
-        if (result != MIGRATE_EXIT_GIVEN_UP && !session->qemu_gone &&
+        if (result != MIGRATE_EXIT_GIVEN_UP && !session->guest.gone &&
             !options->resume) {
             fprintf(stderr, "postlude %s: nothing has moved; the guest is "
                             "where it was\n", verb);

@@ -28,6 +28,7 @@
 #include "migrate/session/migrate-commit.h"
 #include "migrate/session/migrate-holder.h"
 #include "migrate/session/migrate-qemu.h"
+#include "migrate/session/migrate-wait.h"
 
 #define READY_MS 60000
 #define SAY_AGAIN_NS UINT64_C(10000000000)
@@ -41,7 +42,7 @@ typedef enum {
 static bool
 status_is(const MigrateSession *session, const char *status)
 {
-    return g_strcmp0(session->migration_status, status) == 0;
+    return g_strcmp0(session->guest.migration, status) == 0;
 }
 
 static bool
@@ -53,7 +54,7 @@ has_failed(const MigrateSession *session)
 static bool
 has_begun(MigrateSession *session)
 {
-    return session->migration_status && !status_is(session, "none");
+    return session->guest.migration && !status_is(session, "none");
 }
 
 static bool
@@ -75,18 +76,18 @@ migrate_follow_source_open(MigrateSession *session, GError **error)
 {
     migrate_outlet_make_order(session);
     if (!migrate_recheck_guest(session, error) ||
-        !migrate_ram_map(session->ram, false, error)) {
+        !migrate_ram_map(session->guest.ram, false, error)) {
         return false;
     }
     migrate_holder_prepare(session);
-    session->capability =
-        migrate_capability_set_following(session->qmp, true, error);
-    if (!session->capability) {
+    session->guest.capability =
+        migrate_capability_set_following(session->guest.qmp, true, error);
+    if (!session->guest.capability) {
         return false;
     }
     /* The driver may act before we hear READY: the destination says it to him
      * at the same time. */
-    session->too_early = false;
+    session->guest.too_early = false;
     if (!migrate_session_tell(session, WIRE_FRAME_SWITCHOVER, NULL, error)) {
         return false;
     }
@@ -105,7 +106,7 @@ static bool
 check_capability(MigrateSession *session, const char *name, GError **error)
 {
     bool on = false;
-    if (!qmp_qemu_get_capability(session->qmp, name, &on, error)) {
+    if (!qmp_qemu_get_capability(session->guest.qmp, name, &on, error)) {
         return false;
     }
     return on || error_set(error, ERROR_STATE,
@@ -122,7 +123,7 @@ report_failure(MigrateSession *session, GError **error)
 {
     g_autofree char *detail = NULL;
     g_autofree char *status =
-        qmp_qemu_migration_status(session->qmp, &detail, NULL);
+        qmp_qemu_migration_status(session->guest.qmp, &detail, NULL);
     return error_set(error, ERROR_FAILED, "QEMU's migration %s%s%s",
                      status_is(session, "cancelled") ? "was cancelled"
                                                      : "failed",
@@ -187,10 +188,10 @@ cancel(MigrateSession *session, const char *migration, bool *ours,
        GError **error)
 {
     if (g_str_equal(migration, "cancelling")) {
-        return qmp_qemu_migrate_cancel_again(session->qmp, error);
+        return qmp_qemu_migrate_cancel_again(session->guest.qmp, error);
     }
     *ours = true;
-    return qmp_qemu_migrate_cancel(session->qmp, error);
+    return qmp_qemu_migrate_cancel(session->guest.qmp, error);
 }
 
 /* Asks once; true if it is settled, and how. */
@@ -198,9 +199,9 @@ static bool
 try_retreat(MigrateSession *session, Retreat *how, bool *ours, GError **error)
 {
     g_autofree char *migration =
-        qmp_qemu_migration_status(session->qmp, NULL, error);
+        qmp_qemu_migration_status(session->guest.qmp, NULL, error);
     g_autofree char *run_state =
-        migration ? qmp_qemu_run_state(session->qmp, error) : NULL;
+        migration ? qmp_qemu_run_state(session->guest.qmp, error) : NULL;
     if (!run_state) {
         return false;
     }
@@ -214,7 +215,7 @@ try_retreat(MigrateSession *session, Retreat *how, bool *ours, GError **error)
                          migration);
     }
     *how = RETREAT_HOME;
-    return qmp_qemu_set_capability(session->qmp, "x-ignore-shared", false,
+    return qmp_qemu_set_capability(session->guest.qmp, "x-ignore-shared", false,
                                    error);
 }
 
@@ -227,12 +228,12 @@ retreat(MigrateSession *session, bool *ours)
     for (;;) {
         Retreat how = RETREAT_GONE;
         g_autoptr(GError) why = NULL;
-        session->interrupted = false; /* it is what we are about */
+        session->operator.interrupted = false; /* it is what we are about */
         migrate_session_take_in(session, NULL);
-        if (status_is(session, "completed") && !session->resumed) {
+        if (status_is(session, "completed") && !session->guest.resumed) {
             return RETREAT_COMPLETED; /* and be it gone since */
         }
-        if (session->qemu_gone) {
+        if (session->guest.gone) {
             return RETREAT_GONE;
         }
         if (try_retreat(session, &how, ours, &why)) {
@@ -282,15 +283,15 @@ bool
 migrate_follow_source_was_passed_unseen(MigrateSession *session,
                                         GError **error)
 {
-    bool ours, as_left = session->qemu_gone;
+    bool ours, as_left = session->guest.gone;
     session->source.unasked =
         !as_left && !migrate_qemu_is_as_left(session, &as_left, error);
     if (session->source.unasked) {
         return false;
     }
     session->source.begun = as_left;
-    return as_left && !session->refused &&
-           (session->qemu_gone || retreat(session, &ours) != RETREAT_HOME);
+    return as_left && !session->peer.refused &&
+           (session->guest.gone || retreat(session, &ours) != RETREAT_HOME);
 }
 
 /* Not told, it may be started all the same: by its driver. Then it finds that
@@ -300,7 +301,7 @@ tell_to_run(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
     g_autoptr(GByteArray) payload = g_byte_array_new();
-    wire_run_encode(session->guest_ran, payload);
+    wire_run_encode(session->guest.ran, payload);
     if ((session->source.serve || migrate_driver_serve(session, &why)) &&
         migrate_session_tell(session, WIRE_FRAME_RUN, payload, &why)) {
         migrate_readmit_begin(session);
@@ -318,7 +319,7 @@ migrate_follow_source_commit(MigrateSession *session, GError **error)
 {
     migrate_commit_anyway(session);
     migrate_session_step(session, "completed");
-    if (status_is(session, "completed") || !session->qemu_gone) {
+    if (status_is(session, "completed") || !session->guest.gone) {
         tell_to_run(session);
     } else {
         /* The destination's word will tell, or its dialling again. */
@@ -330,7 +331,7 @@ migrate_follow_source_commit(MigrateSession *session, GError **error)
 static bool
 has_news(MigrateSession *session)
 {
-    return session->resumed || !g_queue_is_empty(&session->frames);
+    return session->guest.resumed || !g_queue_is_empty(&session->peer.frames);
 }
 
 /* The driver gave up after "completed" and started the guest here again: what
@@ -359,9 +360,9 @@ report_refused(MigrateSession *session, GError **error)
 static void
 hear_running(MigrateSession *session)
 {
-    if (session->stopped_us && !session->source.running) {
+    if (session->guest.stopped_us && !session->source.running) {
         session->report.downtime_ms =
-            (double)(g_get_real_time() - session->stopped_us) / 1000.0;
+            (double)(g_get_real_time() - session->guest.stopped_us) / 1000.0;
     }
     session->source.running = true;
     migrate_session_step(session, "running");
@@ -371,10 +372,10 @@ hear_running(MigrateSession *session)
 static bool
 hear(MigrateSession *session)
 {
-    const MigrateFrame *next = g_queue_peek_head(&session->frames);
+    const MigrateFrame *next = g_queue_peek_head(&session->peer.frames);
     if (next && next->type == WIRE_FRAME_RUNNING) {
         hear_running(session);
-        if (session->linked && !session->source.push[0]) {
+        if (session->peer.linked && !session->source.push[0]) {
             migrate_outlet_start_pushing(session);
         }
     }
@@ -388,7 +389,7 @@ migrate_follow_source_postcopy(MigrateSession *session, GError **error)
     while (!done) {
         bool ok = migrate_readmit_wait(session, has_news,
                                        "the last page to arrive", error);
-        if (session->resumed) {
+        if (session->guest.resumed) {
             g_clear_error(error);
             return report_taken_back(session, error);
         }
@@ -397,7 +398,7 @@ migrate_follow_source_postcopy(MigrateSession *session, GError **error)
         }
         done = session->source.complete || hear(session);
     }
-    if (!session->ended) {
+    if (!session->guest.ended) {
         migrate_report_arrived(&session->report);
     }
     return true;
@@ -409,18 +410,19 @@ migrate_follow_source_undo(MigrateSession *session)
     g_autofree char *state = NULL;
     migrate_outlet_stop_threads(session);
     migrate_handover_restore(session);
-    if (!session->qemu_gone && session->qmp) {
-        state = qmp_qemu_run_state(session->qmp, NULL);
+    if (!session->guest.gone && session->guest.qmp) {
+        state = qmp_qemu_run_state(session->guest.qmp, NULL);
     }
     g_message("the guest is '%s' on the source",
-              session->qemu_gone ? "gone" : state ? state : "not answering");
+              session->guest.gone ? "gone" : state ? state : "not answering");
 }
 
 void
 migrate_follow_source_forbid(MigrateSession *session)
 {
-    if (session->was_idle && session->too_early && session->migration_status &&
-        !has_ended(session) && !session->qemu_gone) {
+    if (session->guest.was_idle && session->guest.too_early &&
+        session->guest.migration && !has_ended(session) &&
+        !session->guest.gone) {
         bool ours;
         retreat(session, &ours);
     }

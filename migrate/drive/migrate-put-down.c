@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "base/proc-life.h"
+#include "migrate/session/migrate-news.h"
 
 #define ASK_MS 500
 #define FREEZE_MS 2000
@@ -26,14 +27,14 @@
 static bool
 runs_now(MigrateSession *session)
 {
-    if (!session->qmp) {
-        return session->resumed;
+    if (!session->guest.qmp) {
+        return session->guest.resumed;
     }
-    qmp_client_set_timeout(session->qmp, ASK_MS);
-    g_autofree char *state = qmp_qemu_run_state(session->qmp, NULL);
-    qmp_client_set_timeout(session->qmp, QMP_CLIENT_DEFAULT_TIMEOUT_MS);
-    session->resumed = session->resumed || g_strcmp0(state, "running") == 0;
-    return session->resumed;
+    qmp_client_set_timeout(session->guest.qmp, ASK_MS);
+    g_autofree char *state = qmp_qemu_run_state(session->guest.qmp, NULL);
+    qmp_client_set_timeout(session->guest.qmp, QMP_CLIENT_DEFAULT_TIMEOUT_MS);
+    session->guest.resumed = session->guest.resumed || g_strcmp0(state, "running") == 0;
+    return session->guest.resumed;
 }
 
 static bool
@@ -41,7 +42,7 @@ freeze(MigrateSession *session, GError **error)
 {
     MigrateAttendant *attendant = session->destination.attendant;
     return attendant ? migrate_attendant_freeze_qemu(attendant, error)
-                     : proc_life_freeze(session->pid, session->pidfd,
+                     : proc_life_freeze(session->guest.pid, session->guest.pidfd,
                                         FREEZE_MS, error);
 }
 
@@ -51,11 +52,11 @@ thaw(MigrateSession *session)
     MigrateAttendant *attendant = session->destination.attendant;
     g_autoptr(GError) why = NULL;
     if (!attendant) {
-        proc_life_thaw(session->pidfd);
+        proc_life_thaw(session->guest.pidfd);
     } else if (!migrate_attendant_thaw_qemu(attendant, &why)) {
         g_warning("QEMU %d is stopped and cannot be told to go on: %s; run "
                   "'kill -CONT %d'",
-                  (int)session->pid, why->message, (int)session->pid);
+                  (int)session->guest.pid, why->message, (int)session->guest.pid);
     }
 }
 
@@ -66,9 +67,9 @@ kill_qemu(MigrateSession *session, GError **error)
     if (attendant) {
         return migrate_attendant_end_qemu(attendant, error);
     }
-    return syscall(SYS_pidfd_send_signal, session->pidfd, SIGKILL, NULL, 0) ==
+    return syscall(SYS_pidfd_send_signal, session->guest.pidfd, SIGKILL, NULL, 0) ==
                0 ||
-           error_set_errno(error, errno, "end QEMU %d", (int)session->pid);
+           error_set_errno(error, errno, "end QEMU %d", (int)session->guest.pid);
 }
 
 bool
@@ -82,8 +83,8 @@ migrate_put_down(MigrateSession *session)
         g_debug("%s", why->message);
         g_clear_error(&why);
     }
-    migrate_session_take_in_qemu(session);
-    if (session->resumed) {
+    migrate_news_take_in(session, NULL);
+    if (session->guest.resumed) {
         thaw(session);
         return false;
     }

@@ -120,14 +120,15 @@ migrate_trust_take_address(MigrateSession *session, GError **error)
                              : may_be_plain(options, address, error))) {
         return false;
     }
-    session->address = g_steal_pointer(&address);
+    session->peer.address = g_steal_pointer(&address);
     return true;
 }
 
 const char *
 migrate_trust_kind(const MigrateSession *session)
 {
-    const WireTlsCreds *creds =
-        session->address ? wire_address_creds(session->address) : NULL;
+    const WireTlsCreds *creds = session->peer.address
+                                    ? wire_address_creds(session->peer.address)
+                                    : NULL;
     return creds ? wire_tls_creds_kind(creds) : NULL;
 }

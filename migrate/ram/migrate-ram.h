@@ -15,6 +15,8 @@
 #include "qmp/qmp-qemu.h"
 #include "wire/wire-frame.h"
 
+struct MigratePlacer;
+
 typedef struct {
     char *name;           /* QEMU's name of the block */
     uint64_t bytes;
@@ -27,6 +29,8 @@ typedef struct {
     int file;             /* our descriptor of the RAM file */
     uint8_t *view;        /* our own mapping, or NULL; 2 MiB aligned */
     bool aligned;         /* huge pages are possible at this HVA */
+    /* How it is filled (migrate-placer.h); NULL: as a file, mapped shared. */
+    const struct MigratePlacer *placer;
 } MigrateBlock;
 
 typedef struct {

@@ -33,6 +33,7 @@
 #include "migrate/session/migrate-measure.h"
 #include "migrate/session/migrate-qemu.h"
 #include "migrate/session/migrate-twice.h"
+#include "migrate/session/migrate-wait.h"
 #include "migrate/takeover/migrate-archive.h"
 #include "migrate/takeover/migrate-fdstore.h"
 #include "migrate/takeover/migrate-keeper.h"
@@ -90,18 +91,18 @@ claim(MigrateSession *session, GError **error)
     g_auto(MigrateJournal) journal = {0};
     g_autoptr(GError) why = NULL;
     MigrateRole role = session->options.role;
-    session->claim = migrate_claim_take(
-        session->pid, session->qemu_started,
+    session->guest.claim = migrate_claim_take(
+        session->guest.pid, session->guest.started,
         role == MIGRATE_SEND ? "send" : "receive", error);
-    if (!session->claim) {
+    if (!session->guest.claim) {
         return false;
     }
-    bool same = migrate_archive_read(role, session->pid,
-                                     session->qemu_started, &journal, &why) &&
-                memcmp(journal.session, session->session,
+    bool same = migrate_archive_read(role, session->guest.pid,
+                                     session->guest.started, &journal, &why) &&
+                memcmp(journal.session, session->peer.id,
                        sizeof journal.session) == 0;
     if (!same) {
-        g_clear_pointer(&session->claim, migrate_claim_drop);
+        g_clear_pointer(&session->guest.claim, migrate_claim_drop);
     }
     return same || error_set(error, ERROR_STATE,
                              "somebody else took over from it, and has ended "
@@ -117,11 +118,11 @@ open_archive(MigrateSession *session, GError **error)
         return false;
     }
     session->archive = migrate_archive_open(session->options.role,
-                                            session->pid,
-                                            session->qemu_started, error);
-    session->report.vm_name = g_strdup(session->identity.name);
-    session->report.vm_uuid = g_strdup(session->identity.uuid);
-    session->report.ram_bytes = session->ram->bytes;
+                                            session->guest.pid,
+                                            session->guest.started, error);
+    session->report.vm_name = g_strdup(session->guest.identity.name);
+    session->report.vm_uuid = g_strdup(session->guest.identity.uuid);
+    session->report.ram_bytes = session->guest.ram->bytes;
     return session->archive != NULL;
 }
 
@@ -141,8 +142,8 @@ static bool
 add_regions(MigrateSession *session, GError **error)
 {
     session->destination.regions = uffd_regions_new();
-    for (unsigned i = 0; i < session->ram->n_blocks; i++) {
-        const MigrateBlock *block = &session->ram->blocks[i];
+    for (unsigned i = 0; i < session->guest.ram->n_blocks; i++) {
+        const MigrateBlock *block = &session->guest.ram->blocks[i];
         if (!uffd_regions_add(session->destination.regions, i, block->hva,
                               block->bytes, error)) {
             return false;
@@ -155,14 +156,14 @@ static bool
 adopt_pages(MigrateSession *session, GError **error)
 {
     autofd memory = migrate_archive_old_pages(session->archive, error);
-    if (memory < 0 || !migrate_ram_map(session->ram, true, error)) {
+    if (memory < 0 || !migrate_ram_map(session->guest.ram, true, error)) {
         return false;
     }
     session->destination.target =
-        collapse_target_open(session->pid, error);
+        collapse_target_open(session->guest.pid, error);
     session->destination.pages =
         session->destination.target
-            ? migrate_pages_adopt(session->ram, session->destination.uffd,
+            ? migrate_pages_adopt(session->guest.ram, session->destination.uffd,
                                   memory, &session->alarm, error)
             : NULL;
     if (!session->destination.pages || !migrate_arm_confine(session, error)) {
@@ -187,11 +188,12 @@ static bool
 take_userfaultfd(MigrateSession *session, GError **error)
 {
     int number = session->destination.remote_uffd;
-    if (!is_open_in(session->pid, number)) {
+    if (!is_open_in(session->guest.pid, number)) {
         session->destination.remote_uffd = -1;
         return true;
     }
-    session->destination.uffd = attach_copy_fd(session->pid, number, error);
+    session->destination.uffd =
+        attach_copy_fd(session->guest.pid, number, error);
     return session->destination.uffd >= 0;
 }
 
@@ -203,7 +205,7 @@ wake_all(MigrateSession *session, GError **error)
                error_set(error, ERROR_STATE,
                          "the userfaultfd is gone from QEMU %d, and pages are "
                          "missing: this guest cannot be helped any more",
-                         (int)session->pid);
+                         (int)session->guest.pid);
     }
     while (!(session->destination.fault = migrate_fault_start(
                  session->destination.uffd, session->destination.regions, NULL,
@@ -214,8 +216,8 @@ wake_all(MigrateSession *session, GError **error)
             return false;
         }
     }
-    for (unsigned i = 0; i < session->ram->n_blocks; i++) {
-        const MigrateBlock *block = &session->ram->blocks[i];
+    for (unsigned i = 0; i < session->guest.ram->n_blocks; i++) {
+        const MigrateBlock *block = &session->guest.ram->blocks[i];
         uffd_fd_wake(session->destination.uffd, block->hva, block->bytes);
     }
     return true;
@@ -224,17 +226,18 @@ wake_all(MigrateSession *session, GError **error)
 static bool
 guard_again(MigrateSession *session, GError **error)
 {
-    session->pidfd =
-        proc_life_open(session->pid, session->qemu_started, error);
-    session->qemu_gone = session->pidfd < 0;
+    session->guest.pidfd =
+        proc_life_open(session->guest.pid, session->guest.started, error);
+    session->guest.gone = session->guest.pidfd < 0;
     session->destination.wanted =
-        g_new0(uint8_t *, session->ram->n_blocks);
-    for (unsigned i = 0; i < session->ram->n_blocks; i++) {
+        g_new0(uint8_t *, session->guest.ram->n_blocks);
+    for (unsigned i = 0; i < session->guest.ram->n_blocks; i++) {
         session->destination.wanted[i] =
-            g_malloc0(session->ram->blocks[i].extents);
+            g_malloc0(session->guest.ram->blocks[i].extents);
     }
-    return !session->qemu_gone && open_archive(session, error) &&
-           migrate_ram_reopen(session->ram, session->pid, true, error) &&
+    return !session->guest.gone && open_archive(session, error) &&
+           migrate_ram_reopen(session->guest.ram, session->guest.pid, true,
+                              error) &&
            take_userfaultfd(session, error) && add_regions(session, error) &&
            adopt_pages(session, error) && wake_all(session, error);
 }
@@ -245,8 +248,8 @@ static void
 go_on_alone(MigrateSession *session)
 {
     session->driver->go_on(session, NULL);
-    for (unsigned i = 0; i < session->ram->n_blocks; i++) {
-        const MigrateBlock *block = &session->ram->blocks[i];
+    for (unsigned i = 0; i < session->guest.ram->n_blocks; i++) {
+        const MigrateBlock *block = &session->guest.ram->blocks[i];
         g_autofree uint8_t *data = migrate_ram_data_extents(block, NULL);
         for (uint32_t e = 0; data && e < block->extents; e++) {
             session->destination.wanted[i][e] = data[e / 8] >> (e % 8) & 1;
@@ -257,7 +260,7 @@ go_on_alone(MigrateSession *session)
 void
 migrate_resume_undo_destination(MigrateSession *session)
 {
-    if (!session->claim) {
+    if (!session->guest.claim) {
         return; /* somebody else's work */
     }
     session->driver->destination_undo(session);
@@ -274,7 +277,8 @@ static void
 settle_start(MigrateSession *session, bool known)
 {
     if (!known && session->destination.starting) {
-        session->past_no_return = session->resumed = migrate_qemu_may_run(session);
+        session->past_no_return = session->guest.resumed =
+            migrate_qemu_may_run(session);
     }
     if (session->past_no_return) {
         migrate_commit_anyway(session);
@@ -285,7 +289,7 @@ settle_start(MigrateSession *session, bool known)
 static bool
 ended_meanwhile(MigrateSession *session, bool known, GError **error)
 {
-    if (!known || !session->qemu_gone) {
+    if (!known || !session->guest.gone) {
         return false;
     }
     g_clear_error(error);
@@ -297,7 +301,7 @@ static bool
 has_ended(const MigrateSession *session)
 {
     autofd pidfd =
-        proc_life_open(session->pid, session->qemu_started, NULL);
+        proc_life_open(session->guest.pid, session->guest.started, NULL);
     return pidfd < 0;
 }
 
@@ -307,14 +311,14 @@ static bool
 take_word_over(MigrateSession *session, GError **error)
 {
     if (!open_archive(session, error) ||
-        !migrate_confine_helper(&session->options,
-                                &session->report_file, error)) {
+        !migrate_confine_helper(&session->options, &session->report_file,
+                                error)) {
         return false;
     }
     migrate_ending_note_old(session);
     g_message("QEMU %d has ended; the source is told that its memory is not "
               "needed any more",
-              (int)session->pid);
+              (int)session->guest.pid);
     return true;
 }
 
@@ -356,29 +360,30 @@ reopen_source(MigrateSession *session, GError **error)
 {
     g_autoptr(GError) why = NULL;
     g_autofree char *keeper =
-        migrate_archive_keeper_path(session->pid, session->qemu_started);
-    migrate_fdstore_fetch(session->ram);
-    bool is_kept = migrate_keeper_fetch(keeper, session->ram, &why);
+        migrate_archive_keeper_path(session->guest.pid, session->guest.started);
+    migrate_fdstore_fetch(session->guest.ram);
+    bool is_kept = migrate_keeper_fetch(keeper, session->guest.ram, &why);
     if (!is_kept) {
         g_debug("%s", why->message);
     }
-    if (!migrate_ram_reopen(session->ram, session->pid, false, error)) {
+    if (!migrate_ram_reopen(session->guest.ram, session->guest.pid, false,
+                            error)) {
         g_prefix_error(error, "nobody holds the guest's memory any more "
                               "(QEMU, the keeper, systemd): ");
         return false;
     }
     migrate_holder_renew(session, keeper, is_kept);
-    return migrate_ram_map(session->ram, false, error);
+    return migrate_ram_map(session->guest.ram, false, error);
 }
 
 static void
 find_qemu(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
-    session->pidfd =
-        proc_life_open(session->pid, session->qemu_started, &why);
-    session->qemu_gone = session->pidfd < 0;
-    if (session->qemu_gone) {
+    session->guest.pidfd =
+        proc_life_open(session->guest.pid, session->guest.started, &why);
+    session->guest.gone = session->guest.pidfd < 0;
+    if (session->guest.gone) {
         g_message("the source's QEMU has ended (%s); its memory is held here",
                   why->message);
     }
@@ -395,7 +400,7 @@ was_passed_since(MigrateSession *session, GError **error)
     return !session->source.unasked &&
            error_set(error, ERROR_CANCELLED, "the sender ended %s: what it "
                      "had begun is taken back",
-                     session->refused
+                     session->peer.refused
                          ? "when the destination had said that the guest did "
                            "not start there"
                          : "before the point of no return");
@@ -404,15 +409,15 @@ was_passed_since(MigrateSession *session, GError **error)
 void
 migrate_resume_undo_source(MigrateSession *session)
 {
-    if (!session->claim) {
+    if (!session->guest.claim) {
         return; /* somebody else's work */
     }
-    if (session->source.unasked && !session->qemu_gone) {
+    if (session->source.unasked && !session->guest.gone) {
         g_warning("QEMU cannot be asked, so nothing was decided: what the "
                   "sender had begun is still to be taken back; run 'postlude "
                   "send --resume' again when QEMU's monitor answers");
         g_clear_pointer(&session->archive, migrate_archive_close);
-    } else if (session->qemu_gone) {
+    } else if (session->guest.gone) {
         g_warning("the source's QEMU has ended by itself");
     } else {
         session->driver->source_undo(session);
@@ -425,11 +430,11 @@ static void
 look_whether_it_runs_here_too(MigrateSession *session)
 {
     g_autofree char *state =
-        session->qmp && !session->qemu_gone
-            ? qmp_qemu_run_state(session->qmp, NULL)
+        session->guest.qmp && !session->guest.gone
+            ? qmp_qemu_run_state(session->guest.qmp, NULL)
             : NULL;
     if (g_strcmp0(state, "running") == 0) {
-        session->resumed = true;
+        session->guest.resumed = true;
         migrate_twice_watch(session);
     }
 }

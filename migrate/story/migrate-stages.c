@@ -14,6 +14,7 @@
 #include "migrate/drive/migrate-follow.h"
 #include "migrate/drive/migrate-own.h"
 #include "migrate/session/migrate-holder.h"
+#include "migrate/session/migrate-mailbox.h"
 #include "migrate/story/migrate-destination.h"
 #include "migrate/story/migrate-inspect.h"
 #include "migrate/story/migrate-resume.h"
@@ -151,7 +152,7 @@ migrate_stages_run(MigrateSession *session, GError **error)
             g_propagate_error(error, g_steal_pointer(&why));
         }
     }
-    if (result != MIGRATE_EXIT_GIVEN_UP || session->qemu_gone) {
+    if (result != MIGRATE_EXIT_GIVEN_UP || session->guest.gone) {
         leave_nothing(session);
     }
     session->report.ended_ns = fd_now_ns();

@@ -65,22 +65,22 @@ put_down(gconstpointer data)
     session_scene_init(&s, MIGRATE_RECEIVE);
     MigrateSession *session = s.session;
     QmpPeer *peer = qmp_peer_start(c->steps);
-    session->qmp = qmp_client_open(qmp_peer_path(peer), 10000, &error);
+    session->guest.qmp = qmp_client_open(qmp_peer_path(peer), 10000, &error);
     g_assert_no_error(error);
     if (c->attended) {
         session->destination.attendant =
-            migrate_attendant_start(session->pid, -1, &error);
+            migrate_attendant_start(session->guest.pid, -1, &error);
         g_assert_no_error(error);
     }
     g_assert_cmpint(migrate_put_down(session), ==, c->ends);
-    g_assert_cmpint(session->resumed, ==, !c->ends);
-    g_assert_cmpint(proc_life_has_ended(session->pidfd, c->ends ? 5000 : 0),
+    g_assert_cmpint(session->guest.resumed, ==, !c->ends);
+    g_assert_cmpint(proc_life_has_ended(session->guest.pidfd, c->ends ? 5000 : 0),
                     ==, c->ends);
     for (int tries = 0; !c->ends && state_of(s.qemu) != 'S'; tries++) {
         g_assert_cmpint(tries, <, 5000); /* it goes on */
         g_usleep(1000);
     }
-    g_clear_pointer(&session->qmp, qmp_client_close);
+    g_clear_pointer(&session->guest.qmp, qmp_client_close);
     qmp_peer_stop(peer);
     session_scene_clear(&s);
 }

@@ -32,22 +32,23 @@ look(const QmpPeerStep *steps, bool follow)
     session_scene_init(&s, MIGRATE_RECEIVE);
     MigrateSession *session = s.session;
     QmpPeer *peer = qmp_peer_start(steps);
-    session->qmp = qmp_client_open(qmp_peer_path(peer), 10000, &error);
+    session->guest.qmp = qmp_client_open(qmp_peer_path(peer), 10000, &error);
     g_assert_no_error(error);
     session->options.follow = follow;
-    session->ram->blocks[0].pages = session->ram->blocks[0].extents = 1;
-    session->ram->pages = 1;
+    session->guest.ram->blocks[0].pages =
+        session->guest.ram->blocks[0].extents = 1;
+    session->guest.ram->pages = 1;
     uint8_t *laid[] = {g_malloc0(1)};
-    session->destination.pages =
-        migrate_pages_new(session->ram, laid, -1, &session->alarm, &error);
+    session->destination.pages = migrate_pages_new(session->guest.ram, laid, -1,
+                                                   &session->alarm, &error);
     g_assert_no_error(error);
-    session->address = wire_address_parse("127.0.0.1:1", &error);
+    session->peer.address = wire_address_parse("127.0.0.1:1", &error);
     g_assert_no_error(error);
     error_set(&lost, ERROR_PEER_GONE, "the connection is lost");
     g_assert_false(migrate_rejoin(session, lost, &error));
     g_assert_true(error_is(error, ERROR_PEER_GONE));
-    g_assert_cmpint(session->resumed, ==, follow);
-    g_clear_pointer(&session->qmp, qmp_client_close);
+    g_assert_cmpint(session->guest.resumed, ==, follow);
+    g_clear_pointer(&session->guest.qmp, qmp_client_close);
     qmp_peer_stop(peer);
     session_scene_clear(&s);
 }

@@ -106,10 +106,10 @@ take_over(gconstpointer data)
     QmpPeer *peer = qmp_peer_start(c->steps);
     session->options.qmp_path = (char *)qmp_peer_path(peer);
     session->options.resume = true;
-    session->source.begun = session->guest_ran = c->begun;
-    session->ram->pages = 16384;
-    session->pid = getpid();
-    g_assert_true(proc_life_started(session->pid, &session->qemu_started,
+    session->source.begun = session->guest.ran = c->begun;
+    session->guest.ram->pages = 16384;
+    session->guest.pid = getpid();
+    g_assert_true(proc_life_started(session->guest.pid, &session->guest.started,
                                     &error));
     MigrateArchive *archive = session_scene_archive(&s, MIGRATE_SEND, &error);
     g_assert_no_error(error);
@@ -119,7 +119,7 @@ take_over(gconstpointer data)
     g_assert_nonnull(error);
     g_autofree char *journal = session_scene_path(&s, ".journal");
     g_assert_cmpint(access(journal, F_OK) == 0, ==, c->stays);
-    g_clear_pointer(&session->qmp, qmp_client_close);
+    g_clear_pointer(&session->guest.qmp, qmp_client_close);
     qmp_peer_stop(peer);
     session_scene_clear(&s);
     migrate_archive_remove(archive);
