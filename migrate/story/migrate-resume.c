@@ -105,8 +105,8 @@ claim(MigrateSession *session, GError **error)
         g_clear_pointer(&session->guest.claim, migrate_claim_drop);
     }
     return same || error_set(error, ERROR_STATE,
-                             "somebody else took over from it, and has ended "
-                             "meanwhile%s%s",
+                             "another process took over from it, and has "
+                             "ended since%s%s",
                              why ? ": " : "", why ? why->message : "");
 }
 
@@ -203,8 +203,9 @@ wake_all(MigrateSession *session, GError **error)
     if (session->destination.uffd < 0) {
         return migrate_pages_complete(session->destination.pages) ||
                error_set(error, ERROR_STATE,
-                         "the userfaultfd is gone from QEMU %d, and pages are "
-                         "missing: this guest cannot be helped any more",
+                         "the userfaultfd is gone from QEMU %d, and pages "
+                         "are missing: the guest is lost; end this QEMU and "
+                         "start the guest from its disks",
                          (int)session->guest.pid);
     }
     while (!(session->destination.fault = migrate_fault_start(
@@ -368,8 +369,9 @@ reopen_source(MigrateSession *session, GError **error)
     }
     if (!migrate_ram_reopen(session->guest.ram, session->guest.pid, false,
                             error)) {
-        g_prefix_error(error, "nobody holds the guest's memory any more "
-                              "(QEMU, the keeper, systemd): ");
+        g_prefix_error(error, "the guest's memory on this host is lost "
+                              "(neither QEMU, the keeper nor systemd has "
+                              "it): ");
         return false;
     }
     migrate_holder_renew(session, keeper, is_kept);
@@ -398,8 +400,9 @@ was_passed_since(MigrateSession *session, GError **error)
         return true;
     }
     return !session->source.unasked &&
-           error_set(error, ERROR_CANCELLED, "the sender ended %s: what it "
-                     "had begun is taken back",
+           error_set(error, ERROR_CANCELLED,
+                     "the sender ended %s; what it "
+                     "had changed in QEMU is undone",
                      session->peer.refused
                          ? "when the destination had said that the guest did "
                            "not start there"
