@@ -21,6 +21,13 @@ bool proc_life_started(pid_t pid, uint64_t *started, GError **error);
  * end the wait early. PIDFD -1 is no process, which does not end. */
 bool proc_life_has_ended(int pidfd, int wait_ms);
 
+/* Stops the process PID of PIDFD (SIGSTOP) and waits, WAIT_MS at most, until no
+ * thread of it runs another instruction of its program: what it has written by
+ * then is all that it writes until proc_life_thaw(). FAILED: a thread was still
+ * seen running (thaw all the same); VM_GONE: it has ended. */
+bool proc_life_freeze(pid_t pid, int pidfd, int wait_ms, GError **error);
+void proc_life_thaw(int pidfd);
+
 /* A pidfd (close-on-exec) of PID if it is still the process that was started
  * at STARTED, else -1 with VM_GONE. */
 int proc_life_open(pid_t pid, uint64_t started, GError **error);

@@ -22,8 +22,9 @@
 
 #define SOCKET 3
 #define END_MS 2000
+#define FREEZE_MS 2000
 
-typedef enum { READY, COVERAGE, CLASSIFY, CLOSE, END_QEMU } What;
+typedef enum { READY, COVERAGE, CLASSIFY, CLOSE, FREEZE, THAW, END_QEMU } What;
 
 typedef struct {
     uint32_t what;
@@ -139,6 +140,20 @@ migrate_attendant_close(MigrateAttendant *attendant, GError **error)
 }
 
 bool
+migrate_attendant_freeze_qemu(MigrateAttendant *attendant, GError **error)
+{
+    Answer answer;
+    return ask(attendant, &(Question){.what = FREEZE}, &answer, error);
+}
+
+bool
+migrate_attendant_thaw_qemu(MigrateAttendant *attendant, GError **error)
+{
+    Answer answer;
+    return ask(attendant, &(Question){.what = THAW}, &answer, error);
+}
+
+bool
 migrate_attendant_end_qemu(MigrateAttendant *attendant, GError **error)
 {
     Answer answer;
@@ -197,6 +212,11 @@ obey(Outside *self, const Question *question, Answer *answer, GError **error)
         return classify(self, question, answer, error);
     case CLOSE:
         return attach_close_userfaultfd(self->pid, self->uffd, error);
+    case FREEZE:
+        return proc_life_freeze(self->pid, self->pidfd, FREEZE_MS, error);
+    case THAW:
+        proc_life_thaw(self->pidfd);
+        return true;
     case END_QEMU:
         return syscall(SYS_pidfd_send_signal, self->pidfd, SIGKILL, NULL,
                        0) == 0 ||

@@ -35,6 +35,10 @@ CollapseOutcome migrate_attendant_classify(MigrateAttendant *attendant,
 /* attach_close_userfaultfd() */
 bool migrate_attendant_close(MigrateAttendant *attendant, GError **error);
 
+/* proc_life_freeze() and proc_life_thaw(). */
+bool migrate_attendant_freeze_qemu(MigrateAttendant *attendant, GError **error);
+bool migrate_attendant_thaw_qemu(MigrateAttendant *attendant, GError **error);
+
 /* Ends QEMU. */
 bool migrate_attendant_end_qemu(MigrateAttendant *attendant, GError **error);
 

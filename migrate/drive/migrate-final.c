@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "migrate/drive/migrate-start.h"
 #include "migrate/link/migrate-intake.h"
 #include "migrate/link/migrate-rejoin.h"
 #include "migrate/session/migrate-wait.h"
@@ -33,6 +34,15 @@ has_decided(MigrateSession *session)
            g_strcmp0(session->guest.migration, "failed") == 0;
 }
 
+/* QEMU here has loaded, and the source is about to say RUN: what has to be asked
+ * before "cont" is asked meanwhile, because then the guest waits for it. */
+static bool
+has_news(MigrateSession *session)
+{
+    return migrate_session_has_frame(session) ||
+           (has_loaded(session) && !session->destination.looked);
+}
+
 /* The next word may take its time until QEMU here has loaded; after that it is
  * due at once, and silence is a lost connection. */
 static bool
@@ -43,9 +53,15 @@ wait_for_word(MigrateSession *session, GError **error)
     uint64_t deadline = fd_deadline_ns(SWITCHOVER_MS), loaded_ns = 0;
     for (;;) {
         g_autoptr(GError) why = NULL;
-        if (migrate_session_wait(session, migrate_session_has_frame, LOOK_MS,
+        if (migrate_session_wait(session, has_news, LOOK_MS,
                                  "the source's last words", &why)) {
-            return true;
+            if (migrate_session_has_frame(session)) {
+                return true;
+            }
+            if (!migrate_start_look(session, error)) {
+                return false;
+            }
+            continue;
         }
         /* A source that is lost may have said RUN, and cannot be told that the
          * guest stays there: it is found first (migrate_rejoin()). */
@@ -139,5 +155,6 @@ migrate_final_hear(MigrateSession *session, GError **error)
         return false;
     }
     session->report.switched_ns = fd_now_ns();
+    session->destination.looked = false; /* it may take long */
     return migrate_rejoin(session, why, error);
 }

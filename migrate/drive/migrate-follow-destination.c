@@ -11,12 +11,9 @@
  */
 #include "migrate/drive/migrate-follow-destination.h"
 
-#include <signal.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include "base/error.h"
 #include "base/fd.h"
+#include "migrate/drive/migrate-put-down.h"
 #include "migrate/drive/migrate-recheck.h"
 #include "migrate/link/migrate-intake.h"
 #include "migrate/link/migrate-rejoin.h"
@@ -28,7 +25,6 @@
 
 #define LOOK_MS 1000
 #define PROGRESS_MS 200
-#define ASK_MS 500
 #define START_MS 10000 /* from the last page on: it may be left paused */
 
 static bool
@@ -104,37 +100,19 @@ is_alive_here(const MigrateSession *session)
             !session->destination.start_guest);
 }
 
-/* The event may be on its way; a QEMU that waits for a page does not answer,
- * and has not started the guest either. */
-static bool
-runs_now(MigrateSession *session)
-{
-    if (!session->guest.qmp) {
-        return session->guest.resumed;
-    }
-    qmp_client_set_timeout(session->guest.qmp, ASK_MS);
-    g_autofree char *state = qmp_qemu_run_state(session->guest.qmp, NULL);
-    qmp_client_set_timeout(session->guest.qmp, QMP_CLIENT_DEFAULT_TIMEOUT_MS);
-    session->guest.resumed =
-        session->guest.resumed || g_strcmp0(state, "running") == 0;
-    return session->guest.resumed;
-}
-
+/* Nothing more may come of a guest that is not here yet. If it has been started
+ * meanwhile, it needs the source instead. */
 static void
 end_qemu(MigrateSession *session, const GError *why)
 {
-    if (runs_now(session)) {
-        return;
+    if (session->destination.follow.end_told) {
+        return; /* QEMU is about to end */
     }
-    g_warning("%s; the guest does not run here yet, so this QEMU (process %d) "
-              "is ended, and the guest stays on the source",
-              why->message, (int)session->guest.pid);
-    g_autoptr(GError) failed = NULL;
-    if (!session->destination.attendant) {
-        syscall(SYS_pidfd_send_signal, session->guest.pidfd, SIGKILL, NULL, 0);
-    } else if (!migrate_attendant_end_qemu(session->destination.attendant,
-                                           &failed)) {
-        g_warning("%s", failed->message);
+    if (migrate_put_down(session)) {
+        session->destination.follow.end_told = true;
+        g_warning("%s; the guest did not run here yet, so this QEMU (process "
+                  "%d) was ended, and the guest stays on the source",
+                  why->message, (int)session->guest.pid);
     }
 }
 

@@ -81,18 +81,17 @@ is_to_be_left(MigrateSession *session)
     return true;
 }
 
-/* Whether it is to be started at all. A QEMU that does not answer is not waited
- * for longer than the source waits for us: RUN was said, and it had the same RAM
- * when it was asked before READY. */
-static bool
-look_before_start(MigrateSession *session, bool *start, GError **error)
+/* A QEMU that does not answer is not waited for longer than the source waits for
+ * us: it had the same RAM when it was asked before READY. */
+bool
+migrate_start_look(MigrateSession *session, GError **error)
 {
     g_autoptr(GError) why = NULL;
-    *start = session->destination.start_guest && !session->options.paused;
     qmp_client_set_timeout(session->guest.qmp, ASK_MS);
     bool ok = migrate_recheck_blocks(session, &why);
-    *start = *start && !(ok && is_to_be_left(session));
+    session->destination.left = ok && is_to_be_left(session);
     qmp_client_set_timeout(session->guest.qmp, QMP_CLIENT_DEFAULT_TIMEOUT_MS);
+    session->destination.looked = true;
     if (!ok && error_is(why, ERROR_RETRY)) {
         g_warning("QEMU's RAM blocks could not be looked at again: %s",
                   why->message);
@@ -102,6 +101,18 @@ look_before_start(MigrateSession *session, bool *start, GError **error)
         g_propagate_error(error, g_steal_pointer(&why));
     }
     return ok;
+}
+
+/* Whether it is to be started at all. */
+static bool
+look_before_start(MigrateSession *session, bool *start, GError **error)
+{
+    if (!session->destination.looked && !migrate_start_look(session, error)) {
+        return false;
+    }
+    *start = session->destination.start_guest && !session->options.paused &&
+             !session->destination.left;
+    return true;
 }
 
 /* The point of no return. Until "cont" was carried out the guest did not run

@@ -133,11 +133,13 @@ typedef struct {
     bool emptied;  /* what is in the RAM files is ours to take away */
     bool at_limit; /* no room for huge pages: do not sweep either */
     bool start_guest;
+    bool looked, left; /* QEMU has loaded; as it is, it is not to start */
     bool starting; /* "cont" may be on its way: see migrate-start.c */
     bool ran;      /* the guest ran here, at some time */
     uint64_t flow_bytes, flow_ns; /* received, and since when so many */
     struct {
         bool run_heard, final_heard, announced;
+        bool end_told; /* QEMU was killed by us */
     } follow;
 } MigrateSessionDestination;
 

@@ -49,8 +49,8 @@ act_cont(ModelQemu *qemu, JsonObject *arguments, int *fd)
     if (is_state(qemu, "running")) {
         model_monitors_event(qemu->monitors, "STOP", NULL);
     }
-    model_machine_run(&qemu->machine);
     model_monitors_event(qemu->monitors, "RESUME", NULL);
+    model_machine_run(&qemu->machine);
     return NULL;
 }
 

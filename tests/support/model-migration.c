@@ -92,8 +92,8 @@ give_guest_back(ModelMigration *migration)
         return;
     }
     if (migration->ran) {
-        model_machine_run(migration->machine);
         model_monitors_event(migration->monitors, "RESUME", NULL);
+        model_machine_run(migration->machine);
     } else {
         migration->machine->state =
             migration->version == 7 ? "postmigrate" : migration->before;
@@ -353,8 +353,8 @@ start_arrived(ModelMigration *migration, const char *state)
     if (!g_str_equal(state, "running")) {
         machine->state = g_intern_string(state);
     } else if (machine->autostart) {
-        model_machine_run(machine);
         model_monitors_event(migration->monitors, "RESUME", NULL);
+        model_machine_run(machine);
     } else {
         machine->state = "paused";
     }

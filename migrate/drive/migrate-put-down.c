@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Ending QEMU: see migrate-put-down.h.
+ *
+ * To ask whether the guest runs and then to end QEMU is not enough: "cont" may
+ * come in between, the guest runs for a moment, its driver finds QEMU gone and
+ * starts it on the source, and it has run twice. So QEMU's process is stopped
+ * first. QEMU writes RESUME to its monitors before it lets a vCPU run
+ * (vm_prepare_start(), softmmu/cpus.c): if it is not among what QEMU has written
+ * when its threads stand, the guest has not run, and now never will.
+ */
+#include "migrate/drive/migrate-put-down.h"
+
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/proc-life.h"
+#include "migrate/session/migrate-news.h"
+
+#define ASK_MS 500
+#define FREEZE_MS 2000
+
+/* A QEMU that waits for a page does not answer, and has not started the guest
+ * either. */
+static bool
+runs_now(MigrateSession *session)
+{
+    if (!session->guest.qmp) {
+        return session->guest.resumed;
+    }
+    qmp_client_set_timeout(session->guest.qmp, ASK_MS);
+    g_autofree char *state = qmp_qemu_run_state(session->guest.qmp, NULL);
+    qmp_client_set_timeout(session->guest.qmp, QMP_CLIENT_DEFAULT_TIMEOUT_MS);
+    session->guest.resumed =
+        session->guest.resumed || g_strcmp0(state, "running") == 0;
+    return session->guest.resumed;
+}
+
+static bool
+freeze(MigrateSession *session, GError **error)
+{
+    MigrateAttendant *attendant = session->destination.attendant;
+    return attendant ? migrate_attendant_freeze_qemu(attendant, error)
+                     : proc_life_freeze(session->guest.pid, session->guest.pidfd,
+                                        FREEZE_MS, error);
+}
+
+static void
+thaw(MigrateSession *session)
+{
+    MigrateAttendant *attendant = session->destination.attendant;
+    g_autoptr(GError) why = NULL;
+    if (!attendant) {
+        proc_life_thaw(session->guest.pidfd);
+    } else if (!migrate_attendant_thaw_qemu(attendant, &why)) {
+        g_warning("QEMU %d is stopped and cannot be told to go on: %s; run "
+                  "'kill -CONT %d'",
+                  (int)session->guest.pid, why->message, (int)session->guest.pid);
+    }
+}
+
+static bool
+kill_qemu(MigrateSession *session, GError **error)
+{
+    MigrateAttendant *attendant = session->destination.attendant;
+    if (attendant) {
+        return migrate_attendant_end_qemu(attendant, error);
+    }
+    return syscall(SYS_pidfd_send_signal, session->guest.pidfd, SIGKILL, NULL, 0) ==
+               0 ||
+           error_set_errno(error, errno, "end QEMU %d", (int)session->guest.pid);
+}
+
+bool
+migrate_put_down(MigrateSession *session)
+{
+    g_autoptr(GError) why = NULL;
+    if (runs_now(session)) {
+        return false;
+    }
+    if (!freeze(session, &why)) {
+        g_debug("%s", why->message);
+        g_clear_error(&why);
+    }
+    migrate_news_take_in(session, NULL);
+    if (session->guest.resumed) {
+        thaw(session);
+        return false;
+    }
+    if (!kill_qemu(session, &why)) {
+        g_warning("%s", why->message);
+        return false;
+    }
+    return true;
+}

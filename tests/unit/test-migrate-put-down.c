@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Ending a QEMU whose guest somebody may be starting: it ends only if the guest
+ * was not started, and goes on otherwise. A monitor by script; a process stands
+ * for QEMU.
+ */
+#include <signal.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/proc-life.h"
+#include "migrate/drive/migrate-put-down.h"
+#include "tests/support/qmp-peer.h"
+#include "tests/unit/session-scene.h"
+
+#define STATE(state)                                                           \
+    {QMP_PEER_ANSWER,                                                          \
+     "{\"running\": false, \"singlestep\": false, \"status\": \"" state       \
+     "\"}",                                                                    \
+     NULL}
+#define RESUME                                                                 \
+    {QMP_PEER_SAY,                                                             \
+     "{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, \"event\": "      \
+     "\"RESUME\"}\r\n",                                                        \
+     NULL}
+#define ASKED {QMP_PEER_GREET}, {QMP_PEER_HEAR, "query-status", NULL}
+
+typedef struct {
+    const char *name;
+    const QmpPeerStep *steps;
+    bool attended, ends;
+} Case;
+
+static const QmpPeerStep paused[] = {ASKED, STATE("paused"), {QMP_PEER_END}};
+static const QmpPeerStep runs[] = {ASKED, STATE("running"), {QMP_PEER_END}};
+/* "cont" came when the question had been answered. */
+static const QmpPeerStep started_since[] = {
+    ASKED, RESUME, STATE("paused"), {QMP_PEER_END}};
+static const QmpPeerStep mute[] = {ASKED, {QMP_PEER_END}};
+
+static const Case cases[] = {
+    {"paused", paused, false, true},
+    {"runs", runs, false, false},
+    {"started-since", started_since, false, false},
+    {"waits-for-a-page", mute, false, true},
+    {"attended/paused", paused, true, true},
+    {"attended/started-since", started_since, true, false},
+};
+
+static char
+state_of(pid_t pid)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/stat", (int)pid);
+    g_autofree char *text = NULL;
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    return strrchr(text, ')')[2];
+}
+
+static void
+put_down(gconstpointer data)
+{
+    const Case *c = data;
+    SessionScene s;
+    g_autoptr(GError) error = NULL;
+    session_scene_init(&s, MIGRATE_RECEIVE);
+    MigrateSession *session = s.session;
+    QmpPeer *peer = qmp_peer_start(c->steps);
+    session->guest.qmp = qmp_client_open(qmp_peer_path(peer), 10000, &error);
+    g_assert_no_error(error);
+    if (c->attended) {
+        session->destination.attendant =
+            migrate_attendant_start(session->guest.pid, -1, &error);
+        g_assert_no_error(error);
+    }
+    g_assert_cmpint(migrate_put_down(session), ==, c->ends);
+    g_assert_cmpint(session->guest.resumed, ==, !c->ends);
+    g_assert_cmpint(proc_life_has_ended(session->guest.pidfd, c->ends ? 5000 : 0),
+                    ==, c->ends);
+    for (int tries = 0; !c->ends && state_of(s.qemu) != 'S'; tries++) {
+        g_assert_cmpint(tries, <, 5000); /* it goes on */
+        g_usleep(1000);
+    }
+    g_clear_pointer(&session->guest.qmp, qmp_client_close);
+    qmp_peer_stop(peer);
+    session_scene_clear(&s);
+}
+
+int
+main(int argc, char **argv)
+{
+    if (argc > 3 && g_str_equal(argv[1], "attend")) {
+        return migrate_attendant_run((pid_t)atoi(argv[2]), atoi(argv[3]));
+    }
+    g_test_init(&argc, &argv, NULL);
+    g_log_set_always_fatal(G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL);
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *path = g_strdup_printf("/put-down/%s", cases[i].name);
+        g_test_add_data_func(path, &cases[i], put_down);
+    }
+    return g_test_run();
+}
