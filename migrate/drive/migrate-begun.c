@@ -89,22 +89,31 @@ ask_whether_ram_was_left_out(MigrateSession *session, bool *left_out,
     return true;
 }
 
+static bool
+ask_own(MigrateSession *session, bool as_left, bool *ours, GError **error)
+{
+    bool heard;
+    *ours = false;
+    if (!session->source.begun) {
+        return true;
+    }
+    if (!ask_whether_heard(session, &heard, error)) {
+        return false;
+    }
+    if (!heard || as_left) {
+        *ours = heard;
+        return true;
+    }
+    return ask_whether_ram_was_left_out(session, ours, error);
+}
+
 bool
 migrate_begun_ask(MigrateSession *session, GError **error)
 {
-    bool as_left, heard, ours = false;
-    if (!migrate_qemu_is_as_left(session, &as_left, error)) {
+    bool as_left = false, ours = false;
+    if (!migrate_qemu_is_as_left(session, &as_left, error) ||
+        !ask_own(session, as_left, &ours, error)) {
         return false;
-    }
-    if (session->source.begun) {
-        if (!ask_whether_heard(session, &heard, error)) {
-            return false;
-        }
-        ours = heard && as_left;
-        if (heard && !as_left &&
-            !ask_whether_ram_was_left_out(session, &ours, error)) {
-            return false;
-        }
     }
     session->source.begun = ours;
     return true;
