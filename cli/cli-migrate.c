@@ -21,6 +21,7 @@
 #include "migrate/story/migrate-resume.h"
 #include "migrate/story/migrate-stages.h"
 #include "migrate/takeover/migrate-archive.h"
+#include "migrate/takeover/migrate-give-up.h"
 
 #define PEER_TIMEOUT_S 60
 #define LINK_TIMEOUT_S 10
@@ -174,7 +175,7 @@ static int
 give_up(const char *verb, const MigrateOptions *options)
 {
     g_autoptr(GError) why = NULL;
-    if (!migrate_resume_give_up(options, &why)) {
+    if (!migrate_give_up(options, &why)) {
         return cli_fail(verb, why->message, MIGRATE_EXIT_FAILED);
     }
     tell(options->role == MIGRATE_SEND

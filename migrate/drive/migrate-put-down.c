@@ -33,7 +33,8 @@ runs_now(MigrateSession *session)
     qmp_client_set_timeout(session->guest.qmp, ASK_MS);
     g_autofree char *state = qmp_qemu_run_state(session->guest.qmp, NULL);
     qmp_client_set_timeout(session->guest.qmp, QMP_CLIENT_DEFAULT_TIMEOUT_MS);
-    session->guest.resumed = session->guest.resumed || g_strcmp0(state, "running") == 0;
+    session->guest.resumed =
+        session->guest.resumed || g_strcmp0(state, "running") == 0;
     return session->guest.resumed;
 }
 

@@ -8,6 +8,6 @@
 #include "migrate/session/migrate-session.h"
 
 /* Ends SESSION's QEMU if its guest has not been started, and says so. False: it
- * was started (session->resumed), and QEMU goes on; or QEMU could not be ended,
+ * was started (session->guest.resumed), and QEMU goes on; or QEMU could not be ended,
  * which was warned of. */
 bool migrate_put_down(MigrateSession *session);

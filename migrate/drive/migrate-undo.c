@@ -157,7 +157,7 @@ migrate_undo_switchover(MigrateSession *session)
     }
     migrate_socket_forget(session->guest.qmp);
     /* In this order: who takes over, if we die in between, starts the guest only
-     * while x-ignore-shared is on (migrate-resume.c). */
+     * while x-ignore-shared is on (migrate-begun.c). */
     revive_guest(session);
     if (!migrate_handover_restore(session)) {
         keep_journal(session);

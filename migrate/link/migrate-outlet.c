@@ -4,6 +4,7 @@
  */
 #include "migrate/link/migrate-outlet.h"
 
+#include "migrate/ram/migrate-ram-source.h"
 #include "migrate/session/migrate-mailbox.h"
 
 bool
@@ -12,7 +13,8 @@ migrate_outlet_tell_extents(MigrateSession *session, bool final,
 {
     for (unsigned i = 0; i < session->guest.ram->n_blocks; i++) {
         const MigrateBlock *block = &session->guest.ram->blocks[i];
-        g_autofree uint8_t *bitmap = migrate_ram_data_extents(block, error);
+        g_autofree uint8_t *bitmap =
+            migrate_ram_source_of(block)->data_extents(block, error);
         if (!bitmap) {
             return false;
         }

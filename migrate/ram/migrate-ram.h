@@ -16,6 +16,7 @@
 #include "wire/wire-frame.h"
 
 struct MigratePlacer;
+struct MigrateRamSource;
 
 typedef struct {
     char *name;           /* QEMU's name of the block */
@@ -31,6 +32,7 @@ typedef struct {
     bool aligned;         /* huge pages are possible at this HVA */
     /* How it is filled (migrate-placer.h); NULL: as a file, mapped shared. */
     const struct MigratePlacer *placer;
+    const struct MigrateRamSource *source; /* how it is read; NULL: likewise */
 } MigrateBlock;
 
 typedef struct {

@@ -15,7 +15,7 @@
 /* What a helper was killed over does not stand in the way of a new migration: a
  * receiver's, if it had not got as far as to say "cont" (QEMU waits for a guest,
  * and what lies in its RAM is nobody's); a sender's that had not said RUN, if
- * somebody has put QEMU right by hand (see migrate-resume.c). */
+ * somebody has put QEMU right by hand (see migrate-begun.c). */
 static bool
 is_settled(MigrateSession *session, const MigrateJournal *journal)
 {
