@@ -24,6 +24,7 @@
 #include "migrate/device/migrate-monitor.h"
 #include "migrate/drive/migrate-arm.h"
 #include "migrate/drive/migrate-driver.h"
+#include "migrate/drive/migrate-put-down.h"
 #include "migrate/link/migrate-lobby.h"
 #include "migrate/link/migrate-rejoin.h"
 #include "migrate/link/migrate-trust.h"
@@ -227,6 +228,9 @@ guard_again(MigrateSession *session, GError **error)
     session->pidfd =
         proc_life_open(session->pid, session->qemu_started, error);
     session->qemu_gone = session->pidfd < 0;
+    if (!session->qemu_gone) {
+        migrate_put_down_take_back(session);
+    }
     session->destination.wanted =
         g_new0(uint8_t *, session->ram->n_blocks);
     for (unsigned i = 0; i < session->ram->n_blocks; i++) {
