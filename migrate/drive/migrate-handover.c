@@ -124,6 +124,7 @@ start_qemu_migration(MigrateSession *session, GError **error)
         return false;
     }
     g_clear_pointer(&session->migration_status, g_free);
+    session->source.ran_again = false;
     return tell_to_migrate(session, error) &&
            look_at_capabilities(session, error);
 }
@@ -273,7 +274,7 @@ static bool
 check_still_stopped(MigrateSession *session, GError **error)
 {
     return migrate_session_take_in(session, error) &&
-           (!session->resumed ||
+           (!session->source.ran_again ||
             error_set(error, ERROR_STATE,
                       "somebody started the guest on the source again before "
                       "it was started on the destination, so it stays here"));

@@ -13,11 +13,11 @@ void
 migrate_twice_watch(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
-    if (!session->resumed || session->options.follow || session->qemu_gone ||
-        !session->qmp) {
+    if (!session->source.ran_again || session->options.follow ||
+        session->qemu_gone || !session->qmp) {
         return;
     }
-    session->resumed = false;
+    session->source.ran_again = session->resumed = false;
     session->report.source_ran = true;
     if (qmp_qemu_stop(session->qmp, &why)) {
         g_warning("somebody started the guest here after it had been handed "

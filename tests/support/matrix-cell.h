@@ -38,6 +38,7 @@ typedef enum {
     MATRIX_STOP,          /* the operator says "stop" where the guest is */
     MATRIX_CONT,          /* "cont" there; early: to a guest that is paused */
     MATRIX_CONT_SOURCE,   /* "cont" on A, wherever the guest is */
+    MATRIX_CONT_STOP_SOURCE, /* and "stop" at once: it has run all the same */
     MATRIX_PANIC,         /* the guest panics */
     MATRIX_POWEROFF,      /* it powers itself off (-no-shutdown) */
     MATRIX_RAM,           /* a pc-dimm is plugged in, on both sides */
