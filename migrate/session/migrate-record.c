@@ -34,6 +34,9 @@ migrate_record_of(const MigrateSession *session, MigrateJournal *journal)
         .n_blocks = session->ram->n_blocks,
         .blocks = session->ram->blocks,
     };
+    if (session->address) {
+        journal->options.known = (char *)wire_address_known(session->address);
+    }
     memcpy(journal->session, session->session, WIRE_SESSION_BYTES);
     migrate_measure_take(session, &journal->account);
 }
