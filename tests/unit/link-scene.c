@@ -29,7 +29,7 @@ make_link(int *other_end)
 static void
 make_ram(MigrateSession *session)
 {
-    static const uint8_t data[LINK_DATA_PAGES * PAGE_BYTES] = {1};
+    uint8_t data[LINK_DATA_PAGES * PAGE_BYTES];
     MigrateRam *ram = session->ram;
     MigrateBlock *block = &ram->blocks[0];
     ram->pages = block->pages = LINK_PAGES;
@@ -37,6 +37,7 @@ make_ram(MigrateSession *session)
     ram->extents = block->extents = LINK_PAGES / PAGES_PER_EXTENT;
     block->file = memfd_create("link-scene", MFD_CLOEXEC);
     g_assert_no_errno(ftruncate(block->file, (off_t)block->bytes));
+    memset(data, 1, sizeof data);
     g_assert_cmpint(pwrite(block->file, data, sizeof data, 0), ==,
                     sizeof data);
 }
