@@ -26,7 +26,8 @@ wait_for_bye(MigrateSession *session)
 {
     uint64_t deadline = fd_deadline_ns(BYE_MS);
     GByteArray *bye = NULL;
-    while (!bye && !session->control_lost && fd_now_ns() < deadline &&
+    while (!bye && !session->control_lost && !session->interrupted &&
+           fd_now_ns() < deadline &&
            (!session->qemu_gone || session->ended)) {
         g_autoptr(GError) why = NULL;
         bye = migrate_session_expect(session, WIRE_FRAME_BYE, BYE_MS, &why);
@@ -75,7 +76,6 @@ static void
 insist_on_done(MigrateSession *session)
 {
     session->settled = true;
-    session->interrupted = false; /* it meant the sweep */
     session->control_lost =
         !migrate_rejoin_say_done(session,
                                  session->options.peer_timeout_s * 1000);
@@ -192,6 +192,7 @@ migrate_settle_destination(MigrateSession *session, GError **error)
     count(session);
     session->report.huge.after_bytes = huge_bytes_now(session);
     if (!told) {
+        session->interrupted = false; /* it meant the sweep */
         insist_on_done(session);
     }
     return true;
