@@ -268,7 +268,7 @@ make_pages(MigrateSession *session, uint8_t **laid, GError **error)
                                     session->destination.uffd, memory,
                                     &session->alarm, error);
     }
-    g_warning("nobody could take over from this process: %s", why->message);
+    g_warning("crash recovery is off: %s", why->message);
     g_clear_pointer(&session->archive, migrate_archive_remove);
     return migrate_pages_new(session->guest.ram, laid,
                              session->destination.uffd, &session->alarm, error);
@@ -440,8 +440,9 @@ migrate_disarm(MigrateSession *session)
     bool armed =
         session->destination.emptied || session->destination.uffd >= 0;
     if (armed && runs_here(session)) {
-        g_warning("somebody started the guest in QEMU %d, which was never "
-                  "given its memory; it is left as it is: end that QEMU",
+        g_warning("the guest in QEMU %d was started, not by postlude, "
+                  "before it had its memory; postlude leaves this QEMU as "
+                  "it is: end it",
                   (int)session->guest.pid);
         return;
     }

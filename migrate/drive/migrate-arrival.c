@@ -71,8 +71,9 @@ migrate_arrival_undo(MigrateSession *session)
     }
     if (session->guest.resumed && !session->options.follow &&
         session->guest.qmp) {
-        g_warning("somebody started the guest here; it is stopped again, "
-                  "because it stays on the source: end this QEMU");
+        g_warning("the guest was started here, not by postlude; it is "
+                  "stopped again, because it stays on the source: end this "
+                  "QEMU");
         qmp_qemu_stop(session->guest.qmp, NULL);
     }
     /* First of all: QEMU's main loop may be waiting for a page that will not

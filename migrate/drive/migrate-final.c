@@ -67,8 +67,8 @@ wait_for_word(MigrateSession *session, GError **error)
          * guest stays there: it is found first (migrate_rejoin()). */
         if (session->guest.resumed && !error_is(why, ERROR_PEER_GONE)) {
             return error_set(error, ERROR_STATE,
-                             "somebody started the guest here before the "
-                             "source had handed it over");
+                             "the guest was started here, not by postlude, "
+                             "before the source had handed it over");
         }
         uint64_t now = fd_now_ns();
         if (!error_is(why, ERROR_RETRY) || now > deadline) {
@@ -80,8 +80,8 @@ wait_for_word(MigrateSession *session, GError **error)
         }
         if (loaded_ns && now - loaded_ns > limit_ns) {
             return error_set(error, ERROR_PEER_GONE,
-                             "nothing was heard of the source for %.1f s "
-                             "after the device state",
+                             "the source sent nothing for %.1f s after the "
+                             "device state",
                              fd_seconds_since(loaded_ns));
         }
     }

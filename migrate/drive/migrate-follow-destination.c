@@ -46,8 +46,9 @@ get_ready(MigrateSession *session, GError **error)
         migrate_commit_take_back(session); /* it does not know */
         return false;
     }
-    g_message("armed: QEMU may be given its guest; this process stays until "
-              "all of its memory is here, or QEMU has ended");
+    g_message("armed: QEMU's migration to this QEMU may begin; this process "
+              "runs until all memory of the guest has arrived, or QEMU has "
+              "ended");
     migrate_session_step(session, "ready");
     return true;
 }
@@ -156,8 +157,8 @@ survive(MigrateSession *session, const GError *why, GError **error)
         return true;
     }
     if (session->peer.aborted) {
-        g_message("%s; staying armed until QEMU ends, which is for whoever "
-                  "started it",
+        g_message("%s; this process stays armed until QEMU ends; libvirt, "
+                  "or the operator who started that QEMU, has to end it",
                   why->message);
         return true;
     }

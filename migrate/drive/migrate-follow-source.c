@@ -111,9 +111,10 @@ check_capability(MigrateSession *session, const char *name, GError **error)
     }
     return on || error_set(error, ERROR_STATE,
                            "QEMU's migration was started with %s switched "
-                           "off, so nobody could say when the guest's memory "
-                           "is final, or that it arrived, or QEMU would send "
-                           "it itself; libvirt switches some off with "
+                           "off: without it postlude does not learn when "
+                           "the guest's memory is final, or that it has "
+                           "arrived, or QEMU sends the memory itself; "
+                           "libvirt switches some of these off with "
                            "--tunnelled",
                            name);
 }
@@ -135,7 +136,8 @@ migrate_follow_source_freeze(MigrateSession *session, GError **error)
 {
     int patience_ms = session->options.peer_timeout_s * 1000;
     return migrate_session_wait(session, has_begun, patience_ms,
-                                "somebody (libvirt) to start QEMU's migration",
+                                "libvirt or an operator to start QEMU's "
+                                "migration",
                                 error) &&
            check_capability(session, "pause-before-switchover", error) &&
            check_capability(session, "return-path", error) &&
@@ -265,9 +267,10 @@ migrate_follow_source_is_too_late(MigrateSession *session, GError **why)
         return false;
     case RETREAT_GONE:
         if (is_final(session) && !has_failed(session)) {
-            g_warning("the source's QEMU has ended without saying whether the "
-                      "guest was handed over; its memory is held here until "
-                      "the destination says what became of it");
+            g_warning("the source's QEMU has ended without saying whether "
+                      "the guest was handed over; this process holds its "
+                      "memory until the destination says whether the guest "
+                      "runs there");
             return true;
         }
         return false;
@@ -307,7 +310,8 @@ tell_to_run(MigrateSession *session)
         migrate_readmit_begin(session);
         migrate_outlet_start_pushing(session);
     } else {
-        g_warning("the destination was not told that QEMU has completed: %s",
+        g_warning("the destination could not be told that QEMU has "
+                  "completed: %s",
                   why->message);
         migrate_outage_source(session);
     }
@@ -352,8 +356,7 @@ report_refused(MigrateSession *session, GError **error)
     migrate_commit_take_back(session);
     g_prefix_error(error,
                    "the guest was handed over, but never ran on the "
-                   "destination; whoever migrates it has to start it here "
-                   "again ('virsh resume'): ");
+                   "destination; start it here again ('virsh resume'): ");
     return false;
 }
 

@@ -97,9 +97,9 @@ look_at_capabilities(MigrateSession *session, GError **error)
         return false;
     }
     return !off || error_set(error, ERROR_STATE,
-                             "somebody switched QEMU's capability %s off "
-                             "while the migration was being prepared; begin "
-                             "again",
+                             "QEMU's capability %s was switched off, not by "
+                             "postlude, while the migration was being "
+                             "prepared; begin again",
                              off);
 }
 
@@ -280,8 +280,9 @@ check_still_stopped(MigrateSession *session, GError **error)
     return migrate_session_take_in(session, error) &&
            (!session->guest.resumed ||
             error_set(error, ERROR_STATE,
-                      "somebody started the guest on the source again before "
-                      "it was started on the destination, so it stays here"));
+                      "the guest was started on the source again, not by "
+                      "postlude, before it was started on the destination; "
+                      "it stays on the source"));
 }
 
 static bool
@@ -295,7 +296,8 @@ tell_to_run(MigrateSession *session, GError **error)
     }
     if (!migrate_session_tell(session, WIRE_FRAME_RUN, payload, NULL)) {
         /* Not a byte of it may have left: but some may. */
-        g_warning("the word to run could not be sent completely");
+        g_warning("RUN may not have arrived; the guest stays stopped here "
+                  "until the destination answers");
     }
     return migrate_handover_wait_running(session, error);
 }

@@ -142,9 +142,9 @@ check_not_started(MigrateSession *session, bool known, GError **error)
         return true;
     }
     return error_set(error, ERROR_STATE,
-                     "somebody started the guest in QEMU %d before the source "
-                     "had handed it over; end that QEMU, and look for the "
-                     "guest at the source",
+                     "the guest in QEMU %d was started, not by postlude, "
+                     "before the source had handed it over; end that QEMU, "
+                     "and look for the guest on the source",
                      (int)session->guest.pid);
 }
 

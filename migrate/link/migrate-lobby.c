@@ -171,8 +171,8 @@ migrate_lobby_admit(MigrateSession *session)
                             : judge(session, &hello, &place);
     if (status != WIRE_STATUS_OK) {
         g_autofree char *reason = explain(status, &hello);
-        g_warning("turned a %s connection away: %s",
-                  wire_role_name(hello.role), reason);
+        g_warning("refused a %s connection: %s", wire_role_name(hello.role),
+                  reason);
         wire_link_reject(link, status, reason);
     } else if (wire_link_welcome(link, &hello, session->peer.ticket, NULL)) {
         *place = g_steal_pointer(&link);
@@ -212,7 +212,7 @@ wait_until(MigrateSession *session, bool (*done)(const MigrateSession *),
         }
         if (ok && session->peer.rejoins != rejoins) {
             ok = error_set(error, ERROR_RETRY,
-                           "the destination dialled once more");
+                           "the destination connected once more");
         }
     }
     g_source_remove(watch);

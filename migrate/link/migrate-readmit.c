@@ -84,7 +84,7 @@ migrate_readmit_hear_return(MigrateSession *session, int timeout_ms,
 {
     MigrateFrame frame;
     if (!migrate_session_wait(session, migrate_session_has_frame, timeout_ms,
-                              "the destination to say why it is back",
+                              "the destination to say why it reconnected",
                               error) ||
         !migrate_session_pop_frame(session, &frame)) {
         return false;
@@ -147,9 +147,9 @@ where_the_guest_is(const MigrateSession *session)
 static void
 lose(MigrateSession *session, const GError *why)
 {
-    g_warning("%s; the guest %s, and this process holds the memory that is "
-              "not there yet: leave it running; waiting for the destination "
-              "to come back",
+    g_warning("%s; the guest %s; this process holds the memory that has not "
+              "arrived, so leave it running; it waits until the destination "
+              "reconnects",
               why->message, where_the_guest_is(session));
     migrate_outage_source(session);
 }
@@ -195,7 +195,7 @@ check_silence(MigrateSession *session)
         fd_now_ns() - session->peer.heard_ns > limit_ns) {
         g_autoptr(GError) why = NULL;
         error_set(&why, ERROR_PEER_GONE,
-                  "nothing was heard of the destination for %.1f s",
+                  "the destination sent nothing for %.1f s",
                   fd_seconds_since(session->peer.heard_ns));
         lose(session, why);
     }
@@ -214,7 +214,7 @@ talk_if_called(MigrateSession *session)
         session->peer.watch = migrate_session_watch(
             session, wire_link_fd(session->peer.control));
         if (!talk(session, &why) && rejoins == session->peer.rejoins) {
-            g_message("the destination dialled, but: %s", why->message);
+            g_message("the destination connected, but: %s", why->message);
             migrate_outage_source(session);
         }
     }

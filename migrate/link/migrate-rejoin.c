@@ -77,7 +77,7 @@ migrate_rejoin_is_silent(MigrateSession *session, GError **error)
         session->destination.flow_ns = fd_now_ns();
     }
     if (has_been(session->peer.heard_ns, session)) {
-        what = "nothing was heard of the source";
+        what = "the source sent nothing";
         since_ns = session->peer.heard_ns;
     } else if (has_been(session->destination.flow_ns, session)) {
         what = "pages are missing and none came";

@@ -22,8 +22,7 @@ migrate_trust_check(const MigrateOptions *options, GError **error)
     }
     if (options->tls_creds && options->tls_psk) {
         return error_set(error, ERROR_USAGE,
-                         "--tls-creds and --tls-psk are two ways to prove who "
-                         "one is: give one");
+                         "--tls-creds and --tls-psk exclude each other");
     }
     if (options->tls_name && !wants_tls(options)) {
         return error_set(error, ERROR_USAGE,
@@ -104,8 +103,9 @@ may_be_plain(const MigrateOptions *options, const WireAddress *address,
                          "--insecure on a network you trust",
                          wire_address_text(address));
     }
-    g_warning("--insecure: everybody on the way can read and change the "
-              "guest's memory, and whoever connects first gets it");
+    g_warning("--insecure: everybody on the network path can read and "
+              "change the guest's memory, and the first who connects "
+              "receives it");
     return true;
 }
 

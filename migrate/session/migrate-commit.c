@@ -55,10 +55,11 @@ migrate_commit_take_back(MigrateSession *session)
     session->past_no_return = false;
     session->peer.refused = session->options.role == MIGRATE_SEND;
     if (!migrate_record_write(session, &why)) {
-        g_warning("it cannot be recorded that the destination does not run "
-                  "the guest (%s): if this process is killed now, "
-                  "'--resume' waits for it in vain; then '--give-up' and "
-                  "'cont' by hand, see docs/failure.md",
+        g_warning("the journal cannot be written, so it still says that the "
+                  "destination may run the guest (%s): if this process is "
+                  "killed now, '--resume' waits for the destination without "
+                  "end; then run '--give-up' and 'cont' by hand, see "
+                  "docs/failure.md",
                   why->message);
     }
 }

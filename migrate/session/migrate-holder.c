@@ -24,8 +24,7 @@ migrate_holder_choose(MigrateSession *session)
             session->guest.ram, keeper, migrate_confine_user(), &why);
     }
     if (session->source.keeper < 0) {
-        g_warning("nobody could take over from this process: %s",
-                  why->message);
+        g_warning("crash recovery is off: %s", why->message);
     }
 }
 
@@ -52,8 +51,7 @@ migrate_holder_renew(MigrateSession *session, const char *keeper,
     session->source.keeper = migrate_keeper_start(
         session->guest.ram, keeper, migrate_confine_user(), &why);
     if (session->source.keeper < 0) {
-        g_warning("nobody could take over from this process once QEMU has "
-                  "ended: %s",
+        g_warning("crash recovery is off once QEMU has ended: %s",
                   why->message);
     }
     migrate_keeper_commit(&session->source.keeper);

@@ -50,8 +50,8 @@ find_process(MigrateSession *session, const QmpClient *qmp, GError **error)
     }
     return (session->guest.pid > 0 ||
             error_set(error, ERROR_STATE,
-                      "the socket does not tell QEMU's process; name it with "
-                      "--pid")) &&
+                      "the monitor's socket does not tell which process "
+                      "QEMU is; name it with --pid")) &&
            open_process(session, error);
 }
 

@@ -86,14 +86,14 @@ look_after(MigrateSession *session, GError **error)
     if (!session->guest.claim ||
         migrate_claim_renew(session->guest.claim, &removed, error)) {
         if (removed) {
-            g_warning("somebody removed files in the run-time directory that "
-                      "are in use; they are made anew as far as that is "
-                      "possible, but 'postlude status' does not see this "
+            g_warning("files in use were removed from the run-time "
+                      "directory; they are written again as far as that is "
+                      "possible, but 'postlude status' does not show this "
                       "process any more, and %s",
                       session->options.role == MIGRATE_SEND
                           ? "QEMU must not be ended: the keeper of its memory "
                             "cannot be reached"
-                          : "nobody can take over from it");
+                          : "crash recovery is off");
         }
         return true;
     }
@@ -119,8 +119,7 @@ migrate_record_or_warn(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
     if (!migrate_record_write(session, &why)) {
-        g_warning("nobody could take over from this process: %s",
-                  why->message);
+        g_warning("crash recovery is off: %s", why->message);
     }
 }
 
@@ -137,11 +136,11 @@ on_record(gpointer data)
     bool before = session->unrecorded;
     session->unrecorded = !migrate_record_write(session, &why);
     if (session->unrecorded && !before) {
-        g_warning("nobody could take over from this process, so leave it "
-                  "running until it ends: %s",
+        g_warning("crash recovery is off, so leave this process running "
+                  "until it ends: %s",
                   why->message);
     } else if (before && !session->unrecorded) {
-        g_message("this process can be taken over from again");
+        g_message("crash recovery is on again");
     }
     return G_SOURCE_CONTINUE;
 }

@@ -22,11 +22,13 @@ migrate_twice_watch(MigrateSession *session)
     session->guest.resumed = false;
     session->report.source_ran = true;
     if (qmp_qemu_stop(session->guest.qmp, &why)) {
-        g_warning("somebody started the guest here after it had been handed "
-                  "over to the destination; it was stopped here again");
+        g_warning("the guest was started here, not by postlude, after it "
+                  "had been handed over to the destination; it was stopped "
+                  "here again");
     } else {
-        g_warning("somebody started the guest here after it had been handed "
-                  "over to the destination, and it cannot be stopped: %s",
+        g_warning("the guest was started here, not by postlude, after it "
+                  "had been handed over to the destination, and it cannot "
+                  "be stopped: %s; say 'stop' in QEMU's monitor now",
                   why->message);
     }
     g_warning("%s", MIGRATE_REPORT_RAN_TWICE);

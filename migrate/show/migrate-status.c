@@ -256,8 +256,9 @@ migrate_status_orphans(void)
         bool untold = qemu < 0 && j->options.role == MIGRATE_RECEIVE;
         GString *line = g_string_new(NULL);
         g_string_append_printf(
-            line, "%-8s %-20s qemu %d, peer %s; NOBODY AT WORK: run "
-                  "'postlude %s --resume --pid %d'%s",
+            line,
+            "%-8s %-20s qemu %d, peer %s; NO HELPER AT WORK: run "
+            "'postlude %s --resume --pid %d'%s",
             role, j->vm_name ? j->vm_name : "(unnamed)", (int)j->qemu_pid,
             j->options.address, role, (int)j->qemu_pid,
             untold ? " (this QEMU has ended, and the source does not know)"
@@ -396,7 +397,7 @@ migrate_status_describe(const char *json)
         g_string_append(text, "; STARTED ON BOTH HOSTS");
     }
     if (true_member(o, "unrecorded")) {
-        g_string_append(text, "; CANNOT BE TAKEN OVER");
+        g_string_append(text, "; CRASH RECOVERY IS OFF");
     }
     if (true_member(o, "lacks_memory")) {
         g_string_append(text, "; NO MEMORY HERE");

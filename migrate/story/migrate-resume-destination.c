@@ -106,8 +106,9 @@ wake_all(MigrateSession *session, GError **error)
     if (session->destination.uffd < 0) {
         return migrate_pages_complete(session->destination.pages) ||
                error_set(error, ERROR_STATE,
-                         "the userfaultfd is gone from QEMU %d, and pages are "
-                         "missing: this guest cannot be helped any more",
+                         "the userfaultfd is gone from QEMU %d, and pages "
+                         "are missing: the guest is lost; end this QEMU and "
+                         "start the guest from its disks",
                          (int)session->guest.pid);
     }
     while (!(session->destination.fault = migrate_fault_start(

@@ -32,8 +32,9 @@ reopen_source(MigrateSession *session, GError **error)
     }
     if (!migrate_ram_reopen(session->guest.ram, session->guest.pid, false,
                             error)) {
-        g_prefix_error(error, "nobody holds the guest's memory any more "
-                              "(QEMU, the keeper, systemd): ");
+        g_prefix_error(error, "the guest's memory on this host is lost "
+                              "(neither QEMU, the keeper nor systemd has "
+                              "it): ");
         return false;
     }
     migrate_holder_renew(session, keeper, is_kept);
@@ -62,8 +63,8 @@ was_passed_since(MigrateSession *session, GError **error)
         return true;
     }
     return !session->source.unasked &&
-           error_set(error, ERROR_CANCELLED, "the sender ended %s: what it "
-                     "had begun is taken back",
+           error_set(error, ERROR_CANCELLED, "the sender ended %s; what it "
+                                             "had changed in QEMU is undone",
                      session->peer.refused
                          ? "when the destination had said that the guest did "
                            "not start there"

@@ -75,8 +75,8 @@ claim(MigrateSession *session, GError **error)
         g_clear_pointer(&session->guest.claim, migrate_claim_drop);
     }
     return same || error_set(error, ERROR_STATE,
-                             "somebody else took over from it, and has ended "
-                             "meanwhile%s%s",
+                             "another process took over from it, and has "
+                             "ended since%s%s",
                              why ? ": " : "", why ? why->message : "");
 }
 

@@ -36,7 +36,7 @@ second(void)
     g_assert_null(migrate_claim_take(pid, started, "send", &error));
     g_assert_true(error_is(error, ERROR_STATE));
     g_autofree char *who = g_strdup_printf(
-        "in the hands of 'postlude receive' (process %d)", (int)getpid());
+        "locked by 'postlude receive' (process %d)", (int)getpid());
     g_assert_nonnull(strstr(error->message, who));
     g_assert_true(migrate_claim_is_held(pid, started, &holder));
     g_assert_true(g_str_has_prefix(holder, "receive "));
