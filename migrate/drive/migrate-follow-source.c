@@ -232,7 +232,7 @@ retreat(MigrateSession *session, bool *ours)
         g_autoptr(GError) why = NULL;
         session->operator.interrupted = false; /* it is what we are about */
         migrate_session_take_in(session, NULL);
-        if (status_is(session, "completed") && !session->guest.resumed) {
+        if (status_is(session, "completed") && !session->source.ran_again) {
             return RETREAT_COMPLETED; /* and be it gone since */
         }
         if (session->guest.gone) {
@@ -335,7 +335,8 @@ migrate_follow_source_commit(MigrateSession *session, GError **error)
 static bool
 has_news(MigrateSession *session)
 {
-    return session->guest.resumed || !g_queue_is_empty(&session->peer.frames);
+    return session->source.ran_again ||
+           !g_queue_is_empty(&session->peer.frames);
 }
 
 /* The driver gave up after "completed" and started the guest here again: what
@@ -392,7 +393,7 @@ migrate_follow_source_postcopy(MigrateSession *session, GError **error)
     while (!done) {
         bool ok = migrate_readmit_wait(session, has_news,
                                        "the last page to arrive", error);
-        if (session->guest.resumed) {
+        if (session->source.ran_again) {
             g_clear_error(error);
             return report_taken_back(session, error);
         }

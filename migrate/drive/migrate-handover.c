@@ -127,6 +127,7 @@ start_qemu_migration(MigrateSession *session, GError **error)
         return false;
     }
     g_clear_pointer(&session->guest.migration, g_free);
+    session->source.ran_again = false;
     return tell_to_migrate(session, error) &&
            look_at_capabilities(session, error);
 }
@@ -278,7 +279,7 @@ static bool
 check_still_stopped(MigrateSession *session, GError **error)
 {
     return migrate_session_take_in(session, error) &&
-           (!session->guest.resumed ||
+           (!session->source.ran_again ||
             error_set(error, ERROR_STATE,
                       "the guest was started on the source again, not by "
                       "postlude, before it was started on the destination; "

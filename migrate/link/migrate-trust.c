@@ -113,8 +113,10 @@ bool
 migrate_trust_take_address(MigrateSession *session, GError **error)
 {
     const MigrateOptions *options = &session->options;
+    /* Who takes over finds a guest that waits, and maybe no resolver: what was
+     * known when the migration began has to do. */
     g_autoptr(WireAddress) address =
-        wire_address_parse(options->address, error);
+        wire_address_parse_known(options->address, options->known, error);
     if (!address || !migrate_trust_check(options, error) ||
         !(wants_tls(options) ? protect(options, address, error)
                              : may_be_plain(options, address, error))) {

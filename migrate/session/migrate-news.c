@@ -25,6 +25,9 @@ note_run_state(MigrateSession *session, bool runs)
         session->guest.ran = runs;
     }
     session->source.stop_heard = early && !runs;
+    /* That it was stopped once more does not undo what it did. */
+    session->source.ran_again |=
+        runs && !early && (status || session->past_no_return);
 }
 
 /* An ordinary end says no STOP after its SHUTDOWN; a pause does. */

@@ -34,6 +34,10 @@ migrate_record_of(const MigrateSession *session, MigrateJournal *journal)
         .n_blocks = session->guest.ram->n_blocks,
         .blocks = session->guest.ram->blocks,
     };
+    if (session->peer.address) {
+        journal->options.known =
+            (char *)wire_address_known(session->peer.address);
+    }
     memcpy(journal->session, session->peer.id, WIRE_SESSION_BYTES);
     migrate_measure_take(session, &journal->account);
 }

@@ -110,6 +110,7 @@ typedef struct {
     int keeper;      /* its life line until the switchover, or -1 */
     bool stop_heard; /* while QEMU's migration is active, by whomever */
     bool begun;      /* "migrate" is out: what QEMU migrates is ours */
+    bool ran_again;  /* RESUME came after the stop, STOP since or not */
     bool unasked;    /* resume: QEMU did not say what became of it */
     bool running;    /* RUNNING was heard */
     bool complete;   /* RESUME said that every page is there */

@@ -15,11 +15,11 @@ void
 migrate_twice_watch(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
-    if (!session->guest.resumed || session->options.follow ||
+    if (!session->source.ran_again || session->options.follow ||
         session->guest.gone || !session->guest.qmp) {
         return;
     }
-    session->guest.resumed = false;
+    session->source.ran_again = session->guest.resumed = false;
     session->report.source_ran = true;
     if (qmp_qemu_stop(session->guest.qmp, &why)) {
         g_warning("the guest was started here, not by postlude, after it "

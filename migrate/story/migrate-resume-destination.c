@@ -18,6 +18,7 @@
 #include "migrate/confine/migrate-confine.h"
 #include "migrate/drive/migrate-arm.h"
 #include "migrate/drive/migrate-driver.h"
+#include "migrate/drive/migrate-put-down.h"
 #include "migrate/link/migrate-rejoin.h"
 #include "migrate/link/migrate-trust.h"
 #include "migrate/session/migrate-commit.h"
@@ -133,6 +134,9 @@ guard_again(MigrateSession *session, GError **error)
     session->guest.pidfd =
         proc_life_open(session->guest.pid, session->guest.started, error);
     session->guest.gone = session->guest.pidfd < 0;
+    if (!session->guest.gone) {
+        migrate_put_down_take_back(session);
+    }
     session->destination.wanted =
         g_new0(uint8_t *, session->guest.ram->n_blocks);
     for (unsigned i = 0; i < session->guest.ram->n_blocks; i++) {

@@ -89,17 +89,19 @@ migrate_resume_undo_source(MigrateSession *session)
     }
 }
 
-/* The guest has gone over. If it runs here all the same, somebody started it
- * while nobody was here to hear QEMU say so. */
+/* The guest has gone over, and QEMU calls it so until somebody starts it, while
+ * no sender was at work to hear QEMU say that; also if it was stopped again
+ * since. */
 static void
-look_whether_it_runs_here_too(MigrateSession *session)
+look_whether_it_ran_here_too(MigrateSession *session)
 {
     g_autofree char *state =
         session->guest.qmp && !session->guest.gone
             ? qmp_qemu_run_state(session->guest.qmp, NULL)
             : NULL;
-    if (g_strcmp0(state, "running") == 0) {
-        session->guest.resumed = true;
+    if (state && !g_str_equal(state, "postmigrate") &&
+        !g_str_equal(state, "finish-migrate")) {
+        session->source.ran_again = true;
         migrate_twice_watch(session);
     }
 }
@@ -122,6 +124,6 @@ migrate_resume_source(MigrateSession *session, GError **error)
         return false;
     }
     migrate_qemu_clean(session);
-    look_whether_it_runs_here_too(session);
+    look_whether_it_ran_here_too(session);
     return true;
 }

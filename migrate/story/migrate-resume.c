@@ -43,6 +43,7 @@ migrate_resume_find(MigrateOptions *options, MigrateJournal *journal,
     }
     g_free(options->address);
     options->address = g_steal_pointer(&old->address);
+    options->known = g_steal_pointer(&old->known);
     if (!options->report_path) {
         options->report_path = g_steal_pointer(&old->report_path);
     }

@@ -9,6 +9,8 @@
 
 #include "base/error.h"
 #include "base/proc-life.h"
+#include "migrate/link/migrate-trust.h"
+#include "migrate/story/migrate-resume.h"
 #include "migrate/story/migrate-stages.h"
 #include "tests/support/qmp-peer.h"
 #include "tests/unit/session-scene.h"
@@ -125,6 +127,35 @@ take_over(gconstpointer data)
     migrate_archive_remove(archive);
 }
 
+/* The guest waits, and the network that broke may be the resolver's too. */
+static void
+knows_the_name(void)
+{
+    SessionScene s;
+    g_autoptr(GError) error = NULL;
+    session_scene_init(&s, MIGRATE_RECEIVE);
+    MigrateSession *session = s.session;
+    session->options.address = (char *)"postlude.invalid:7000";
+    session->options.insecure = true;
+    session->peer.address =
+        wire_address_parse_known(session->options.address, "192.0.2.7", &error);
+    g_assert_no_error(error);
+    MigrateArchive *archive =
+        session_scene_archive(&s, MIGRATE_RECEIVE, &error);
+    g_assert_no_error(error);
+    g_assert_true(session_scene_write(&s, archive, &error));
+    g_auto(MigrateOptions)
+        options = {.role = MIGRATE_RECEIVE, .pid = (int)session->guest.pid};
+    g_auto(MigrateJournal) journal = {0};
+    g_assert_true(migrate_resume_find(&options, &journal, &error));
+    g_autoptr(MigrateSession) successor = migrate_session_new(&options);
+    g_assert_true(migrate_trust_take_address(successor, &error));
+    g_assert_cmpstr(wire_address_known(successor->peer.address), ==,
+                    "192.0.2.7");
+    session_scene_clear(&s);
+    migrate_archive_remove(archive);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -135,5 +166,6 @@ main(int argc, char **argv)
         g_autofree char *path = g_strdup_printf("/resume/%s", cases[i].name);
         g_test_add_data_func(path, &cases[i], take_over);
     }
+    g_test_add_func("/resume/knows-the-name", knows_the_name);
     return g_test_run();
 }
