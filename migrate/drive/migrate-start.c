@@ -53,7 +53,7 @@ note_starting(MigrateSession *session, GError **error)
 static bool
 did_start(MigrateSession *session)
 {
-    migrate_session_take_in(session, NULL);
+    migrate_wait_take_in(session, NULL);
     return session->destination.ran;
 }
 
@@ -147,8 +147,8 @@ migrate_start_guest(MigrateSession *session, GError **error)
         g_clear_error(&why);
     }
     migrate_commit_anyway(session);
-    if (!migrate_session_wait(session, runs_now, START_MS,
-                              "the guest to start", &why) &&
+    if (!migrate_wait(session, runs_now, START_MS, "the guest to start",
+                      &why) &&
         !session->guest.gone) {
         g_warning("%s", why->message);
     }

@@ -81,8 +81,8 @@ check_identity(const MigrateSession *session, const WireLayout *peer,
 bool
 migrate_source_agree(MigrateSession *session, GError **error)
 {
-    g_autoptr(GByteArray) payload = migrate_session_expect(
-        session, WIRE_FRAME_LAYOUT, AGREE_MS, error);
+    g_autoptr(GByteArray) payload =
+        migrate_wait_expect(session, WIRE_FRAME_LAYOUT, AGREE_MS, error);
     g_auto(WireLayout) peer = {0};
     if (!payload || !wire_layout_decode(payload, &peer, error) ||
         !migrate_ram_matches(session->guest.ram, &peer, error) ||
@@ -94,7 +94,7 @@ migrate_source_agree(MigrateSession *session, GError **error)
         MIN(choose_streams(session, peer.streams), WIRE_MAX_STREAMS);
     g_autoptr(GByteArray) reply = g_byte_array_new();
     wire_accept_encode(session->peer.n_streams, reply);
-    return migrate_session_tell(session, WIRE_FRAME_ACCEPT, reply, error) &&
+    return migrate_mailbox_tell(session, WIRE_FRAME_ACCEPT, reply, error) &&
            migrate_lobby_wait_others(session, error);
 }
 
@@ -105,7 +105,7 @@ migrate_source_prepare(MigrateSession *session, GError **error)
         return false;
     }
     g_autoptr(GByteArray) armed =
-        migrate_session_expect(session, WIRE_FRAME_ARMED, ARM_MS, error);
+        migrate_wait_expect(session, WIRE_FRAME_ARMED, ARM_MS, error);
     if (!armed) {
         return false;
     }
@@ -131,7 +131,7 @@ migrate_source_wait(MigrateSession *session, GError **error)
               "over",
               (int)getpid());
     bool ok =
-        migrate_session_wait(session, may_go, -1, "the word to go", error);
+        migrate_wait(session, may_go, -1, "the word to go", error);
     session->report.waited_ns = fd_now_ns() - before;
     return ok;
 }
@@ -184,12 +184,12 @@ say_bye(MigrateSession *session)
     uint64_t deadline = fd_deadline_ns(HANG_UP_MS);
     bool heard = false;
     wire_bye_encode((uint64_t)(session->report.downtime_ms * 1000), bye);
-    if (!migrate_session_tell(session, WIRE_FRAME_BYE, bye, NULL)) {
+    if (!migrate_mailbox_tell(session, WIRE_FRAME_BYE, bye, NULL)) {
         return false;
     }
     while (!heard && !session->peer.control_lost && fd_now_ns() < deadline) {
-        migrate_session_wait(session, migrate_session_has_frame, HANG_UP_MS,
-                             "the end", NULL);
+        migrate_wait(session, migrate_mailbox_has_frame, HANG_UP_MS, "the end",
+                     NULL);
         heard = migrate_readmit_heard(session, WIRE_FRAME_DONE);
     }
     return heard;
@@ -202,9 +202,9 @@ static bool
 is_called_back(MigrateSession *session)
 {
     migrate_outage_source(session);
-    guint watch = migrate_session_watch(session, session->peer.listener);
-    bool called = migrate_session_wait(session, migrate_lobby_has_caller,
-                                       LOOK_MS, "the destination", NULL);
+    guint watch = migrate_wait_watch(session, session->peer.listener);
+    bool called = migrate_wait(session, migrate_lobby_has_caller, LOOK_MS,
+                               "the destination", NULL);
     g_source_remove(watch);
     if (called) {
         migrate_lobby_admit(session);
@@ -214,7 +214,7 @@ is_called_back(MigrateSession *session)
     }
     session->peer.control_lost = false;
     session->peer.watch =
-        migrate_session_watch(session, wire_link_fd(session->peer.control));
+        migrate_wait_watch(session, wire_link_fd(session->peer.control));
     unsigned flags;
     return migrate_readmit_hear_return(session, HANG_UP_MS, &flags, NULL);
 }

@@ -2,7 +2,7 @@
  *
  * Credentials and the policy of addresses: see migrate-trust.h.
  */
-#include "migrate/link/migrate-trust.h"
+#include "migrate/core/migrate-trust.h"
 
 #include "base/error.h"
 
@@ -109,28 +109,22 @@ may_be_plain(const MigrateOptions *options, const WireAddress *address,
     return true;
 }
 
-bool
-migrate_trust_take_address(MigrateSession *session, GError **error)
+WireAddress *
+migrate_trust_address(const MigrateOptions *options, GError **error)
 {
-    const MigrateOptions *options = &session->options;
     /* Who takes over finds a guest that waits, and maybe no resolver: what was
      * known when the migration began has to do. */
     g_autoptr(WireAddress) address =
         wire_address_parse_known(options->address, options->known, error);
-    if (!address || !migrate_trust_check(options, error) ||
-        !(wants_tls(options) ? protect(options, address, error)
-                             : may_be_plain(options, address, error))) {
-        return false;
-    }
-    session->peer.address = g_steal_pointer(&address);
-    return true;
+    bool ok = address && migrate_trust_check(options, error) &&
+              (wants_tls(options) ? protect(options, address, error)
+                                  : may_be_plain(options, address, error));
+    return ok ? g_steal_pointer(&address) : NULL;
 }
 
 const char *
-migrate_trust_kind(const MigrateSession *session)
+migrate_trust_kind(const WireAddress *address)
 {
-    const WireTlsCreds *creds = session->peer.address
-                                    ? wire_address_creds(session->peer.address)
-                                    : NULL;
+    const WireTlsCreds *creds = address ? wire_address_creds(address) : NULL;
     return creds ? wire_tls_creds_kind(creds) : NULL;
 }
