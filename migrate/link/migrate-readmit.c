@@ -200,10 +200,18 @@ check_silence(MigrateSession *session)
     }
 }
 
+/* The destination said ABORT, and never that the guest runs there. */
+static bool
+was_refused(const MigrateSession *session)
+{
+    return session->peer.aborted && !session->source.running;
+}
+
 /* While a talk goes on the destination may already have given it up and
- * dialled again: then that connection is what the next talk is about. */
-static void
-talk_if_called(MigrateSession *session)
+ * dialled again: then that connection is what the next talk is about. False
+ * only if it refuses the guest. */
+static bool
+talk_if_called(MigrateSession *session, GError **error)
 {
     while (session->peer.control && !session->peer.linked &&
            !session->source.complete) {
@@ -212,11 +220,19 @@ talk_if_called(MigrateSession *session)
         session->peer.control_lost = false;
         session->peer.watch =
             migrate_wait_watch(session, wire_link_fd(session->peer.control));
-        if (!talk(session, &why) && rejoins == session->peer.rejoins) {
+        if (talk(session, &why)) {
+            continue;
+        }
+        if (was_refused(session)) {
+            g_propagate_error(error, g_steal_pointer(&why));
+            return false;
+        }
+        if (rejoins == session->peer.rejoins) {
             g_message("the destination connected, but: %s", why->message);
             migrate_outage_source(session);
         }
     }
+    return true;
 }
 
 static bool
@@ -236,7 +252,7 @@ look(MigrateSession *session, const char *what, GError **error)
         }
         return true;
     }
-    if (session->peer.aborted && !session->source.running) {
+    if (was_refused(session)) {
         g_propagate_error(error, why);
         return false;
     }
@@ -262,7 +278,7 @@ migrate_readmit_wait(MigrateSession *session, bool (*done)(MigrateSession *),
         ok = look(session, what, error);
         migrate_twice_watch(session);
         check_silence(session);
-        talk_if_called(session);
+        ok = ok && talk_if_called(session, error);
     }
     g_source_remove(watch);
     return ok;

@@ -27,7 +27,8 @@ wait_for_bye(MigrateSession *session)
 {
     uint64_t deadline = fd_deadline_ns(BYE_MS);
     GByteArray *bye = NULL;
-    while (!bye && !session->peer.control_lost && fd_now_ns() < deadline &&
+    while (!bye && !session->peer.control_lost &&
+           !session->operator.interrupted && fd_now_ns() < deadline &&
            (!session->guest.gone || session->guest.ended)) {
         g_autoptr(GError) why = NULL;
         bye = migrate_wait_expect(session, WIRE_FRAME_BYE, BYE_MS, &why);
@@ -76,7 +77,6 @@ static void
 insist_on_done(MigrateSession *session)
 {
     session->operator.settled = true;
-    session->operator.interrupted = false; /* it meant the sweep */
     session->peer.control_lost =
         !migrate_rejoin_say_done(session,
                                  session->options.peer_timeout_s * 1000);
@@ -194,6 +194,7 @@ migrate_settle_destination(MigrateSession *session, GError **error)
     count(session);
     session->report.huge.after_bytes = huge_bytes_now(session);
     if (!told) {
+        session->operator.interrupted = false; /* it meant the sweep */
         insist_on_done(session);
     }
     return true;

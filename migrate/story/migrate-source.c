@@ -202,7 +202,8 @@ static bool
 is_called_back(MigrateSession *session)
 {
     migrate_outage_source(session);
-    guint watch = migrate_wait_watch(session, session->peer.listener);
+    guint watch =
+        migrate_wait_watch(session, wire_porch_fd(session->peer.porch));
     bool called = migrate_wait(session, migrate_lobby_has_caller, LOOK_MS,
                                "the destination", NULL);
     g_source_remove(watch);
