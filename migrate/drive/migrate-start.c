@@ -65,8 +65,9 @@ note_not_started(MigrateSession *session)
 }
 
 /* One that panicked or was powered off between the source's last look and the
- * stop brings that along, and is not to be started. QEMU "inmigrate" is about to
- * be paused; one that does not answer is told to start, and may answer then. */
+ * stop brings that along, and is not to be started. QEMU "inmigrate" is about
+ * to be paused; one that does not answer is told to start, and may answer
+ * then. */
 static bool
 is_to_be_left(MigrateSession *session)
 {
@@ -81,8 +82,8 @@ is_to_be_left(MigrateSession *session)
     return true;
 }
 
-/* A QEMU that does not answer is not waited for longer than the source waits for
- * us: it had the same RAM when it was asked before READY. */
+/* A QEMU that does not answer is not waited for longer than the source waits
+ * for us: it had the same RAM when it was asked before READY. */
 bool
 migrate_start_look(MigrateSession *session, GError **error)
 {

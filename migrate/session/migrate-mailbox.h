@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * What the peer says on the control connection and what is said to it. Frames that
- * nobody expects yet are kept in order. Main thread only.
+ * What the peer says on the control connection and what is said to it. Frames
+ * that nobody expects yet are kept in order. Main thread only.
  */
 #pragma once
 
 #include "migrate/session/migrate-session.h"
 
-/* Takes in what the peer has said, not all of it at a time. PEER_GONE (also when it
- * sent ABORT: then with its reason), PROTOCOL. */
+/* Takes in what the peer has said, not all of it at a time. PEER_GONE (also
+ * when it sent ABORT: then with its reason), PROTOCOL. */
 bool migrate_mailbox_take_in(MigrateSession *session, GError **error);
 
 bool migrate_mailbox_has_frame(MigrateSession *session);

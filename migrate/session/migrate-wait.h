@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Where the main thread waits: for QEMU, the peer, the threads, the operator and the
- * clock at once.
+ * Where the main thread waits: for QEMU, the peer, the threads, the operator
+ * and the clock at once.
  */
 #pragma once
 

@@ -213,8 +213,8 @@ has_ended(const MigrateSession *session)
     return pidfd < 0;
 }
 
-/* Nobody is left to be helped, but the source still holds memory for this guest,
- * and nobody else will tell it. */
+/* Nobody is left to be helped, but the source still holds memory for this
+ * guest, and nobody else will tell it. */
 static bool
 take_word_over(MigrateSession *session, GError **error)
 {
