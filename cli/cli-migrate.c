@@ -12,7 +12,7 @@
 #include "cli/cli-path.h"
 #include "cli/cli.h"
 #include "migrate/confine/migrate-confine.h"
-#include "migrate/link/migrate-trust.h"
+#include "migrate/core/migrate-trust.h"
 #include "migrate/session/migrate-record.h"
 #include "migrate/show/migrate-events.h"
 #include "migrate/show/migrate-progress.h"

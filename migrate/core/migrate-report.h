@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * What a migration did, in figures; migrate-summary.h writes them down. Filled in
- * by the main thread when threads have ended.
+ * What a migration did, in figures; migrate-summary.h writes them down. Filled
+ * in by the main thread when threads have ended.
  */
 #pragma once
 

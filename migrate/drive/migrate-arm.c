@@ -311,7 +311,7 @@ migrate_arm_confine(MigrateSession *session, GError **error)
         return false;
     }
     while (!migrate_shortage_start(shortage, &why)) {
-        if (!migrate_session_outlast(session, &why, error)) {
+        if (!migrate_wait_outlast(session, &why, error)) {
             return false;
         }
     }

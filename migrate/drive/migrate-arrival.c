@@ -46,7 +46,7 @@ migrate_arrival_run(MigrateSession *session, GError **error)
         return false;
     }
     migrate_record_or_warn(session);
-    if (!migrate_session_tell(session, WIRE_FRAME_READY, NULL, error)) {
+    if (!migrate_mailbox_tell(session, WIRE_FRAME_READY, NULL, error)) {
         return false;
     }
     migrate_intake_start_filling(session);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The switchover at the destination, where we drive QEMU: it loads the device state
- * and waits, and starts the guest when RUN was heard. Main thread only.
+ * The switchover at the destination, where we drive QEMU: it loads the device
+ * state and waits, and starts the guest when RUN was heard. Main thread only.
  */
 #pragma once
 

@@ -15,5 +15,5 @@ migrate_driver_serve(MigrateSession *session, GError **error)
     return migrate_outlet_start_serving(session, error) &&
            session->driver->let_go(session, error) &&
            migrate_outlet_tell_extents(session, true, error) &&
-           migrate_session_tell(session, WIRE_FRAME_STOPPED, NULL, error);
+           migrate_mailbox_tell(session, WIRE_FRAME_STOPPED, NULL, error);
 }

@@ -37,7 +37,7 @@ has_decided(MigrateSession *session)
 static bool
 has_news(MigrateSession *session)
 {
-    return migrate_session_has_frame(session) ||
+    return migrate_mailbox_has_frame(session) ||
            (has_loaded(session) && !session->destination.looked);
 }
 
@@ -52,9 +52,9 @@ wait_for_word(MigrateSession *session, GError **error)
              loaded_ns = 0;
     for (;;) {
         g_autoptr(GError) why = NULL;
-        if (migrate_session_wait(session, has_news, LOOK_MS,
-                                 "the source's last words", &why)) {
-            if (migrate_session_has_frame(session)) {
+        if (migrate_wait(session, has_news, LOOK_MS, "the source's last words",
+                         &why)) {
+            if (migrate_mailbox_has_frame(session)) {
                 return true;
             }
             if (!migrate_start_look(session, error)) {
@@ -94,7 +94,7 @@ hear_extents(MigrateSession *session, GError **error)
             return false;
         }
         g_autoptr(GByteArray) payload =
-            migrate_session_expect(session, WIRE_FRAME_EXTENTS, 0, error);
+            migrate_wait_expect(session, WIRE_FRAME_EXTENTS, 0, error);
         if (!payload || !migrate_intake_take_extents(
                             session, payload, true, &last, error)) {
             return false;
@@ -110,13 +110,13 @@ hear_all(MigrateSession *session, GError **error)
         return false;
     }
     g_autoptr(GByteArray) stopped =
-        migrate_session_expect(session, WIRE_FRAME_STOPPED, 0, error);
+        migrate_wait_expect(session, WIRE_FRAME_STOPPED, 0, error);
     session->report.switched_ns = fd_now_ns();
     if (!stopped || !wait_for_word(session, error)) {
         return false;
     }
     g_autoptr(GByteArray) run =
-        migrate_session_expect(session, WIRE_FRAME_RUN, 0, error);
+        migrate_wait_expect(session, WIRE_FRAME_RUN, 0, error);
     return run &&
            wire_run_decode(run, &session->destination.start_guest, error);
 }
@@ -135,7 +135,7 @@ may_have_said_run(MigrateSession *session, const GError *why)
     /* Each lost connection has a complaint of its own, which ends a wait. */
     while (!has_decided(session) && !session->guest.gone &&
            fd_now_ns() < deadline) {
-        migrate_session_wait(session, has_decided, LOOK_MS, "QEMU", NULL);
+        migrate_wait(session, has_decided, LOOK_MS, "QEMU", NULL);
     }
     return !session->guest.gone &&
            g_strcmp0(session->guest.migration, "failed") != 0;

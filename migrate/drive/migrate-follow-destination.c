@@ -34,7 +34,7 @@ get_ready(MigrateSession *session, GError **error)
             ? migrate_capability_set_following(session->guest.qmp, false, error)
             : NULL;
     if (!session->guest.capability ||
-        !migrate_session_tell(session, WIRE_FRAME_READY, NULL, error)) {
+        !migrate_mailbox_tell(session, WIRE_FRAME_READY, NULL, error)) {
         return false;
     }
     /* Once the driver knows, it may start the guest at any moment. */
@@ -56,7 +56,7 @@ static bool
 take_run(MigrateSession *session, GError **error)
 {
     g_autoptr(GByteArray) run =
-        migrate_session_expect(session, WIRE_FRAME_RUN, 0, error);
+        migrate_wait_expect(session, WIRE_FRAME_RUN, 0, error);
     session->destination.follow.run_heard =
         run && wire_run_decode(run, &session->destination.start_guest, error);
     return session->destination.follow.run_heard;
@@ -76,7 +76,7 @@ take_word(MigrateSession *session, GError **error)
     }
     if (next->type == WIRE_FRAME_STOPPED) {
         g_autoptr(GByteArray) stopped =
-            migrate_session_expect(session, WIRE_FRAME_STOPPED, 0, error);
+            migrate_wait_expect(session, WIRE_FRAME_STOPPED, 0, error);
         session->report.switched_ns = fd_now_ns();
         migrate_session_step(session, "stopped");
         return stopped != NULL;
@@ -184,9 +184,9 @@ migrate_follow_destination_arrive(MigrateSession *session, GError **error)
     while (!is_alive_here(session) && !session->guest.ended &&
            !session->destination.follow.run_heard) {
         g_autoptr(GError) why = NULL;
-        bool ok = migrate_session_wait(session, goes_on, LOOK_MS,
-                                       "QEMU's migration", &why) &&
-                  (is_alive_here(session) || take_word(session, &why));
+        bool ok =
+            migrate_wait(session, goes_on, LOOK_MS, "QEMU's migration", &why) &&
+            (is_alive_here(session) || take_word(session, &why));
         if (!ok && !survive(session, why, error)) {
             return false;
         }
@@ -200,7 +200,7 @@ announce(MigrateSession *session)
     session->destination.follow.announced = true;
     migrate_record_or_warn(session);
     migrate_session_step(session, "running");
-    migrate_session_tell(session, WIRE_FRAME_RUNNING, NULL, NULL);
+    migrate_mailbox_tell(session, WIRE_FRAME_RUNNING, NULL, NULL);
     migrate_qemu_restore(session);
 }
 
@@ -241,8 +241,7 @@ step(MigrateSession *session, GError **error)
     if (has_to_announce(session)) {
         announce(session);
     }
-    if (!migrate_session_wait(session, has_work, PROGRESS_MS, "the last page",
-                              &why) &&
+    if (!migrate_wait(session, has_work, PROGRESS_MS, "the last page", &why) &&
         !error_is(why, ERROR_RETRY)) {
         g_propagate_error(error, g_steal_pointer(&why));
         return false;
@@ -267,8 +266,8 @@ wait_for_start(MigrateSession *session, GError **error)
     while (!is_alive_here(session) && fd_now_ns() < deadline) {
         g_autoptr(GError) why = NULL;
         migrate_intake_tell_progress(session);
-        if (!migrate_session_wait(session, runs_here, LOOK_MS,
-                                  "the guest to start", &why) &&
+        if (!migrate_wait(session, runs_here, LOOK_MS, "the guest to start",
+                          &why) &&
             (session->guest.gone || error_is(why, ERROR_VM_GONE))) {
             return report_end(session, why, error);
         }

@@ -87,10 +87,10 @@ migrate_follow_source_open(MigrateSession *session, GError **error)
     /* The driver may act before we hear READY: the destination says it to him
      * at the same time. */
     session->guest.too_early = false;
-    if (!migrate_session_tell(session, WIRE_FRAME_SWITCHOVER, NULL, error)) {
+    if (!migrate_mailbox_tell(session, WIRE_FRAME_SWITCHOVER, NULL, error)) {
         return false;
     }
-    g_autoptr(GByteArray) ready = migrate_session_expect(
+    g_autoptr(GByteArray) ready = migrate_wait_expect(
         session, WIRE_FRAME_READY, session->patience.ready_ms, error);
     if (ready) {
         g_message("the destination is armed: QEMU's migration can be started");
@@ -134,16 +134,16 @@ bool
 migrate_follow_source_freeze(MigrateSession *session, GError **error)
 {
     int patience_ms = session->options.peer_timeout_s * 1000;
-    return migrate_session_wait(session, has_begun, patience_ms,
-                                "libvirt or an operator to start QEMU's "
-                                "migration",
-                                error) &&
+    return migrate_wait(session, has_begun, patience_ms,
+                        "libvirt or an operator to start QEMU's "
+                        "migration",
+                        error) &&
            check_capability(session, "pause-before-switchover", error) &&
            check_capability(session, "return-path", error) &&
            check_capability(session, "x-ignore-shared", error) &&
            migrate_recheck_guest(session, error) &&
-           migrate_session_wait(session, is_final, -1,
-                                "QEMU to reach the switchover", error) &&
+           migrate_wait(session, is_final, -1, "QEMU to reach the switchover",
+                        error) &&
            (!has_failed(session) || report_failure(session, error));
 }
 
@@ -158,8 +158,8 @@ migrate_follow_source_let_go(MigrateSession *session, GError **error)
 bool
 migrate_follow_source_carry(MigrateSession *session, GError **error)
 {
-    return migrate_session_wait(session, has_ended, -1,
-                                "QEMU to hand over the device state", error) &&
+    return migrate_wait(session, has_ended, -1,
+                        "QEMU to hand over the device state", error) &&
            (!has_failed(session) || report_failure(session, error));
 }
 
@@ -230,7 +230,7 @@ retreat(MigrateSession *session, bool *ours)
         Retreat how = RETREAT_GONE;
         g_autoptr(GError) why = NULL;
         session->operator.interrupted = false; /* it is what we are about */
-        migrate_session_take_in(session, NULL);
+        migrate_wait_take_in(session, NULL);
         if (status_is(session, "completed") && !session->source.ran_again) {
             return RETREAT_COMPLETED; /* and be it gone since */
         }
@@ -258,7 +258,7 @@ migrate_follow_source_is_too_late(MigrateSession *session, GError **why)
     bool ours = false;
     switch (retreat(session, &ours)) {
     case RETREAT_HOME:
-        migrate_session_take_in(session, NULL); /* its last event */
+        migrate_wait_take_in(session, NULL); /* its last event */
         if (!ours && has_failed(session)) {
             g_clear_error(why);
             report_failure(session, why);
@@ -305,7 +305,7 @@ tell_to_run(MigrateSession *session)
     g_autoptr(GByteArray) payload = g_byte_array_new();
     wire_run_encode(session->guest.ran, payload);
     if ((session->source.serve || migrate_driver_serve(session, &why)) &&
-        migrate_session_tell(session, WIRE_FRAME_RUN, payload, &why)) {
+        migrate_mailbox_tell(session, WIRE_FRAME_RUN, payload, &why)) {
         migrate_readmit_begin(session);
         migrate_outlet_start_pushing(session);
     } else {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Somebody else (libvirt) drives QEMU's migration, and starts the guest; we follow what
- * QEMU says of it.
+ * Somebody else (libvirt) drives QEMU's migration, and starts the guest; we
+ * follow what QEMU says of it.
  */
 #pragma once
 

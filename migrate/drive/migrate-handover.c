@@ -53,10 +53,10 @@ migrate_handover_open(MigrateSession *session, GError **error)
     session->guest.capability =
         migrate_capability_set(session->guest.qmp, true, error);
     if (!session->guest.capability ||
-        !migrate_session_tell(session, WIRE_FRAME_SWITCHOVER, NULL, error)) {
+        !migrate_mailbox_tell(session, WIRE_FRAME_SWITCHOVER, NULL, error)) {
         return false;
     }
-    g_autoptr(GByteArray) ready = migrate_session_expect(
+    g_autoptr(GByteArray) ready = migrate_wait_expect(
         session, WIRE_FRAME_READY, session->patience.ready_ms, error);
     return ready != NULL;
 }
@@ -120,7 +120,7 @@ start_qemu_migration(MigrateSession *session, GError **error)
     }
     session->relay = migrate_relay_start(ours, session->peer.device, error);
     if (!session->relay || !look_again(session, error) ||
-        !migrate_session_take_in(session, error)) {
+        !migrate_wait_take_in(session, error)) {
         return false;
     }
     g_clear_pointer(&session->guest.migration, g_free);
@@ -189,9 +189,9 @@ static bool
 wait_for_switchover(MigrateSession *session, GError **error)
 {
     while (!at_switchover(session)) {
-        if (!migrate_session_wait(session, at_switchover_or_stopped,
-                                  session->patience.precopy_ms,
-                                  "QEMU to reach the switchover", error)) {
+        if (!migrate_wait(session, at_switchover_or_stopped,
+                          session->patience.precopy_ms,
+                          "QEMU to reach the switchover", error)) {
             return false;
         }
         if (session->source.stop_heard && !at_switchover(session)) {
@@ -224,8 +224,8 @@ bool
 migrate_handover_carry(MigrateSession *session, GError **error)
 {
     if (!look_at_what_goes(session, error) ||
-        !migrate_session_wait(session, has_ended, session->patience.device_ms,
-                              "QEMU to hand over the device state", error)) {
+        !migrate_wait(session, has_ended, session->patience.device_ms,
+                      "QEMU to hand over the device state", error)) {
         return false;
     }
     return status_is(session, "completed") ||
@@ -275,7 +275,7 @@ migrate_handover_wait_running(MigrateSession *session, GError **error)
 static bool
 check_still_stopped(MigrateSession *session, GError **error)
 {
-    return migrate_session_take_in(session, error) &&
+    return migrate_wait_take_in(session, error) &&
            (!session->source.ran_again ||
             error_set(error, ERROR_STATE,
                       "the guest was started on the source again, not by "
@@ -292,7 +292,7 @@ tell_to_run(MigrateSession *session, GError **error)
         !migrate_commit(session, error)) {
         return false;
     }
-    if (!migrate_session_tell(session, WIRE_FRAME_RUN, payload, NULL)) {
+    if (!migrate_mailbox_tell(session, WIRE_FRAME_RUN, payload, NULL)) {
         /* Not a byte of it may have left: but some may. */
         g_warning("RUN may not have arrived; the guest stays stopped here "
                   "until the destination answers");

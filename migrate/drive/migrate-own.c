@@ -46,7 +46,7 @@ wait_for_last_page(MigrateSession *session, GError **error)
 {
     bool done = false;
     while (!done) {
-        if (!migrate_readmit_wait(session, migrate_session_has_frame,
+        if (!migrate_readmit_wait(session, migrate_mailbox_has_frame,
                                   "the last page to arrive", error)) {
             return false;
         }
@@ -86,8 +86,7 @@ wait_a_little(MigrateSession *session, GError **error)
     if (session->guest.gone) {
         return error_set(error, ERROR_VM_GONE, "QEMU has ended");
     }
-    if (!migrate_session_wait(session, all_here, PROGRESS_MS, "the last page",
-                              &why) &&
+    if (!migrate_wait(session, all_here, PROGRESS_MS, "the last page", &why) &&
         !error_is(why, ERROR_RETRY)) {
         g_propagate_error(error, g_steal_pointer(&why));
         return false;
@@ -102,7 +101,7 @@ take_last_page(MigrateSession *session, GError **error)
     if (session->guest.ended) {
         return true; /* who took over found QEMU gone */
     }
-    if (!migrate_session_tell(session, WIRE_FRAME_RUNNING, NULL, NULL)) {
+    if (!migrate_mailbox_tell(session, WIRE_FRAME_RUNNING, NULL, NULL)) {
         g_warning("the source could not be told that the guest runs here");
     }
     /* Not earlier: the guest would stand still meanwhile, and until it is done

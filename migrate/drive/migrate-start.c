@@ -52,7 +52,7 @@ note_starting(MigrateSession *session, GError **error)
 static bool
 did_start(MigrateSession *session)
 {
-    migrate_session_take_in(session, NULL);
+    migrate_wait_take_in(session, NULL);
     return session->destination.ran;
 }
 
@@ -64,8 +64,9 @@ note_not_started(MigrateSession *session)
 }
 
 /* One that panicked or was powered off between the source's last look and the
- * stop brings that along, and is not to be started. QEMU "inmigrate" is about to
- * be paused; one that does not answer is told to start, and may answer then. */
+ * stop brings that along, and is not to be started. QEMU "inmigrate" is about
+ * to be paused; one that does not answer is told to start, and may answer
+ * then. */
 static bool
 is_to_be_left(MigrateSession *session)
 {
@@ -80,8 +81,8 @@ is_to_be_left(MigrateSession *session)
     return true;
 }
 
-/* A QEMU that does not answer is not waited for longer than the source waits for
- * us: it had the same RAM when it was asked before READY. */
+/* A QEMU that does not answer is not waited for longer than the source waits
+ * for us: it had the same RAM when it was asked before READY. */
 bool
 migrate_start_look(MigrateSession *session, GError **error)
 {
@@ -146,8 +147,8 @@ migrate_start_guest(MigrateSession *session, GError **error)
         g_clear_error(&why);
     }
     migrate_commit_anyway(session);
-    if (!migrate_session_wait(session, runs_now, session->patience.start_ms,
-                              "the guest to start", &why) &&
+    if (!migrate_wait(session, runs_now, session->patience.start_ms,
+                      "the guest to start", &why) &&
         !session->guest.gone) {
         g_warning("%s", why->message);
     }

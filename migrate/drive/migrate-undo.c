@@ -27,7 +27,7 @@ is_over(const char *status)
 static bool
 is_ours_to_cancel(MigrateSession *session)
 {
-    migrate_session_take_in(session, NULL);
+    migrate_wait_take_in(session, NULL);
     const char *heard = session->guest.migration;
     return session->source.begun && !(heard && is_over(heard));
 }

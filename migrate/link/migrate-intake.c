@@ -64,8 +64,8 @@ migrate_intake_hear_extents(MigrateSession *session, bool final,
                                  int timeout_ms, GError **error)
 {
     for (bool last = false; !last;) {
-        g_autoptr(GByteArray) payload = migrate_session_expect(
-            session, WIRE_FRAME_EXTENTS, timeout_ms, error);
+        g_autoptr(GByteArray) payload =
+            migrate_wait_expect(session, WIRE_FRAME_EXTENTS, timeout_ms, error);
         if (!payload || !migrate_intake_take_extents(
                             session, payload, final, &last, error)) {
             return false;
@@ -107,5 +107,5 @@ migrate_intake_tell_progress(MigrateSession *session)
                              migrate_fault_demanded(
                                  session->destination.fault),
                          payload);
-    migrate_session_tell(session, WIRE_FRAME_PROGRESS, payload, NULL);
+    migrate_mailbox_tell(session, WIRE_FRAME_PROGRESS, payload, NULL);
 }

@@ -13,14 +13,15 @@
 #include "base/fd.h"
 #include "migrate/confine/migrate-confine.h"
 #include "migrate/core/migrate-token.h"
+#include "migrate/core/migrate-trust.h"
 #include "migrate/link/migrate-outage.h"
-#include "migrate/link/migrate-trust.h"
 #include "migrate/session/migrate-wait.h"
 
 bool
 migrate_lobby_listen(MigrateSession *session, GError **error)
 {
-    if (!migrate_trust_take_address(session, error)) {
+    session->peer.address = migrate_trust_address(&session->options, error);
+    if (!session->peer.address) {
         return false;
     }
     session->peer.listener = wire_address_listen(session->peer.address, error);
@@ -39,7 +40,7 @@ migrate_lobby_open_door(MigrateSession *session, GError **error)
                  wire_porch_open(session->peer.listener,
                                  wire_address_creds(session->peer.address),
                                  WIRE_LINK_PATIENCE_MS, &why))) {
-        if (!migrate_session_outlast(session, &why, error)) {
+        if (!migrate_wait_outlast(session, &why, error)) {
             return false;
         }
     }
@@ -191,15 +192,15 @@ wait_until(MigrateSession *session, bool (*done)(const MigrateSession *),
     uint64_t deadline =
         fd_deadline_ns(session->options.peer_timeout_s * 1000);
     guint watch =
-        migrate_session_watch(session, wire_porch_fd(session->peer.porch));
+        migrate_wait_watch(session, wire_porch_fd(session->peer.porch));
     unsigned rejoins = session->peer.rejoins;
     bool ok = true;
     while (ok && !done(session)) {
         uint64_t now = fd_now_ns();
         int left_ms = now < deadline ? (int)((deadline - now) / 1000000) : 0;
         g_autoptr(GError) why = NULL;
-        ok = migrate_session_wait(session, migrate_lobby_has_caller, left_ms,
-                                  what, &why);
+        ok = migrate_wait(session, migrate_lobby_has_caller, left_ms, what,
+                          &why);
         if (error_is(why, ERROR_RETRY)) { /* and not since the last caller */
             error_set(error, ERROR_RETRY,
                       "gave up waiting for %s after %.1f s", what,
@@ -233,7 +234,7 @@ migrate_lobby_wait_control(MigrateSession *session, GError **error)
         return false;
     }
     session->peer.watch =
-        migrate_session_watch(session, wire_link_fd(session->peer.control));
+        migrate_wait_watch(session, wire_link_fd(session->peer.control));
     return true;
 }
 

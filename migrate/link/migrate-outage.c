@@ -56,7 +56,7 @@ static void
 forget_words(MigrateSession *session)
 {
     MigrateFrame frame;
-    while (migrate_session_pop_frame(session, &frame)) {
+    while (migrate_mailbox_pop(session, &frame)) {
         g_byte_array_unref(frame.payload);
     }
     g_autoptr(GError) gone = NULL;

@@ -33,7 +33,7 @@ migrate_outlet_tell_extents(MigrateSession *session, bool final,
         };
         g_autoptr(GByteArray) payload = g_byte_array_new();
         wire_extents_encode(&extents, payload);
-        if (!migrate_session_tell(session, WIRE_FRAME_EXTENTS, payload,
+        if (!migrate_mailbox_tell(session, WIRE_FRAME_EXTENTS, payload,
                                   error)) {
             return false;
         }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * What the source sends pages with: the order and the bits of what was sent, the
- * thread that answers and those that push, and EXTENTS, which says what holds data.
- * Main thread only.
+ * What the source sends pages with: the order and the bits of what was sent,
+ * the thread that answers and those that push, and EXTENTS, which says what
+ * holds data. Main thread only.
  */
 #pragma once
 

@@ -56,7 +56,7 @@ static bool
 hear_present(MigrateSession *session, GError **error)
 {
     for (bool last = false; !last;) {
-        g_autoptr(GByteArray) payload = migrate_session_expect(
+        g_autoptr(GByteArray) payload = migrate_wait_expect(
             session, WIRE_FRAME_PRESENT, session->patience.talk_ms, error);
         if (!payload || !take_present(session, payload, &last, error)) {
             return false;
@@ -72,9 +72,9 @@ tell_all(MigrateSession *session, GError **error)
     g_autoptr(GByteArray) run = g_byte_array_new();
     wire_accept_encode(session->peer.n_streams, accept);
     wire_run_encode(session->guest.ran, run);
-    return migrate_session_tell(session, WIRE_FRAME_ACCEPT, accept, error) &&
+    return migrate_mailbox_tell(session, WIRE_FRAME_ACCEPT, accept, error) &&
            migrate_outlet_tell_extents(session, true, error) &&
-           migrate_session_tell(session, WIRE_FRAME_RUN, run, error);
+           migrate_mailbox_tell(session, WIRE_FRAME_RUN, run, error);
 }
 
 bool
@@ -82,10 +82,9 @@ migrate_readmit_hear_return(MigrateSession *session, int timeout_ms,
                             unsigned *flags, GError **error)
 {
     MigrateFrame frame;
-    if (!migrate_session_wait(session, migrate_session_has_frame, timeout_ms,
-                              "the destination to say why it reconnected",
-                              error) ||
-        !migrate_session_pop_frame(session, &frame)) {
+    if (!migrate_wait(session, migrate_mailbox_has_frame, timeout_ms,
+                      "the destination to say why it reconnected", error) ||
+        !migrate_mailbox_pop(session, &frame)) {
         return false;
     }
     g_autoptr(GByteArray) payload = frame.payload;
@@ -167,7 +166,7 @@ bool
 migrate_readmit_heard(MigrateSession *session, unsigned type)
 {
     MigrateFrame frame;
-    if (!migrate_session_pop_frame(session, &frame)) {
+    if (!migrate_mailbox_pop(session, &frame)) {
         return false;
     }
     g_autoptr(GByteArray) payload = frame.payload;
@@ -219,8 +218,8 @@ talk_if_called(MigrateSession *session, GError **error)
         unsigned rejoins = session->peer.rejoins;
         g_autoptr(GError) why = NULL;
         session->peer.control_lost = false;
-        session->peer.watch = migrate_session_watch(
-            session, wire_link_fd(session->peer.control));
+        session->peer.watch =
+            migrate_wait_watch(session, wire_link_fd(session->peer.control));
         if (talk(session, &why)) {
             continue;
         }
@@ -247,7 +246,7 @@ static bool
 look(MigrateSession *session, const char *what, GError **error)
 {
     GError *why = NULL;
-    if (migrate_session_wait(session, until_or_caller, LOOK_MS, what, &why)) {
+    if (migrate_wait(session, until_or_caller, LOOK_MS, what, &why)) {
         if (migrate_lobby_has_caller(session)) {
             migrate_lobby_admit(session);
         }
@@ -272,7 +271,7 @@ migrate_readmit_wait(MigrateSession *session, bool (*done)(MigrateSession *),
                      const char *what, GError **error)
 {
     guint watch =
-        migrate_session_watch(session, wire_porch_fd(session->peer.porch));
+        migrate_wait_watch(session, wire_porch_fd(session->peer.porch));
     bool ok = true;
     session->source.until = done;
     while (ok && !done(session) && !session->source.complete) {

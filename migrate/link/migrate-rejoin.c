@@ -102,7 +102,7 @@ dial_control(MigrateSession *session, GError **error)
     }
     session->peer.control_lost = false;
     session->peer.watch =
-        migrate_session_watch(session, wire_link_fd(session->peer.control));
+        migrate_wait_watch(session, wire_link_fd(session->peer.control));
     return true;
 }
 
@@ -111,7 +111,7 @@ tell_resume(MigrateSession *session, unsigned flags, GError **error)
 {
     g_autoptr(GByteArray) payload = g_byte_array_new();
     wire_resume_encode(flags, payload);
-    return migrate_session_tell(session, WIRE_FRAME_RESUME, payload, error);
+    return migrate_mailbox_tell(session, WIRE_FRAME_RESUME, payload, error);
 }
 
 /* True if any page of the stretch is PRESENT, so that it is worth a frame. */
@@ -148,7 +148,7 @@ tell_present_of(MigrateSession *session, unsigned block, GError **error)
             continue;
         }
         wire_present_encode(&present, payload);
-        if (!migrate_session_tell(session, WIRE_FRAME_PRESENT, payload,
+        if (!migrate_mailbox_tell(session, WIRE_FRAME_PRESENT, payload,
                                   error)) {
             return false;
         }
@@ -167,21 +167,21 @@ tell_present(MigrateSession *session, GError **error)
     WirePresent last = {.flags = WIRE_PRESENT_LAST};
     g_autoptr(GByteArray) payload = g_byte_array_new();
     wire_present_encode(&last, payload);
-    return migrate_session_tell(session, WIRE_FRAME_PRESENT, payload, error);
+    return migrate_mailbox_tell(session, WIRE_FRAME_PRESENT, payload, error);
 }
 
 static bool
 hear_answer(MigrateSession *session, GError **error)
 {
-    g_autoptr(GByteArray) accept = migrate_session_expect(
-        session, WIRE_FRAME_ACCEPT, ANSWER_MS, error);
+    g_autoptr(GByteArray) accept =
+        migrate_wait_expect(session, WIRE_FRAME_ACCEPT, ANSWER_MS, error);
     if (!accept ||
         !wire_accept_decode(accept, &session->peer.n_streams, error) ||
         !migrate_intake_hear_extents(session, true, ANSWER_MS, error)) {
         return false;
     }
     g_autoptr(GByteArray) run =
-        migrate_session_expect(session, WIRE_FRAME_RUN, ANSWER_MS, error);
+        migrate_wait_expect(session, WIRE_FRAME_RUN, ANSWER_MS, error);
     return run && wire_run_decode(run, &session->destination.start_guest,
                                   error);
 }
@@ -224,7 +224,7 @@ static bool
 pause_for(MigrateSession *session, int pause_ms, GError **error)
 {
     GError *why = NULL;
-    migrate_session_wait(session, never, pause_ms, "the source", &why);
+    migrate_wait(session, never, pause_ms, "the source", &why);
     bool over = session->guest.gone || error_is(why, ERROR_VM_GONE) ||
                 error_is(why, ERROR_CANCELLED);
     if (over) {
@@ -314,7 +314,7 @@ tell_last(MigrateSession *session, GError **error)
                            WIRE_RESUME_STARTED | WIRE_RESUME_COMPLETE, error);
     }
     g_autoptr(GByteArray) payload = migrate_ending_payload(session);
-    return migrate_session_tell(session, WIRE_FRAME_ENDED, payload, error);
+    return migrate_mailbox_tell(session, WIRE_FRAME_ENDED, payload, error);
 }
 
 static bool
@@ -324,14 +324,14 @@ try_done(MigrateSession *session)
     g_autoptr(GByteArray) bye = NULL;
     uint64_t downtime_us;
     if (dial_control(session, &why) && tell_last(session, &why)) {
-        bye = migrate_session_expect(session, WIRE_FRAME_BYE, ANSWER_MS, &why);
+        bye = migrate_wait_expect(session, WIRE_FRAME_BYE, ANSWER_MS, &why);
     }
     if (!bye || !wire_bye_decode(bye, &downtime_us, &why)) {
         g_debug("%s", why->message);
         return false;
     }
     session->report.downtime_ms = (double)downtime_us / 1000.0;
-    migrate_session_tell(session, WIRE_FRAME_DONE, NULL, NULL); /* heard */
+    migrate_mailbox_tell(session, WIRE_FRAME_DONE, NULL, NULL); /* heard */
     return true;
 }
 
@@ -346,7 +346,7 @@ migrate_rejoin_say_done(MigrateSession *session, int timeout_ms)
         if (done || session->operator.interrupted) {
             return done;
         }
-        migrate_session_wait(session, never, pause_ms, "the source", NULL);
+        migrate_wait(session, never, pause_ms, "the source", NULL);
     }
     return false;
 }

@@ -54,10 +54,11 @@ write_to_file(const MigrateBlock *block, uint64_t page, const uint8_t *bytes,
     return true;
 }
 
-/* A page of a laid extent: pwrite, not our view, because a fault of the view would
- * map 2 MiB of it and count as our resident memory; the folio is there, so it
- * cannot fail for want of memory. A limit on the size of files (RLIMIT_FSIZE) is for
- * what write() does, and not for memory: there is another way. */
+/* A page of a laid extent: pwrite, not our view, because a fault of the view
+ * would map 2 MiB of it and count as our resident memory; the folio is there,
+ * so it cannot fail for want of memory. A limit on the size of files
+ * (RLIMIT_FSIZE) is for what write() does, and not for memory: there is
+ * another way. */
 static bool
 write_page(const MigratePlace *place, uint64_t page, const uint8_t *bytes,
            GError **error)

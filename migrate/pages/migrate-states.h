@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * What is known of each page, one byte (base/page-state.h), and of each extent, whether
- * it is laid: one shared mapping for all blocks, so that a successor finds the same.
+ * What is known of each page, one byte (base/page-state.h), and of each extent,
+ * whether it is laid: one shared mapping for all blocks, so that a successor
+ * finds the same.
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * How a RAM block of the source is read: one set of functions for each kind of RAM,
- * chosen once for a block. Today there is one kind, a file of which we have a view
- * (migrate_ram_source_file). The guest stands still. Any thread.
+ * How a RAM block of the source is read: one set of functions for each kind of
+ * RAM, chosen once for a block. Today there is one kind, a file of which we
+ * have a view (migrate_ram_source_file). The guest stands still. Any thread.
  */
 #pragma once
 
@@ -25,8 +25,8 @@ typedef struct MigrateRamSource {
     bool (*read)(const MigrateBlock *block, uint64_t page, uint8_t *bytes,
                  GError **error);
 
-    /* The file that has PAGE at *OFFSET, and what follows it behind that; -1: there
-     * is none. Borrowed. */
+    /* The file that has PAGE at *OFFSET, and what follows it behind that; -1:
+     * there is none. Borrowed. */
     int (*file)(const MigrateBlock *block, uint64_t page, uint64_t *offset);
 } MigrateRamSource;
 

@@ -29,7 +29,7 @@ hear_last_words(MigrateSession *session)
 {
     uint64_t deadline = fd_deadline_ns(LAST_WORDS_MS);
     while (!session->guest.gone && fd_now_ns() < deadline) {
-        migrate_session_take_in(session, NULL);
+        migrate_wait_take_in(session, NULL);
         g_usleep(1000);
     }
     session->guest.gone = true;

@@ -122,12 +122,12 @@ migrate_mailbox_take_in(MigrateSession *session, GError **error)
     bool owes = session->peer.owes_alive && !session->peer.control_lost;
     session->peer.owes_alive = false;
     session->peer.more = ok && has_more(session);
-    return ok && (!owes || migrate_session_tell(session, WIRE_FRAME_ALIVE,
-                                                NULL, error));
+    return ok && (!owes ||
+                  migrate_mailbox_tell(session, WIRE_FRAME_ALIVE, NULL, error));
 }
 
 bool
-migrate_session_pop_frame(MigrateSession *session, MigrateFrame *frame)
+migrate_mailbox_pop(MigrateSession *session, MigrateFrame *frame)
 {
     MigrateFrame *oldest = g_queue_pop_head(&session->peer.frames);
     if (!oldest) {
@@ -139,13 +139,13 @@ migrate_session_pop_frame(MigrateSession *session, MigrateFrame *frame)
 }
 
 bool
-migrate_session_has_frame(MigrateSession *session)
+migrate_mailbox_has_frame(MigrateSession *session)
 {
     return !g_queue_is_empty(&session->peer.frames);
 }
 
 bool
-migrate_session_tell(MigrateSession *session, unsigned type,
+migrate_mailbox_tell(MigrateSession *session, unsigned type,
                      const GByteArray *payload, GError **error)
 {
     if (!session->peer.control || session->peer.control_lost) {
@@ -156,9 +156,9 @@ migrate_session_tell(MigrateSession *session, unsigned type,
 }
 
 void
-migrate_session_tell_abort(MigrateSession *session, const char *reason)
+migrate_mailbox_tell_abort(MigrateSession *session, const char *reason)
 {
     g_autoptr(GByteArray) payload = g_byte_array_new();
     wire_abort_encode(reason, payload);
-    migrate_session_tell(session, WIRE_FRAME_ABORT, payload, NULL);
+    migrate_mailbox_tell(session, WIRE_FRAME_ABORT, payload, NULL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * What a session has measured, into an account and out of it: a successor goes on
- * counting. Main thread only.
+ * What a session has measured, into an account and out of it: a successor goes
+ * on counting. Main thread only.
  */
 #pragma once
 

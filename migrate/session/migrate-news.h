@@ -6,6 +6,7 @@
 
 #include "migrate/session/migrate-session.h"
 
-/* Takes in QEMU's events. VM_GONE: it has ended, or closed its monitor while that is
- * needed. STATE: somebody told it to migrate while no destination is armed. */
+/* Takes in QEMU's events. VM_GONE: it has ended, or closed its monitor while
+ * that is needed. STATE: somebody told it to migrate while no destination is
+ * armed. */
 bool migrate_news_take_in(MigrateSession *session, GError **error);

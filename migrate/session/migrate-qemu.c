@@ -71,7 +71,7 @@ migrate_qemu_open(MigrateSession *session, GError **error)
     qmp_client_set_timeout(qmp, QMP_CLIENT_DEFAULT_TIMEOUT_MS);
     session->guest.qmp = g_steal_pointer(&qmp);
     session->guest.watch =
-        migrate_session_watch(session, qmp_client_fd(session->guest.qmp));
+        migrate_wait_watch(session, qmp_client_fd(session->guest.qmp));
     return true;
 }
 

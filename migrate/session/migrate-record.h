@@ -17,9 +17,9 @@ void migrate_record_of(const MigrateSession *session,
  * files are not opened (file is -1). */
 void migrate_record_give(MigrateJournal *journal, MigrateSession *session);
 
-/* Writes the journal, if there is an archive, unless QEMU is not claimed any more
- * (STATE: somebody else has it): from now on another process could
- * take over. FAILED with where and why. */
+/* Writes the journal, if there is an archive, unless QEMU is not claimed any
+ * more (STATE: somebody else has it): from now on another process could take
+ * over. FAILED with where and why. */
 bool migrate_record_write(MigrateSession *session, GError **error);
 
 /* The same where the migration goes on without. */

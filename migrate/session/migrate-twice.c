@@ -47,6 +47,6 @@ void
 migrate_twice_tell(MigrateSession *session)
 {
     if (session->report.source_ran) {
-        migrate_session_tell(session, WIRE_FRAME_SOURCE_RUNS, NULL, NULL);
+        migrate_mailbox_tell(session, WIRE_FRAME_SOURCE_RUNS, NULL, NULL);
     }
 }

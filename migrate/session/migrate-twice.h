@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * A guest that somebody starts at the source after it was handed over: then it runs
- * on both hosts. Main thread only.
+ * A guest that somebody starts at the source after it was handed over: then it
+ * runs on both hosts. Main thread only.
  */
 #pragma once
 

@@ -19,13 +19,13 @@ wake(gint fd, GIOCondition condition, gpointer unused)
 }
 
 guint
-migrate_session_watch(MigrateSession *session, int fd)
+migrate_wait_watch(MigrateSession *session, int fd)
 {
     return g_unix_fd_add(fd, G_IO_IN | G_IO_HUP | G_IO_ERR, wake, session);
 }
 
 bool
-migrate_session_take_in(MigrateSession *session, GError **error)
+migrate_wait_take_in(MigrateSession *session, GError **error)
 {
     if (session->operator.interrupted) {
         return error_set(error, ERROR_CANCELLED,
@@ -46,13 +46,13 @@ on_timeout(gpointer unused)
 }
 
 bool
-migrate_session_wait(MigrateSession *session, bool (*done)(MigrateSession *),
-                     int timeout_ms, const char *what, GError **error)
+migrate_wait(MigrateSession *session, bool (*done)(MigrateSession *),
+             int timeout_ms, const char *what, GError **error)
 {
     uint64_t began_ns = fd_now_ns();
     uint64_t deadline = fd_deadline_ns(timeout_ms);
     for (;;) {
-        if (!migrate_session_take_in(session, error)) {
+        if (!migrate_wait_take_in(session, error)) {
             g_prefix_error(error, "while waiting for %s: ", what);
             return false;
         }
@@ -84,7 +84,7 @@ never(MigrateSession *session)
 }
 
 bool
-migrate_session_outlast(MigrateSession *session, GError **why, GError **error)
+migrate_wait_outlast(MigrateSession *session, GError **why, GError **error)
 {
     g_autoptr(GError) lack = g_steal_pointer(why);
     g_autoptr(GError) over = NULL;
@@ -98,7 +98,7 @@ migrate_session_outlast(MigrateSession *session, GError **why, GError **error)
                   "memory meanwhile",
                   lack->message);
     }
-    if (!migrate_session_wait(session, never, LACK_MS, "it", &over) &&
+    if (!migrate_wait(session, never, LACK_MS, "it", &over) &&
         error_is(over, ERROR_VM_GONE)) {
         g_propagate_error(error, g_steal_pointer(&over));
         return false;
@@ -107,15 +107,15 @@ migrate_session_outlast(MigrateSession *session, GError **why, GError **error)
 }
 
 GByteArray *
-migrate_session_expect(MigrateSession *session, unsigned type, int timeout_ms,
-                       GError **error)
+migrate_wait_expect(MigrateSession *session, unsigned type, int timeout_ms,
+                    GError **error)
 {
     g_autofree char *what =
         g_strdup_printf("the peer's %s", wire_frame_name(type));
     MigrateFrame frame;
-    if (!migrate_session_wait(session, migrate_session_has_frame, timeout_ms,
-                              what, error) ||
-        !migrate_session_pop_frame(session, &frame)) {
+    if (!migrate_wait(session, migrate_mailbox_has_frame, timeout_ms, what,
+                      error) ||
+        !migrate_mailbox_pop(session, &frame)) {
         return NULL;
     }
     if (frame.type != type) {

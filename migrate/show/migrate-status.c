@@ -21,7 +21,7 @@
 #include "base/proc-life.h"
 #include "migrate/core/migrate-json.h"
 #include "migrate/core/migrate-rundir.h"
-#include "migrate/link/migrate-trust.h"
+#include "migrate/core/migrate-trust.h"
 #include "migrate/show/migrate-figures.h"
 #include "migrate/takeover/migrate-archive.h"
 
@@ -52,7 +52,7 @@ migrate_status_to_json(const MigrateSession *session)
     migrate_json_text(json, "uuid", session->guest.identity.uuid);
     migrate_json_text(json, "peer", session->options.address);
     migrate_json_text(json, "peer_host", session->peer.host);
-    const char *tls = migrate_trust_kind(session);
+    const char *tls = migrate_trust_kind(session->peer.address);
     migrate_json_text(json, "tls", tls ? tls : "no");
     migrate_json_text(json, "stage", migrate_stage_id_name(session->stage));
     migrate_json_bool(json, "past_no_return", session->past_no_return);

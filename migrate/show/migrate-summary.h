@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The report of a migration as JSON with fixed names (schema 1), and as text for a
- * person. No state; any thread.
+ * The report of a migration as JSON with fixed names (schema 1), and as text
+ * for a person. No state; any thread.
  */
 #pragma once
 

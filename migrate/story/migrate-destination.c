@@ -9,9 +9,9 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "migrate/core/migrate-token.h"
+#include "migrate/core/migrate-trust.h"
 #include "migrate/drive/migrate-arm.h"
 #include "migrate/link/migrate-intake.h"
-#include "migrate/link/migrate-trust.h"
 #include "migrate/session/migrate-wait.h"
 
 static bool
@@ -39,7 +39,8 @@ check_token(const MigrateSession *session, const uint8_t *token,
 bool
 migrate_destination_connect(MigrateSession *session, GError **error)
 {
-    if (!migrate_trust_take_address(session, error)) {
+    session->peer.address = migrate_trust_address(&session->options, error);
+    if (!session->peer.address) {
         return false;
     }
     uint8_t token[WIRE_SESSION_BYTES] = {0};
@@ -57,7 +58,7 @@ migrate_destination_connect(MigrateSession *session, GError **error)
             wire_link_dial(session->peer.address, WIRE_ROLE_CONTROL, 0,
                            session->peer.id, &why);
         if (session->peer.control) {
-            session->peer.watch = migrate_session_watch(
+            session->peer.watch = migrate_wait_watch(
                 session, wire_link_fd(session->peer.control));
             return check_token(session, token, error);
         }
@@ -69,8 +70,7 @@ migrate_destination_connect(MigrateSession *session, GError **error)
             return false;
         }
         g_autoptr(GError) over = NULL;
-        if (!migrate_session_wait(session, never, pause_ms, "the source",
-                                  &over) &&
+        if (!migrate_wait(session, never, pause_ms, "the source", &over) &&
             !error_is(over, ERROR_RETRY)) {
             g_propagate_error(error, g_steal_pointer(&over));
             return false;
@@ -99,10 +99,10 @@ migrate_destination_agree(MigrateSession *session, GError **error)
                           (unsigned)session->options.streams, &layout);
     g_autoptr(GByteArray) payload = g_byte_array_new();
     wire_layout_encode(&layout, payload);
-    if (!migrate_session_tell(session, WIRE_FRAME_LAYOUT, payload, error)) {
+    if (!migrate_mailbox_tell(session, WIRE_FRAME_LAYOUT, payload, error)) {
         return false;
     }
-    g_autoptr(GByteArray) accept = migrate_session_expect(
+    g_autoptr(GByteArray) accept = migrate_wait_expect(
         session, WIRE_FRAME_ACCEPT, session->patience.agree_ms, error);
     return accept &&
            wire_accept_decode(accept, &session->peer.n_streams, error) &&
@@ -121,7 +121,7 @@ migrate_destination_prepare(MigrateSession *session, GError **error)
     if (!migrate_intake_hear_extents(session, false, session->patience.agree_ms,
                                      error) ||
         !migrate_arm(session, error) ||
-        !migrate_session_tell(session, WIRE_FRAME_ARMED, NULL, error)) {
+        !migrate_mailbox_tell(session, WIRE_FRAME_ARMED, NULL, error)) {
         return false;
     }
     session->report.armed_ns = fd_now_ns();
@@ -141,7 +141,7 @@ migrate_destination_wait(MigrateSession *session, GError **error)
 {
     uint64_t before = fd_now_ns();
     g_autoptr(GByteArray) go =
-        migrate_session_expect(session, WIRE_FRAME_SWITCHOVER, -1, error);
+        migrate_wait_expect(session, WIRE_FRAME_SWITCHOVER, -1, error);
     session->report.waited_ns = fd_now_ns() - before;
     return go != NULL;
 }

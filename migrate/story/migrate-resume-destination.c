@@ -16,11 +16,11 @@
 #include "base/fd.h"
 #include "base/proc-life.h"
 #include "migrate/confine/migrate-confine.h"
+#include "migrate/core/migrate-trust.h"
 #include "migrate/drive/migrate-arm.h"
 #include "migrate/drive/migrate-driver.h"
 #include "migrate/drive/migrate-put-down.h"
 #include "migrate/link/migrate-rejoin.h"
-#include "migrate/link/migrate-trust.h"
 #include "migrate/session/migrate-commit.h"
 #include "migrate/session/migrate-ending.h"
 #include "migrate/session/migrate-measure.h"
@@ -78,7 +78,7 @@ adopt_pages(MigrateSession *session, GError **error)
     while (!(session->destination.huge = migrate_huge_start(
                  session->destination.pages, session->destination.target,
                  &why))) {
-        if (!migrate_session_outlast(session, &why, error)) {
+        if (!migrate_wait_outlast(session, &why, error)) {
             return false;
         }
     }
@@ -117,7 +117,7 @@ wake_all(MigrateSession *session, GError **error)
                  session->destination.pages, &session->alarm))) {
         g_autoptr(GError) why = NULL;
         if (migrate_alarm_take(&session->alarm, &why) ||
-            !migrate_session_outlast(session, &why, error)) {
+            !migrate_wait_outlast(session, &why, error)) {
             return false;
         }
     }
@@ -213,8 +213,8 @@ has_ended(const MigrateSession *session)
     return pidfd < 0;
 }
 
-/* Nobody is left to be helped, but the source still holds memory for this guest,
- * and nobody else will tell it. */
+/* Nobody is left to be helped, but the source still holds memory for this
+ * guest, and nobody else will tell it. */
 static bool
 take_word_over(MigrateSession *session, GError **error)
 {
@@ -237,7 +237,8 @@ migrate_resume_destination(MigrateSession *session, GError **error)
     bool known = session->past_no_return;
     /* Whatever goes wrong before we could ask takes nothing back either. */
     session->past_no_return |= session->destination.starting;
-    if (!migrate_trust_take_address(session, error)) {
+    session->peer.address = migrate_trust_address(&session->options, error);
+    if (!session->peer.address) {
         return false;
     }
     if (known && has_ended(session) && session->driver->has_run(session)) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Taking over at the destination from a helper that died: in the place of the stage
- * switchover. Main thread only.
+ * Taking over at the destination from a helper that died: in the place of the
+ * stage switchover. Main thread only.
  */
 #pragma once
 

@@ -30,8 +30,8 @@ wait_for_bye(MigrateSession *session)
            !session->operator.interrupted && fd_now_ns() < deadline &&
            (!session->guest.gone || session->guest.ended)) {
         g_autoptr(GError) why = NULL;
-        bye = migrate_session_expect(session, WIRE_FRAME_BYE,
-                                     session->patience.bye_ms, &why);
+        bye = migrate_wait_expect(session, WIRE_FRAME_BYE,
+                                  session->patience.bye_ms, &why);
         if (!bye) {
             g_debug("%s", why->message);
         }
@@ -44,7 +44,7 @@ tell_last(MigrateSession *session, GError **error)
 {
     g_autoptr(GByteArray) ended =
         session->guest.ended ? migrate_ending_payload(session) : NULL;
-    return migrate_session_tell(
+    return migrate_mailbox_tell(
         session, ended ? WIRE_FRAME_ENDED : WIRE_FRAME_DONE, ended, error);
 }
 
@@ -61,7 +61,7 @@ say_done(MigrateSession *session)
     bool told = bye && wire_bye_decode(bye, &downtime_us, &why);
     if (told) {
         /* So that the source need not wait for us to come back. */
-        migrate_session_tell(session, WIRE_FRAME_DONE, NULL, NULL);
+        migrate_mailbox_tell(session, WIRE_FRAME_DONE, NULL, NULL);
         session->report.downtime_ms = (double)downtime_us / 1000.0;
     }
     migrate_outage_destination(session);

@@ -78,7 +78,7 @@ check_identity(const MigrateSession *session, const WireLayout *peer,
 bool
 migrate_source_agree(MigrateSession *session, GError **error)
 {
-    g_autoptr(GByteArray) payload = migrate_session_expect(
+    g_autoptr(GByteArray) payload = migrate_wait_expect(
         session, WIRE_FRAME_LAYOUT, session->patience.agree_ms, error);
     g_auto(WireLayout) peer = {0};
     if (!payload || !wire_layout_decode(payload, &peer, error) ||
@@ -91,7 +91,7 @@ migrate_source_agree(MigrateSession *session, GError **error)
         MIN(choose_streams(session, peer.streams), WIRE_MAX_STREAMS);
     g_autoptr(GByteArray) reply = g_byte_array_new();
     wire_accept_encode(session->peer.n_streams, reply);
-    return migrate_session_tell(session, WIRE_FRAME_ACCEPT, reply, error) &&
+    return migrate_mailbox_tell(session, WIRE_FRAME_ACCEPT, reply, error) &&
            migrate_lobby_wait_others(session, error);
 }
 
@@ -101,7 +101,7 @@ migrate_source_prepare(MigrateSession *session, GError **error)
     if (!migrate_outlet_tell_extents(session, false, error)) {
         return false;
     }
-    g_autoptr(GByteArray) armed = migrate_session_expect(
+    g_autoptr(GByteArray) armed = migrate_wait_expect(
         session, WIRE_FRAME_ARMED, session->patience.arm_ms, error);
     if (!armed) {
         return false;
@@ -127,8 +127,7 @@ migrate_source_wait(MigrateSession *session, GError **error)
     g_message("the destination is armed; send SIGUSR1 to process %d to switch "
               "over",
               (int)getpid());
-    bool ok =
-        migrate_session_wait(session, may_go, -1, "the word to go", error);
+    bool ok = migrate_wait(session, may_go, -1, "the word to go", error);
     session->report.waited_ns = fd_now_ns() - before;
     return ok;
 }
@@ -181,12 +180,12 @@ say_bye(MigrateSession *session)
     uint64_t deadline = fd_deadline_ns(HANG_UP_MS);
     bool heard = false;
     wire_bye_encode((uint64_t)(session->report.downtime_ms * 1000), bye);
-    if (!migrate_session_tell(session, WIRE_FRAME_BYE, bye, NULL)) {
+    if (!migrate_mailbox_tell(session, WIRE_FRAME_BYE, bye, NULL)) {
         return false;
     }
     while (!heard && !session->peer.control_lost && fd_now_ns() < deadline) {
-        migrate_session_wait(session, migrate_session_has_frame, HANG_UP_MS,
-                             "the end", NULL);
+        migrate_wait(session, migrate_mailbox_has_frame, HANG_UP_MS, "the end",
+                     NULL);
         heard = migrate_readmit_heard(session, WIRE_FRAME_DONE);
     }
     return heard;
@@ -200,9 +199,9 @@ is_called_back(MigrateSession *session)
 {
     migrate_outage_source(session);
     guint watch =
-        migrate_session_watch(session, wire_porch_fd(session->peer.porch));
-    bool called = migrate_session_wait(session, migrate_lobby_has_caller,
-                                       LOOK_MS, "the destination", NULL);
+        migrate_wait_watch(session, wire_porch_fd(session->peer.porch));
+    bool called = migrate_wait(session, migrate_lobby_has_caller, LOOK_MS,
+                               "the destination", NULL);
     g_source_remove(watch);
     if (called) {
         migrate_lobby_admit(session);
@@ -212,7 +211,7 @@ is_called_back(MigrateSession *session)
     }
     session->peer.control_lost = false;
     session->peer.watch =
-        migrate_session_watch(session, wire_link_fd(session->peer.control));
+        migrate_wait_watch(session, wire_link_fd(session->peer.control));
     unsigned flags;
     return migrate_readmit_hear_return(session, HANG_UP_MS, &flags, NULL);
 }

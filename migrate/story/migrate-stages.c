@@ -110,7 +110,7 @@ fail(MigrateSession *session, const GError *why)
     }
     session->report.outcome =
         error_is(why, ERROR_CANCELLED) ? "cancelled" : "failed";
-    migrate_session_tell_abort(session, why->message);
+    migrate_mailbox_tell_abort(session, why->message);
     undo_all(session);
     return usage ? MIGRATE_EXIT_USAGE : MIGRATE_EXIT_FAILED;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * From a guest that runs at the source to one that runs at the destination, and until
- * its last page is there: what both drivers have in common (migrate-driver.h). Main
- * thread only.
+ * From a guest that runs at the source to one that runs at the destination, and
+ * until its last page is there: what both drivers have in common
+ * (migrate-driver.h). Main thread only.
  */
 #pragma once
 
@@ -19,6 +19,6 @@ bool migrate_switchover_postcopy_source(MigrateSession *session,
 bool migrate_switchover_postcopy_destination(MigrateSession *session,
                                              GError **error);
 
-/* The undo of all that comes before: a migration of QEMU that somebody began too
- * early. */
+/* The undo of all that comes before: a migration of QEMU that somebody began
+ * too early. */
 void migrate_switchover_forbid(MigrateSession *session);

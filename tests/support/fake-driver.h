@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * A driver of QEMU's migration that drives nothing: it says what was asked of it, in
- * which order, and answers as the test wants. One at a time.
+ * A driver of QEMU's migration that drives nothing: it says what was asked of
+ * it, in which order, and answers as the test wants. One at a time.
  */
 #pragma once
 

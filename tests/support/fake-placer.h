@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * A RAM block that nobody maps: pages are filled and shown in the test's imagination,
- * and the answers are the test's. One at a time.
+ * A RAM block that nobody maps: pages are filled and shown in the test's
+ * imagination, and the answers are the test's. One at a time.
  */
 #pragma once
 

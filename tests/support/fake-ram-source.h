@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * A RAM block of the source that lies in the test's own memory: no file, no view. One
- * at a time.
+ * A RAM block of the source that lies in the test's own memory: no file, no
+ * view. One at a time.
  */
 #pragma once
 

@@ -86,7 +86,7 @@ link_scene_init(LinkScene *s, MigrateRole role, const QmpPeerStep *steps)
     session->peer.n_streams = 1;
     session->peer.control = make_link(&s->control);
     session->peer.watch =
-        migrate_session_watch(session, wire_link_fd(session->peer.control));
+        migrate_wait_watch(session, wire_link_fd(session->peer.control));
     session->peer.device = make_link(&s->device);
     session->peer.urgent = make_link(&s->urgent);
     session->peer.bulk[0] = make_link(&s->bulk);
@@ -104,7 +104,7 @@ link_scene_init(LinkScene *s, MigrateRole role, const QmpPeerStep *steps)
             qmp_client_open(qmp_peer_path(s->monitor), OPEN_MS, &error);
         g_assert_no_error(error);
         session->guest.watch =
-            migrate_session_watch(session, qmp_client_fd(session->guest.qmp));
+            migrate_wait_watch(session, qmp_client_fd(session->guest.qmp));
     }
 }
 

@@ -78,7 +78,7 @@ hear(MigrateSession *session, unsigned type, const GByteArray *payload,
     g_clear_pointer(&session->peer.control, wire_link_free);
     session->peer.control = wire_link_new(fds[0]);
     g_assert_true(wire_link_send_frame(peer, type, payload, NULL));
-    return migrate_session_take_in(session, error);
+    return migrate_wait_take_in(session, error);
 }
 
 static void

@@ -64,7 +64,7 @@ scene_init(Scene *s)
     session_scene_init(&s->guest, MIGRATE_SEND);
     MigrateSession *session = s->guest.session;
     session->peer.control = wire_link_new(ends[0]);
-    session->peer.watch = migrate_session_watch(session, ends[0]);
+    session->peer.watch = migrate_wait_watch(session, ends[0]);
     s->peer = wire_link_new(ends[1]);
     s->talks = g_thread_new("talks", talk, s->peer);
     s->hears = g_thread_new("hears", hear, s->peer);
@@ -94,8 +94,7 @@ the_clock(void)
     g_autoptr(GError) error = NULL;
     MigrateSession *session = scene_init(&s);
     uint64_t began_ns = fd_now_ns();
-    g_assert_false(migrate_session_wait(session, never, LIMIT_MS, "an end",
-                                        &error));
+    g_assert_false(migrate_wait(session, never, LIMIT_MS, "an end", &error));
     g_assert_true(error_is(error, ERROR_RETRY));
     g_assert_cmpfloat(fd_seconds_since(began_ns), <, ENOUGH_S);
     g_assert_nonnull(strstr(error->message, "waiting for an end after 0."));
@@ -119,8 +118,7 @@ a_signal(void)
     MigrateSession *session = scene_init(&s);
     GThread *thread = g_thread_new("interrupts", interrupt, NULL);
     uint64_t began_ns = fd_now_ns();
-    g_assert_false(migrate_session_wait(session, never, 60000, "an end",
-                                        &error));
+    g_assert_false(migrate_wait(session, never, 60000, "an end", &error));
     g_assert_true(error_is(error, ERROR_CANCELLED));
     g_assert_cmpfloat(fd_seconds_since(began_ns), <, ENOUGH_S);
     g_thread_join(thread);

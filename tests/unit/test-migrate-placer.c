@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * What becomes of a page when it cannot be filled, cannot be shown, was discarded
- * meanwhile, or was left by somebody who died: with a placer that fills nothing, so
- * without a userfaultfd and without rights.
+ * What becomes of a page when it cannot be filled, cannot be shown, was
+ * discarded meanwhile, or was left by somebody who died: with a placer that
+ * fills nothing, so without a userfaultfd and without rights.
  */
 #include "migrate/pages/migrate-placer.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * What goes over the connections of a RAM block that is no file: an extent with pages
- * of data, zero pages and holes, and single pages. It must neither need a file nor
- * look at what holds no data.
+ * What goes over the connections of a RAM block that is no file: an extent with
+ * pages of data, zero pages and holes, and single pages. It must neither need a
+ * file nor look at what holds no data.
  */
 #include "migrate/ram/migrate-ram-source.h"
 

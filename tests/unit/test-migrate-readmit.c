@@ -252,7 +252,7 @@ back(void)
     migrate_readmit_begin(session);
     link_scene_play(&s, come_back);
     for (bool done = false; !done;) {
-        g_assert_true(migrate_readmit_wait(session, migrate_session_has_frame,
+        g_assert_true(migrate_readmit_wait(session, migrate_mailbox_has_frame,
                                            "the last page", &error));
         done = migrate_readmit_heard(session, WIRE_FRAME_DONE);
     }
@@ -312,7 +312,7 @@ word(gconstpointer data)
     g_assert_false(migrate_readmit_heard(s.session, c->type)); /* nothing */
     link_scene_say(s.control, c->type,
                    c->ended ? link_scene_ended(WIRE_ENDED_CRASHED) : NULL);
-    g_assert_true(migrate_readmit_wait(s.session, migrate_session_has_frame,
+    g_assert_true(migrate_readmit_wait(s.session, migrate_mailbox_has_frame,
                                        "a word", &error));
     g_assert_cmpint(migrate_readmit_heard(s.session, WIRE_FRAME_DONE), ==,
                     c->heard);

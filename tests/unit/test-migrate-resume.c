@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "base/proc-life.h"
-#include "migrate/link/migrate-trust.h"
+#include "migrate/core/migrate-trust.h"
 #include "migrate/story/migrate-resume.h"
 #include "migrate/story/migrate-stages.h"
 #include "tests/support/qmp-peer.h"
@@ -149,9 +149,10 @@ knows_the_name(void)
     g_auto(MigrateJournal) journal = {0};
     g_assert_true(migrate_resume_find(&options, &journal, &error));
     g_autoptr(MigrateSession) successor = migrate_session_new(&options);
-    g_assert_true(migrate_trust_take_address(successor, &error));
-    g_assert_cmpstr(wire_address_known(successor->peer.address), ==,
-                    "192.0.2.7");
+    g_autoptr(WireAddress) address =
+        migrate_trust_address(&successor->options, &error);
+    g_assert_no_error(error);
+    g_assert_cmpstr(wire_address_known(address), ==, "192.0.2.7");
     session_scene_clear(&s);
     migrate_archive_remove(archive);
 }

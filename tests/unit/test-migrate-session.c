@@ -58,7 +58,7 @@ static bool
 take_in(MigrateSession *session, GError **error)
 {
     uint64_t deadline = fd_deadline_ns(END_MS);
-    while (migrate_session_take_in(session, error)) {
+    while (migrate_wait_take_in(session, error)) {
         if (!session->guest.qmp) {
             return true;
         }
@@ -91,9 +91,9 @@ closed_after(void)
     g_assert_true(take_in(session, &error));
     g_assert_no_error(error);
     g_assert_false(session->guest.gone);
-    g_assert_true(migrate_session_take_in(session, &error));
+    g_assert_true(migrate_wait_take_in(session, &error));
     session_scene_end_qemu(&s.guest);
-    g_assert_false(migrate_session_take_in(session, &error));
+    g_assert_false(migrate_wait_take_in(session, &error));
     g_assert_true(error_is(error, ERROR_VM_GONE));
     g_assert_true(session->guest.gone);
     scene_clear(&s);

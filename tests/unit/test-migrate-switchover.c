@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * What the story asks of whoever drives QEMU, and what it makes of the answers: the
- * switchover, and taking over from a sender that died. A driver that drives nothing.
+ * What the story asks of whoever drives QEMU, and what it makes of the answers:
+ * the switchover, and taking over from a sender that died. A driver that drives
+ * nothing.
  */
 #include "migrate/story/migrate-switchover.h"
 

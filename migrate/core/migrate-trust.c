@@ -2,7 +2,7 @@
  *
  * Credentials and the policy of addresses: see migrate-trust.h.
  */
-#include "migrate/link/migrate-trust.h"
+#include "migrate/core/migrate-trust.h"
 
 #include "base/error.h"
 
@@ -25,10 +25,9 @@ migrate_trust_check(const MigrateOptions *options, GError **error)
                          "--tls-creds and --tls-psk exclude each other");
     }
     if (options->tls_name && !wants_tls(options)) {
-        return error_set(error, ERROR_USAGE,
-                         "%s needs --tls, --tls-creds or --tls-psk",
-                         options->role == MIGRATE_SEND ? "--tls-peer"
-                                                       : "--tls-hostname");
+        return error_set(
+            error, ERROR_USAGE, "%s needs --tls, --tls-creds or --tls-psk",
+            options->role == MIGRATE_SEND ? "--tls-peer" : "--tls-hostname");
     }
     if (options->tls_name && options->tls_psk &&
         options->role == MIGRATE_RECEIVE) {
@@ -42,13 +41,14 @@ migrate_trust_check(const MigrateOptions *options, GError **error)
 static const char *
 directory(const MigrateOptions *options, GError **error)
 {
-    const char *found = options->tls_creds ? options->tls_creds
-                                           : WIRE_TLS_CREDS_DIRECTORY;
+    const char *found =
+        options->tls_creds ? options->tls_creds : WIRE_TLS_CREDS_DIRECTORY;
     if (!g_file_test(found, G_FILE_TEST_IS_DIR)) {
         error_set(error, ERROR_USAGE,
                   "--tls: there is no directory %s; make the certificates "
                   "there as for QEMU, or give --tls-creds DIR or --tls-psk "
-                  "FILE", found);
+                  "FILE",
+                  found);
         return NULL;
     }
     return found;
@@ -66,7 +66,8 @@ load_x509(const MigrateOptions *options, const WireAddress *address,
     if (!listens && !name) {
         error_set(error, ERROR_USAGE,
                   "%s names no host whose certificate could be checked: give "
-                  "--tls-hostname NAME", wire_address_text(address));
+                  "--tls-hostname NAME",
+                  wire_address_text(address));
         return NULL;
     }
     const char *where = directory(options, error);
@@ -109,28 +110,22 @@ may_be_plain(const MigrateOptions *options, const WireAddress *address,
     return true;
 }
 
-bool
-migrate_trust_take_address(MigrateSession *session, GError **error)
+WireAddress *
+migrate_trust_address(const MigrateOptions *options, GError **error)
 {
-    const MigrateOptions *options = &session->options;
     /* Who takes over finds a guest that waits, and maybe no resolver: what was
      * known when the migration began has to do. */
     g_autoptr(WireAddress) address =
         wire_address_parse_known(options->address, options->known, error);
-    if (!address || !migrate_trust_check(options, error) ||
-        !(wants_tls(options) ? protect(options, address, error)
-                             : may_be_plain(options, address, error))) {
-        return false;
-    }
-    session->peer.address = g_steal_pointer(&address);
-    return true;
+    bool ok = address && migrate_trust_check(options, error) &&
+              (wants_tls(options) ? protect(options, address, error)
+                                  : may_be_plain(options, address, error));
+    return ok ? g_steal_pointer(&address) : NULL;
 }
 
 const char *
-migrate_trust_kind(const MigrateSession *session)
+migrate_trust_kind(const WireAddress *address)
 {
-    const WireTlsCreds *creds = session->peer.address
-                                    ? wire_address_creds(session->peer.address)
-                                    : NULL;
+    const WireTlsCreds *creds = address ? wire_address_creds(address) : NULL;
     return creds ? wire_tls_creds_kind(creds) : NULL;
 }
