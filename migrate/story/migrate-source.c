@@ -17,6 +17,7 @@
 #include "migrate/link/migrate-readmit.h"
 #include "migrate/session/migrate-ending.h"
 #include "migrate/session/migrate-holder.h"
+#include "migrate/session/migrate-twice.h"
 #include "migrate/session/migrate-wait.h"
 #include "migrate/takeover/migrate-archive.h"
 
@@ -226,6 +227,7 @@ migrate_source_settle(MigrateSession *session, GError **error)
     while (!told && !session->operator.interrupted && fd_now_ns() < deadline) {
         told = is_called_back(session) && say_bye(session);
     }
+    migrate_twice_watch(session); /* as long as somebody is here to see it */
     migrate_outage_source(session);
     session->peer.control_lost = false; /* it was ours to close */
     count(session);
