@@ -118,6 +118,15 @@ proc_life_thaw(int pidfd)
     syscall(SYS_pidfd_send_signal, pidfd, SIGCONT, NULL, 0);
 }
 
+bool
+proc_life_is_stopped(pid_t pid)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/stat", (int)pid);
+    g_autofree char *text = NULL;
+    return g_file_get_contents(path, &text, NULL, NULL) &&
+           state_of(text) == 'T';
+}
+
 int
 proc_life_open(pid_t pid, uint64_t started, GError **error)
 {

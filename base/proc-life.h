@@ -28,6 +28,9 @@ bool proc_life_has_ended(int pidfd, int wait_ms);
 bool proc_life_freeze(pid_t pid, int pidfd, int wait_ms, GError **error);
 void proc_life_thaw(int pidfd);
 
+/* PID stands still by SIGSTOP or the like. */
+bool proc_life_is_stopped(pid_t pid);
+
 /* A pidfd (close-on-exec) of PID if it is still the process that was started
  * at STARTED, else -1 with VM_GONE. */
 int proc_life_open(pid_t pid, uint64_t started, GError **error);

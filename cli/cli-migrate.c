@@ -21,6 +21,7 @@
 #include "migrate/story/migrate-resume.h"
 #include "migrate/story/migrate-stages.h"
 #include "migrate/takeover/migrate-archive.h"
+#include "migrate/takeover/migrate-give-up.h"
 
 #define PEER_TIMEOUT_S 60
 #define LINK_TIMEOUT_S 10
@@ -110,29 +111,29 @@ fill_entries(const CliMigrate *verb, MigrateOptions *options,
         {"token-file", 0, 0, G_OPTION_ARG_FILENAME, &options->token_path,
          "32 hex digits that the other side has to show", "FILE"},
         {"parent-fd", 0, 0, G_OPTION_ARG_INT, &options->parent_fd,
-         "Stop when this pipe ends, as long as that is possible", "N"},
+         "Cancel when this pipe is closed (before the switchover)", "N"},
         {"events-fd", 0, 0, G_OPTION_ARG_INT, &options->events_fd,
-         "Tell each stage there, a JSON object a line", "N"},
+         "Write each stage to this descriptor, one JSON object per line", "N"},
         {"resume", 0, 0, G_OPTION_ARG_NONE, &options->resume,
-         "Take over from one that was killed after the switchover", NULL},
+         "Take over from a helper that was killed", NULL},
         {"give-up", 0, 0, G_OPTION_ARG_NONE, &options->give_up,
          verb->give_up_help, NULL},
         {"report", 0, 0, G_OPTION_ARG_FILENAME, &options->report_path,
          "Write the report as JSON", "FILE"},
         {"tls", 0, 0, G_OPTION_ARG_NONE, &options->tls,
-         "Encrypt and authenticate with the certificates in "
-         WIRE_TLS_CREDS_DIRECTORY, NULL},
+         "Encrypt and authenticate with the certificates "
+         "in " WIRE_TLS_CREDS_DIRECTORY,
+         NULL},
         {"tls-creds", 0, 0, G_OPTION_ARG_FILENAME, &options->tls_creds,
          "The same with those in DIR", "DIR"},
         {"tls-psk", 0, 0, G_OPTION_ARG_FILENAME, &options->tls_psk,
          "The same with a pre-shared key (USER:HEXKEY)", "FILE"},
-        {verb->tls_name_option, 0, 0, G_OPTION_ARG_STRING,
-         &options->tls_name, verb->tls_name_help, "NAME"},
+        {verb->tls_name_option, 0, 0, G_OPTION_ARG_STRING, &options->tls_name,
+         verb->tls_name_help, "NAME"},
         {"no-confine", 0, 0, G_OPTION_ARG_NONE, &options->no_confine,
-         "Keep all rights of this user while talking to the network", NULL},
-        {"require-confine", 0, 0, G_OPTION_ARG_NONE,
-         &options->require_confine,
-         "Go on only with all rights given up that are not needed", NULL},
+         "Keep all rights of this user (no confinement)", NULL},
+        {"require-confine", 0, 0, G_OPTION_ARG_NONE, &options->require_confine,
+         "Fail if the confinement is not complete", NULL},
         {"insecure", 0, 0, G_OPTION_ARG_NONE, &options->insecure,
          "Allow addresses that other hosts can reach, unencrypted", NULL}};
     g_array_append_vals(entries, head, G_N_ELEMENTS(head));
@@ -174,7 +175,7 @@ static int
 give_up(const char *verb, const MigrateOptions *options)
 {
     g_autoptr(GError) why = NULL;
-    if (!migrate_resume_give_up(options, &why)) {
+    if (!migrate_give_up(options, &why)) {
         return cli_fail(verb, why->message, MIGRATE_EXIT_FAILED);
     }
     tell(options->role == MIGRATE_SEND
@@ -210,10 +211,12 @@ run(const char *verb, MigrateOptions *options)
     log_set_before_line(NULL);
     if (result != MIGRATE_EXIT_DONE) {
         cli_fail(verb, why->message, result);
-        if (result != MIGRATE_EXIT_GIVEN_UP && !session->qemu_gone &&
+        if (result != MIGRATE_EXIT_GIVEN_UP && !session->guest.gone &&
             !options->resume) {
-            fprintf(stderr, "postlude %s: nothing has moved; the guest is "
-                            "where it was\n", verb);
+            fprintf(stderr,
+                    "postlude %s: nothing was moved; the guest is "
+                    "where it was\n",
+                    verb);
         }
     } else {
         g_autofree char *text = migrate_summary_to_text(&session->report);

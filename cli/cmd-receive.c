@@ -52,10 +52,11 @@ cmd_receive(int argc, char **argv)
         .role = MIGRATE_RECEIVE,
         .usage = "--qmp PATH --connect ADDRESS",
         .summary =
-            "Takes a guest over from 'postlude send': lays huge pages, guards "
-            "the guest's memory with\nuserfaultfd, fetches what it touches, "
-            "makes it huge again. Ends when all of it is here.\nQEMU was "
-            "started with -incoming defer.",
+            "Takes a guest over from 'postlude send': lays huge pages, "
+            "registers guest RAM with\nuserfaultfd, fetches each page that "
+            "the guest touches and then all others, makes small\npages "
+            "huge. Ends when all memory has arrived. Start QEMU with "
+            "-incoming defer.",
         .address_option = "connect",
         .address_help = "Where 'postlude send' listens",
         .streams_help =

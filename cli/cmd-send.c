@@ -20,11 +20,12 @@ cmd_send(int argc, char **argv)
         .address_option = "listen",
         .address_help = "Where the destination will connect",
         .streams_help = "Bulk connections (default: from the cores)",
-        .give_up_help = "Let go the memory that a killed sender left; nobody "
-                        "may need it",
+        .give_up_help = "Free the memory that a killed sender left (the "
+                        "guest must not need it)",
         .peer_help = "How long to wait for the destination (default 60)",
         .tls_name_option = "tls-peer",
-        .tls_name_help = "Only this peer: its certificate's name, or user of the key",
+        .tls_name_help =
+            "Only this peer: its certificate's name, or user of the key",
     };
     g_auto(MigrateOptions) options = {0};
     const GOptionEntry own[] = {

@@ -54,8 +54,9 @@ open_destination(LibvirtPair *pair, const LibvirtOptions *options,
         return false;
     }
     if (!pair->destination) {
-        g_message("%s; going on, but nobody asks for the hook there, nor takes "
-                  "the sender's address out of the domain afterwards",
+        g_message("%s; the move goes on, but the hook there is not checked, "
+                  "and the sender's address stays in the domain's metadata "
+                  "afterwards",
                   why->message);
     }
     return true;

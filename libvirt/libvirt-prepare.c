@@ -33,13 +33,14 @@ static const Obstacle obstacles[] = {
     {"/domain[not(@type='kvm' or @type='qemu')]", "it is no guest of QEMU"},
     {"/domain/os/type[. != 'hvm']", "it is no fully virtualized guest"},
     {"/domain/memoryBacking/hugepages",
-     "its RAM is in hugetlbfs pages (<hugepages/>), which do not trap page by "
-     "page; take the element out: postlude makes ordinary memory huge"},
+     "its RAM is in hugetlbfs pages (<hugepages/>), whose page faults are "
+     "for 2 MiB or more; take the element out: postlude makes ordinary "
+     "memory huge"},
     {"/domain/memoryBacking/locked|"
      "/domain/memoryBacking/allocation[@mode='immediate']",
-     "its RAM is locked or allocated in advance (<memoryBacking>), so nothing "
-     "would trap on the destination; take <locked/> and <allocation "
-     "mode='immediate'/> out"},
+     "its RAM is locked or allocated in advance (<memoryBacking>), so no "
+     "page fault would come on the destination; take <locked/> and "
+     "<allocation mode='immediate'/> out"},
     {"/domain/cpu/numa/cell",
      "its RAM is divided into NUMA cells (<numa>), each with an object of "
      "libvirt's own; only guests with one RAM object can be moved"},
@@ -52,13 +53,13 @@ static const Obstacle obstacles[] = {
     {"/domain/launchSecurity", "its memory is encrypted (<launchSecurity>)"},
     {"/domain/devices/hostdev[@type='pci' or @type='mdev']|"
      "/domain/devices/interface[@type='hostdev']",
-     "a device of the host is passed through to it (VFIO), which reads and "
-     "writes guest memory past the traps"},
+     "a device of the host is passed through to it (VFIO), which accesses "
+     "guest memory without triggering userfaultfd"},
     {"/domain/devices/interface[@type='vhostuser' or @type='vdpa']|"
      "/domain/devices/disk[@type='vhostuser' or @type='vhostvdpa']|"
      "/domain/devices/filesystem/driver[@type='virtiofs']",
-     "another process maps its memory (vhost-user, virtiofs, vDPA), whose "
-     "page faults would not be caught"},
+     "another process maps its memory (vhost-user, virtiofs, vDPA), and "
+     "postlude does not see that process's page faults"},
 };
 
 void
@@ -184,7 +185,8 @@ find_lack(const char *object, uint64_t bytes)
         return g_strdup("align=2M is missing: no page of it can be huge");
     }
     if (is_on(object, "prealloc")) {
-        return g_strdup("prealloc=on leaves nothing to trap");
+        return g_strdup("with prealloc=on all pages exist from the start, "
+                        "so no page fault would come on the destination");
     }
     if (size != bytes) {
         return g_strdup_printf(

@@ -46,8 +46,8 @@ judge_moved_without_us(const LibvirtVerdict *v, GError **error)
 {
     if (!v->armed) {
         error_set(error, ERROR_FAILED,
-                  "libvirt moved '%s' itself, whole and in its own way, while "
-                  "nobody was armed on the destination: %s",
+                  "libvirt moved '%s' itself, in its own way, because no "
+                  "receiver was armed on the destination: %s",
                   v->domain, v->sender_end);
     } else {
         error_set(error, ERROR_FAILED,

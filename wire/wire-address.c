@@ -22,6 +22,7 @@ struct WireAddress {
     char *text;
     char *unix_path;        /* NULL for TCP */
     char *host;             /* NULL for UNIX */
+    GString *known;         /* what a name stood for; NULL: it is none */
     WireTlsCreds *creds;    /* NULL: plain text */
     GPtrArray *candidates;  /* GSocketAddress */
 };
@@ -34,21 +35,40 @@ wire_address_free(WireAddress *address)
     g_free(address->text);
     g_free(address->unix_path);
     g_free(address->host);
+    if (address->known) {
+        g_string_free(address->known, true);
+    }
     g_clear_pointer(&address->creds, wire_tls_creds_free);
     g_ptr_array_unref(address->candidates);
     g_free(address);
 }
 
-static bool
-ask_for_name(WireAddress *address, guint16 port, GError **error)
+static void
+add_candidate(WireAddress *address, GSocketAddress *candidate)
 {
-    const struct addrinfo hints = {.ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV,
+    GInetSocketAddress *inet = G_INET_SOCKET_ADDRESS(candidate);
+    GInetAddress *at = g_inet_socket_address_get_address(inet);
+    g_autofree char *number = g_inet_address_to_string(at);
+    guint32 scope = g_inet_address_get_family(at) == G_SOCKET_FAMILY_IPV6
+                        ? g_inet_socket_address_get_scope_id(inet)
+                        : 0;
+    g_string_append_printf(address->known, "%s%s",
+                           address->known->len > 0 ? " " : "", number);
+    if (scope) {
+        g_string_append_printf(address->known, "%%%u", scope);
+    }
+    g_ptr_array_add(address->candidates, candidate);
+}
+
+static bool
+ask_for(WireAddress *address, const char *host, guint16 port, int flags,
+        GError **error)
+{
+    const struct addrinfo hints = {.ai_flags = flags | AI_NUMERICSERV,
                                    .ai_socktype = SOCK_STREAM};
     g_autofree char *service = g_strdup_printf("%u", port);
-    g_autofree char *ascii = g_hostname_to_ascii(address->host);
     struct addrinfo *all = NULL;
-    int failed = getaddrinfo(ascii ? ascii : address->host, service, &hints,
-                             &all);
+    int failed = getaddrinfo(host, service, &hints, &all);
     if (failed) {
         return error_set(error, ERROR_PEER_GONE, "cannot resolve '%s': %s",
                          address->text,
@@ -59,7 +79,7 @@ ask_for_name(WireAddress *address, guint16 port, GError **error)
         GSocketAddress *candidate = g_socket_address_new_from_native(
             one->ai_addr, one->ai_addrlen);
         if (candidate) {
-            g_ptr_array_add(address->candidates, candidate);
+            add_candidate(address, candidate);
         }
     }
     freeaddrinfo(all);
@@ -68,8 +88,25 @@ ask_for_name(WireAddress *address, guint16 port, GError **error)
                      address->text);
 }
 
+/* KNOWN is what an earlier process was told, or NULL: then the host's resolver
+ * is asked. */
 static bool
-resolve(WireAddress *address, GError **error)
+ask_for_name(WireAddress *address, const char *known, guint16 port,
+             GError **error)
+{
+    g_auto(GStrv) numbers = g_strsplit(known ? known : "", " ", -1);
+    address->known = g_string_new(NULL);
+    for (unsigned i = 0; numbers[i]; i++) {
+        ask_for(address, numbers[i], port, AI_NUMERICHOST, NULL);
+    }
+    g_autofree char *ascii = g_hostname_to_ascii(address->host);
+    return address->candidates->len > 0 ||
+           ask_for(address, ascii ? ascii : address->host, port, AI_ADDRCONFIG,
+                   error);
+}
+
+static bool
+resolve(WireAddress *address, const char *known, GError **error)
 {
     g_autoptr(GError) why = NULL;
     /* GLib (2.74) writes past a buffer when it makes a name of bytes that are
@@ -89,9 +126,9 @@ resolve(WireAddress *address, GError **error)
         g_strdup(g_network_address_get_hostname(G_NETWORK_ADDRESS(name)));
     if (!g_hostname_is_ip_address(address->host) &&
         strcmp(address->host, "localhost") != 0) {
-        return ask_for_name(
-            address, g_network_address_get_port(G_NETWORK_ADDRESS(name)),
-            error);
+        return ask_for_name(address, known,
+                            g_network_address_get_port(G_NETWORK_ADDRESS(name)),
+                            error);
     }
     g_autoptr(GSocketAddressEnumerator) all =
         g_socket_connectable_enumerate(name);
@@ -109,6 +146,12 @@ resolve(WireAddress *address, GError **error)
 WireAddress *
 wire_address_parse(const char *text, GError **error)
 {
+    return wire_address_parse_known(text, NULL, error);
+}
+
+WireAddress *
+wire_address_parse_known(const char *text, const char *known, GError **error)
+{
     g_autoptr(WireAddress) address = g_new0(WireAddress, 1);
     address->text = g_strdup(text);
     address->candidates = g_ptr_array_new_with_free_func(g_object_unref);
@@ -123,7 +166,7 @@ wire_address_parse(const char *text, GError **error)
         }
         g_ptr_array_add(address->candidates,
                         g_unix_socket_address_new(address->unix_path));
-    } else if (!resolve(address, error)) {
+    } else if (!resolve(address, known, error)) {
         return NULL;
     }
     return g_steal_pointer(&address);
@@ -153,6 +196,12 @@ const char *
 wire_address_text(const WireAddress *address)
 {
     return address->text;
+}
+
+const char *
+wire_address_known(const WireAddress *address)
+{
+    return address->known ? address->known->str : NULL;
 }
 
 const char *

@@ -15,6 +15,10 @@ typedef struct WireAddress WireAddress;
 /* USAGE if TEXT is none of the three forms; PEER_GONE if HOST cannot be
  * resolved (blocks on the resolver). */
 WireAddress *wire_address_parse(const char *text, GError **error);
+/* The same without asking the resolver, if KNOWN is not NULL: what
+ * wire_address_known() said of it earlier. */
+WireAddress *wire_address_parse_known(const char *text, const char *known,
+                                      GError **error);
 void wire_address_free(WireAddress *address);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(WireAddress, wire_address_free)
 
@@ -26,6 +30,9 @@ const char *wire_address_text(const WireAddress *address);
 
 /* The HOST, or NULL for a UNIX socket. */
 const char *wire_address_host(const WireAddress *address);
+
+/* What the name HOST stands for; NULL if it is no name. Owned by ADDRESS. */
+const char *wire_address_known(const WireAddress *address);
 
 /* From now on who is dialled there has to speak TLS and satisfy CREDS, which
  * are taken over and must outlive the connections, as ADDRESS must then. */

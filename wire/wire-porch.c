@@ -71,7 +71,7 @@ tell_locked(WirePorch *porch, const GError *why)
     g_autofree char *more =
         porch->untold ? g_strdup_printf(" (and %u before)", porch->untold)
                       : NULL;
-    g_warning("turned a connection away: %s%s", why->message,
+    g_warning("refused a connection: %s%s", why->message,
               more ? more : "");
     porch->told_ns = now;
     porch->untold = 0;

@@ -113,8 +113,9 @@ refuse_device(const Judge *judge, const QmpRamBlock *block)
     g_autofree char *unplug = unplug_words(block);
     if (is_of(block, "ivshmem")) {
         missing(judge, unplug,
-                g_strdup_printf("RAM block '%s' of %s is shared with others "
-                                "on this host, who cannot be moved along",
+                g_strdup_printf("RAM block '%s' of %s is shared with other "
+                                "processes on this host, which do not move "
+                                "with the guest",
                                 block->name, who));
     } else if (block->name[0] == '\0') {
         missing(judge, unplug,

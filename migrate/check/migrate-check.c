@@ -115,8 +115,8 @@ migrate_check_devices(QmpClient *client, GPtrArray *findings)
         migrate_findings_add(
             findings, MIGRATE_CHECK_MISSING,
             "unplug it before the migration, or migrate without postlude",
-            "device %s reads guest RAM past the page tables that postlude "
-            "guards (DMA, or another process)",
+            "device %s accesses guest RAM without triggering userfaultfd "
+            "(DMA, or another process)",
             found);
     } else {
         migrate_findings_add(findings, MIGRATE_CHECK_OK, NULL,
@@ -215,8 +215,8 @@ check_mappers(const MigrateBlock *block, pid_t pid, GPtrArray *findings)
             findings, MIGRATE_CHECK_MISSING,
             "stop it, or unplug the device it serves (vhost-user, virtiofsd); "
             "two QEMUs on one host need two RAM files",
-            "%s maps RAM block '%s' as well; its page faults would not be "
-            "ours",
+            "%s maps RAM block '%s' as well, and postlude does not see its "
+            "page faults",
             who, block->name);
         return;
     }
@@ -343,8 +343,8 @@ check_without_monitor(MigrateChecked *checked, GPtrArray *findings)
                          "name QEMU's monitor with --qmp PATH (a domain of "
                          "libvirt needs one of its own: 'postlude migrate "
                          "--prepare NAME', then start it anew)",
-                         "the guest's RAM was not examined for a move: without "
-                         "a monitor of QEMU there is nobody to ask about it");
+                         "the guest's RAM was not examined for a move: only "
+                         "QEMU's monitor tells about it");
 }
 
 void

@@ -81,8 +81,8 @@ check_migration(QmpClient *client, GPtrArray *findings)
     g_autofree char *status = qmp_qemu_migration_status(client, NULL, NULL);
     if (status && !g_strv_contains(idle, status)) {
         migrate_findings_add(findings, MIGRATE_CHECK_MISSING,
-                             "wait for its end, or let whoever started it "
-                             "cancel it",
+                             "wait for its end, or cancel it where it was "
+                             "started",
                              "a migration of this QEMU is under way ('%s')",
                              status);
     }

@@ -167,6 +167,7 @@ typedef struct {
     int uffd;
     int pidfd;
     int never;
+    bool frozen;            /* QEMU was stopped by us, and not told to go on */
     CollapseKernel *kernel; /* NULL until it is asked */
 } Outside;
 
@@ -213,9 +214,11 @@ obey(Outside *self, const Question *question, Answer *answer, GError **error)
     case CLOSE:
         return attach_close_userfaultfd(self->pid, self->uffd, error);
     case FREEZE:
+        self->frozen = true;
         return proc_life_freeze(self->pid, self->pidfd, FREEZE_MS, error);
     case THAW:
         proc_life_thaw(self->pidfd);
+        self->frozen = false;
         return true;
     case END_QEMU:
         return syscall(SYS_pidfd_send_signal, self->pidfd, SIGKILL, NULL,
@@ -259,6 +262,10 @@ migrate_attendant_run(pid_t pid, int uffd)
         reply(&self, &question);
     } while (recv(SOCKET, &question, sizeof question, 0) ==
              (ssize_t)sizeof question);
+    /* Whoever asked for it is gone, and nobody else knows of it. */
+    if (self.frozen) {
+        proc_life_thaw(self.pidfd);
+    }
     collapse_kernel_close(self.kernel);
     return 0;
 }

@@ -9,6 +9,7 @@ migrate_options_clear(MigrateOptions *options)
 {
     g_clear_pointer(&options->qmp_path, g_free);
     g_clear_pointer(&options->address, g_free);
+    g_clear_pointer(&options->known, g_free);
     g_clear_pointer(&options->report_path, g_free);
     g_clear_pointer(&options->token_path, g_free);
     g_clear_pointer(&options->tls_creds, g_free);

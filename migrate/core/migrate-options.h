@@ -17,6 +17,7 @@ typedef struct {
     char *qmp_path;
     int pid;                 /* 0: who listens on the QMP socket */
     char *address;           /* listen or connect */
+    char *known;             /* resume: what the name in ADDRESS stood for */
     char *report_path;       /* or NULL */
     int streams;             /* 0: chosen from the cores */
     int peer_timeout_s;

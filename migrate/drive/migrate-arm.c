@@ -23,6 +23,7 @@
 #include "collapse/collapse-lay.h"
 #include "migrate/confine/migrate-confine.h"
 #include "migrate/drive/migrate-recheck.h"
+#include "migrate/session/migrate-wait.h"
 #include "migrate/takeover/migrate-archive.h"
 #include "uffd/uffd-fd.h"
 
@@ -44,8 +45,8 @@ static bool
 empty_files(MigrateSession *session, GError **error)
 {
     session->destination.emptied = true;
-    for (unsigned i = 0; i < session->ram->n_blocks; i++) {
-        if (!empty_file(&session->ram->blocks[i], error)) {
+    for (unsigned i = 0; i < session->guest.ram->n_blocks; i++) {
+        if (!empty_file(&session->guest.ram->blocks[i], error)) {
             return false;
         }
     }
@@ -58,12 +59,12 @@ empty_files(MigrateSession *session, GError **error)
 static bool
 close_leftovers(MigrateSession *session, GError **error)
 {
-    g_autoptr(GArray) old = attach_list_userfaultfds(session->pid, error);
+    g_autoptr(GArray) old = attach_list_userfaultfds(session->guest.pid, error);
     for (guint i = 0; old && i < old->len; i++) {
         int fd = g_array_index(old, int, i);
         g_message("closing userfaultfd %d that an earlier helper left in QEMU",
                   fd);
-        if (!attach_close_userfaultfd(session->pid, fd, error)) {
+        if (!attach_close_userfaultfd(session->guest.pid, fd, error)) {
             return false;
         }
     }
@@ -92,8 +93,8 @@ static void
 give_back(MigrateSession *session, uint8_t **laid, CollapseLayResult *result)
 {
     empty_files(session, NULL);
-    for (unsigned i = 0; i < session->ram->n_blocks; i++) {
-        memset(laid[i], 0, session->ram->blocks[i].extents);
+    for (unsigned i = 0; i < session->guest.ram->n_blocks; i++) {
+        memset(laid[i], 0, session->guest.ram->blocks[i].extents);
     }
     result->laid_extents = 0;
 }
@@ -118,7 +119,7 @@ static uint64_t
 count_wanted(const MigrateSession *session, unsigned block)
 {
     uint64_t n = 0;
-    for (uint64_t i = 0; i < session->ram->blocks[block].extents; i++) {
+    for (uint64_t i = 0; i < session->guest.ram->blocks[block].extents; i++) {
         n += session->destination.wanted[block][i] != 0;
     }
     return n;
@@ -133,7 +134,7 @@ watch_laying(uint64_t tried, gpointer data)
     MigrateSession *session = data;
     session->destination.tried_extents = tried;
     g_main_context_iteration(NULL, false);
-    return !session->interrupted;
+    return !session->operator.interrupted;
 }
 
 /* Huge pages need an aligned mapping; without one the folios would only cost
@@ -141,11 +142,11 @@ watch_laying(uint64_t tried, gpointer data)
 static bool
 lay(MigrateSession *session, uint8_t **laid, GError **error)
 {
-    unsigned n = session->ram->n_blocks;
+    unsigned n = session->guest.ram->n_blocks;
     g_autofree CollapseLayBlock *blocks = g_new0(CollapseLayBlock, n);
     unsigned used = 0;
     for (unsigned i = 0; i < n; i++) {
-        MigrateBlock *block = &session->ram->blocks[i];
+        MigrateBlock *block = &session->guest.ram->blocks[i];
         laid[i] = g_malloc0(block->extents);
         if (block->aligned) {
             blocks[used++] = (CollapseLayBlock){
@@ -160,7 +161,7 @@ lay(MigrateSession *session, uint8_t **laid, GError **error)
     }
     CollapseLayResult result = {0};
     if (used > 0 &&
-        !collapse_lay_watched(blocks, used, session->pid, watch_laying,
+        !collapse_lay_watched(blocks, used, session->guest.pid, watch_laying,
                               session, &result, error)) {
         return false;
     }
@@ -189,12 +190,12 @@ create_from_device(MigrateSession *session, GError **error)
         error_set_errno(error, errno, "open /dev/userfaultfd");
         return -1;
     }
-    if (!qmp_qemu_add_fd(session->qmp, device, &fdset, &number, error)) {
+    if (!qmp_qemu_add_fd(session->guest.qmp, device, &fdset, &number, error)) {
         return -1;
     }
     int uffd = attach_create_userfaultfd_from_device(
-        session->pid, number, &session->destination.remote_uffd, error);
-    qmp_qemu_remove_fdset(session->qmp, fdset, NULL);
+        session->guest.pid, number, &session->destination.remote_uffd, error);
+    qmp_qemu_remove_fdset(session->guest.qmp, fdset, NULL);
     return uffd;
 }
 
@@ -206,7 +207,7 @@ create_userfaultfd(MigrateSession *session, GError **error)
     if (session->destination.uffd < 0) {
         g_debug("by way of /dev/userfaultfd: %s", why->message);
         session->destination.uffd = attach_create_userfaultfd(
-            session->pid, &session->destination.remote_uffd, error);
+            session->guest.pid, &session->destination.remote_uffd, error);
     }
     return session->destination.uffd >= 0 &&
            uffd_fd_handshake(session->destination.uffd, error);
@@ -216,8 +217,8 @@ static bool
 register_blocks(MigrateSession *session, GError **error)
 {
     session->destination.regions = uffd_regions_new();
-    for (unsigned i = 0; i < session->ram->n_blocks; i++) {
-        const MigrateBlock *block = &session->ram->blocks[i];
+    for (unsigned i = 0; i < session->guest.ram->n_blocks; i++) {
+        const MigrateBlock *block = &session->guest.ram->blocks[i];
         if (!uffd_regions_add(session->destination.regions, i, block->hva,
                               block->bytes, error) ||
             !uffd_fd_register(session->destination.uffd, block->hva,
@@ -232,11 +233,11 @@ register_blocks(MigrateSession *session, GError **error)
 static bool
 check_nothing_mapped(MigrateSession *session, GError **error)
 {
-    for (unsigned i = 0; i < session->ram->n_blocks; i++) {
-        const MigrateBlock *block = &session->ram->blocks[i];
+    for (unsigned i = 0; i < session->guest.ram->n_blocks; i++) {
+        const MigrateBlock *block = &session->guest.ram->blocks[i];
         CollapseCoverage coverage;
-        if (!collapse_account_range(session->pid, block->hva, block->bytes,
-                                    &coverage, error)) {
+        if (!collapse_account_range(session->guest.pid, block->hva,
+                                    block->bytes, &coverage, error)) {
             return false;
         }
         if (coverage.rss_bytes > 0) {
@@ -257,20 +258,20 @@ make_pages(MigrateSession *session, uint8_t **laid, GError **error)
     g_autoptr(GError) why = NULL;
     autofd memory = -1;
     session->archive =
-        migrate_archive_open(MIGRATE_RECEIVE, session->pid,
-                             session->qemu_started, &why);
+        migrate_archive_open(MIGRATE_RECEIVE, session->guest.pid,
+                             session->guest.started, &why);
     if (session->archive) {
         memory = migrate_archive_new_pages(session->archive, &why);
     }
     if (memory >= 0) {
-        return migrate_pages_new_in(session->ram, laid,
+        return migrate_pages_new_in(session->guest.ram, laid,
                                     session->destination.uffd, memory,
                                     &session->alarm, error);
     }
-    g_warning("nobody could take over from this process: %s", why->message);
+    g_warning("crash recovery is off: %s", why->message);
     g_clear_pointer(&session->archive, migrate_archive_remove);
-    return migrate_pages_new(session->ram, laid, session->destination.uffd,
-                             &session->alarm, error);
+    return migrate_pages_new(session->guest.ram, laid,
+                             session->destination.uffd, &session->alarm, error);
 }
 
 /* Nobody to stay outside: then all of us has to; a guest
@@ -284,10 +285,10 @@ confine(MigrateSession *session, GError **error)
         return true;
     }
     session->destination.attendant = migrate_attendant_start(
-        session->pid, session->destination.remote_uffd, &why);
+        session->guest.pid, session->destination.remote_uffd, &why);
     if (session->destination.attendant) {
-        return migrate_confine_helper(&session->options,
-                                &session->report_file, error);
+        return migrate_confine_helper(&session->options, &session->report_file,
+                                      error);
     }
     if (options->require_confine) {
         g_propagate_error(error, g_steal_pointer(&why));
@@ -305,7 +306,7 @@ migrate_arm_confine(MigrateSession *session, GError **error)
     MigrateShortage *shortage =
         migrate_pages_shortage(session->destination.pages);
     g_autoptr(GError) why = NULL;
-    migrate_shortage_mind(shortage, collapse_margin_open(session->pid));
+    migrate_shortage_mind(shortage, collapse_margin_open(session->guest.pid));
     if (!confine(session, error)) {
         return false;
     }
@@ -321,9 +322,9 @@ static bool
 start_fault_thread(MigrateSession *session, uint8_t **laid, GError **error)
 {
     session->destination.target =
-        collapse_target_open(session->pid, error);
+        collapse_target_open(session->guest.pid, error);
     if (!session->destination.target ||
-        !migrate_ram_map(session->ram, true, error)) {
+        !migrate_ram_map(session->guest.ram, true, error)) {
         return false;
     }
     session->destination.pages = make_pages(session, laid, error);
@@ -337,7 +338,7 @@ start_fault_thread(MigrateSession *session, uint8_t **laid, GError **error)
     }
     session->destination.fault = migrate_fault_start(
         session->destination.uffd, session->destination.regions,
-        session->urgent, session->destination.pages, &session->alarm);
+        session->peer.urgent, session->destination.pages, &session->alarm);
     return session->destination.fault ||
            migrate_alarm_take(&session->alarm, error);
 }
@@ -356,7 +357,7 @@ still_waits(MigrateSession *session, GError **error)
 bool
 migrate_arm(MigrateSession *session, GError **error)
 {
-    g_autofree uint8_t **laid = g_new0(uint8_t *, session->ram->n_blocks);
+    g_autofree uint8_t **laid = g_new0(uint8_t *, session->guest.ram->n_blocks);
     bool ok = still_waits(session, error) &&
               close_leftovers(session, error) &&
               empty_files(session, error) && lay(session, laid, error) &&
@@ -365,7 +366,7 @@ migrate_arm(MigrateSession *session, GError **error)
               check_nothing_mapped(session, error) &&
               start_fault_thread(session, laid, error) &&
               still_waits(session, error);
-    for (unsigned i = 0; i < session->ram->n_blocks; i++) {
+    for (unsigned i = 0; i < session->guest.ram->n_blocks; i++) {
         g_free(laid[i]); /* NULL where the page states took it over */
     }
     return ok;
@@ -374,9 +375,9 @@ migrate_arm(MigrateSession *session, GError **error)
 static void
 unregister_blocks(MigrateSession *session)
 {
-    for (unsigned i = 0; i < session->ram->n_blocks; i++) {
+    for (unsigned i = 0; i < session->guest.ram->n_blocks; i++) {
         g_autoptr(GError) why = NULL;
-        const MigrateBlock *block = &session->ram->blocks[i];
+        const MigrateBlock *block = &session->guest.ram->blocks[i];
         if (!uffd_fd_unregister(session->destination.uffd, block->hva,
                                 block->bytes, &why)) {
             g_debug("%s", why->message); /* never registered, or QEMU is gone */
@@ -389,14 +390,15 @@ close_remote(MigrateSession *session, GError **error)
 {
     return session->destination.attendant
                ? migrate_attendant_close(session->destination.attendant, error)
-               : attach_close_userfaultfd(
-                     session->pid, session->destination.remote_uffd, error);
+               : attach_close_userfaultfd(session->guest.pid,
+                                          session->destination.remote_uffd,
+                                          error);
 }
 
 static bool
 close_in_qemu(MigrateSession *session, GError **error)
 {
-    bool ok = session->destination.remote_uffd < 0 || session->qemu_gone ||
+    bool ok = session->destination.remote_uffd < 0 || session->guest.gone ||
               close_remote(session, error);
     session->destination.remote_uffd = -1;
     return ok;
@@ -422,12 +424,12 @@ migrate_arm_release(MigrateSession *session, GError **error)
 static bool
 runs_here(MigrateSession *session)
 {
-    if (!session->qmp || session->qemu_gone) {
+    if (!session->guest.qmp || session->guest.gone) {
         return false;
     }
-    qmp_client_set_timeout(session->qmp, ASK_MS);
-    g_autofree char *state = qmp_qemu_run_state(session->qmp, NULL);
-    qmp_client_set_timeout(session->qmp, QMP_CLIENT_DEFAULT_TIMEOUT_MS);
+    qmp_client_set_timeout(session->guest.qmp, ASK_MS);
+    g_autofree char *state = qmp_qemu_run_state(session->guest.qmp, NULL);
+    qmp_client_set_timeout(session->guest.qmp, QMP_CLIENT_DEFAULT_TIMEOUT_MS);
     return g_strcmp0(state, "running") == 0;
 }
 
@@ -438,9 +440,10 @@ migrate_disarm(MigrateSession *session)
     bool armed =
         session->destination.emptied || session->destination.uffd >= 0;
     if (armed && runs_here(session)) {
-        g_warning("somebody started the guest in QEMU %d, which was never "
-                  "given its memory; it is left as it is: end that QEMU",
-                  (int)session->pid);
+        g_warning("the guest in QEMU %d was started, not by postlude, "
+                  "before it had its memory; postlude leaves this QEMU as "
+                  "it is: end it",
+                  (int)session->guest.pid);
         return;
     }
     /* Before it is let go, and once: QEMU may have been given another guest
@@ -454,5 +457,5 @@ migrate_disarm(MigrateSession *session)
         !migrate_arm_release(session, &why)) {
         g_warning("%s", why->message);
     }
-    migrate_ram_unmap(session->ram);
+    migrate_ram_unmap(session->guest.ram);
 }

@@ -10,6 +10,7 @@
 #include "migrate/drive/migrate-recheck.h"
 #include "migrate/drive/migrate-start.h"
 #include "migrate/link/migrate-intake.h"
+#include "migrate/session/migrate-mailbox.h"
 #include "migrate/session/migrate-record.h"
 
 /* QEMU is told to stay paused when it has loaded everything (QMP "stop" while
@@ -23,17 +24,19 @@ open_qemu(MigrateSession *session, GError **error)
         !migrate_recheck_guest(session, error)) {
         return false;
     }
-    session->capability = migrate_capability_set(session->qmp, false, error);
-    if (!session->capability || !qmp_qemu_stop(session->qmp, error)) {
+    session->guest.capability =
+        migrate_capability_set(session->guest.qmp, false, error);
+    if (!session->guest.capability ||
+        !qmp_qemu_stop(session->guest.qmp, error)) {
         return false;
     }
-    int ours = migrate_socket_give(session->qmp, error);
+    int ours = migrate_socket_give(session->guest.qmp, error);
     if (ours < 0) {
         return false;
     }
-    session->relay = migrate_relay_start(ours, session->device, error);
-    return session->relay &&
-           qmp_qemu_migrate_incoming(session->qmp, MIGRATE_SOCKET_URI, error);
+    session->relay = migrate_relay_start(ours, session->peer.device, error);
+    return session->relay && qmp_qemu_migrate_incoming(
+                                 session->guest.qmp, MIGRATE_SOCKET_URI, error);
 }
 
 bool
@@ -59,27 +62,29 @@ migrate_arrival_undo(MigrateSession *session)
     if (session->destination.pages) {
         migrate_pages_hurry(session->destination.pages, true);
     }
-    for (unsigned i = 0; i < session->n_streams; i++) {
+    for (unsigned i = 0; i < session->peer.n_streams; i++) {
         if (session->destination.fill[i]) {
             migrate_fill_stop(
                 g_steal_pointer(&session->destination.fill[i]),
                 &session->destination.tally);
         }
     }
-    if (session->resumed && !session->options.follow && session->qmp) {
-        g_warning("somebody started the guest here; it is stopped again, "
-                  "because it stays on the source: end this QEMU");
-        qmp_qemu_stop(session->qmp, NULL);
+    if (session->guest.resumed && !session->options.follow &&
+        session->guest.qmp) {
+        g_warning("the guest was started here, not by postlude; it is "
+                  "stopped again, because it stays on the source: end this "
+                  "QEMU");
+        qmp_qemu_stop(session->guest.qmp, NULL);
     }
     /* First of all: QEMU's main loop may be waiting for a page that will not
      * come now, and would not hear what we tell its monitor. */
     migrate_disarm(session);
-    if (!session->capability || session->qemu_gone) {
+    if (!session->guest.capability || session->guest.gone) {
         return;
     }
-    migrate_socket_forget(session->qmp);
-    if (!migrate_capability_restore(g_steal_pointer(&session->capability),
-                                    session->qmp, &why)) {
+    migrate_socket_forget(session->guest.qmp);
+    if (!migrate_capability_restore(g_steal_pointer(&session->guest.capability),
+                                    session->guest.qmp, &why)) {
         g_message("%s", why->message);
     }
 }

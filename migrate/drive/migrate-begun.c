@@ -33,7 +33,7 @@ static bool
 ask_whether_heard(MigrateSession *session, bool *heard, GError **error)
 {
     g_autoptr(GError) why = NULL;
-    *heard = !qmp_qemu_closefd(session->qmp, MIGRATE_SOCKET_NAME, &why);
+    *heard = !qmp_qemu_closefd(session->guest.qmp, MIGRATE_SOCKET_NAME, &why);
     if (*heard && !error_is(why, ERROR_FAILED)) {
         g_propagate_error(error, g_steal_pointer(&why));
         return false;
@@ -57,11 +57,12 @@ is_of_guest(const MigrateRam *ram, const char *name)
 static bool
 count_others(MigrateSession *session, uint64_t *pages, GError **error)
 {
-    g_autoptr(GArray) blocks = qmp_qemu_list_ram_blocks(session->qmp, error);
+    g_autoptr(GArray) blocks =
+        qmp_qemu_list_ram_blocks(session->guest.qmp, error);
     *pages = 0;
     for (guint i = 0; blocks && i < blocks->len; i++) {
         const QmpRamBlock *block = &g_array_index(blocks, QmpRamBlock, i);
-        if (!is_of_guest(session->ram, block->name)) {
+        if (!is_of_guest(session->guest.ram, block->name)) {
             *pages += block->max_bytes / PAGE_BYTES;
         }
     }
@@ -76,34 +77,43 @@ ask_whether_ram_was_left_out(MigrateSession *session, bool *left_out,
     gint64 carried;
     uint64_t others;
     *left_out = false;
-    if (!qmp_qemu_get_capability(session->qmp, "return-path", left_out,
+    if (!qmp_qemu_get_capability(session->guest.qmp, "return-path", left_out,
                                  error) ||
-        !qmp_qemu_carried_pages(session->qmp, &carried, error) ||
+        !qmp_qemu_carried_pages(session->guest.qmp, &carried, error) ||
         !count_others(session, &others, error)) {
         return false;
     }
     *left_out = *left_out && carried >= 0 &&
-                (uint64_t)carried < session->ram->pages &&
+                (uint64_t)carried < session->guest.ram->pages &&
                 (uint64_t)carried <= PASSES * others;
     return true;
+}
+
+static bool
+ask_own(MigrateSession *session, bool as_left, bool *ours, GError **error)
+{
+    bool heard;
+    *ours = false;
+    if (!session->source.begun) {
+        return true;
+    }
+    if (!ask_whether_heard(session, &heard, error)) {
+        return false;
+    }
+    if (!heard || as_left) {
+        *ours = heard;
+        return true;
+    }
+    return ask_whether_ram_was_left_out(session, ours, error);
 }
 
 bool
 migrate_begun_ask(MigrateSession *session, GError **error)
 {
-    bool as_left, heard, ours = false;
-    if (!migrate_qemu_is_as_left(session, &as_left, error)) {
+    bool as_left = false, ours = false;
+    if (!migrate_qemu_is_as_left(session, &as_left, error) ||
+        !ask_own(session, as_left, &ours, error)) {
         return false;
-    }
-    if (session->source.begun) {
-        if (!ask_whether_heard(session, &heard, error)) {
-            return false;
-        }
-        ours = heard && as_left;
-        if (heard && !as_left &&
-            !ask_whether_ram_was_left_out(session, &ours, error)) {
-            return false;
-        }
     }
     session->source.begun = ours;
     return true;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Who takes over from a sender that died before RUN has to know whether what
- * QEMU migrates, or migrated last, is what that one had begun: only that may be
- * cancelled, and only its guest be started again. Main thread.
+ * Who takes over from a sender that drove QEMU and died before RUN has to know
+ * whether what QEMU migrates, or migrated last, is what that one had begun: only
+ * that may be cancelled, and only its guest be started again. Main thread.
  */
 #pragma once
 

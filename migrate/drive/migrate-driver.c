@@ -6,6 +6,7 @@
 
 #include "base/fd.h"
 #include "migrate/link/migrate-outlet.h"
+#include "migrate/session/migrate-mailbox.h"
 
 bool
 migrate_driver_serve(MigrateSession *session, GError **error)

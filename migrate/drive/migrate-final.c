@@ -15,6 +15,7 @@
 #include "migrate/drive/migrate-start.h"
 #include "migrate/link/migrate-intake.h"
 #include "migrate/link/migrate-rejoin.h"
+#include "migrate/session/migrate-wait.h"
 
 #define SWITCHOVER_MS 180000 /* from READY to RUN: the source bounds its parts */
 #define LOOK_MS 500
@@ -23,14 +24,14 @@
 static bool
 has_loaded(MigrateSession *session)
 {
-    return g_strcmp0(session->migration_status, "completed") == 0;
+    return g_strcmp0(session->guest.migration, "completed") == 0;
 }
 
 static bool
 has_decided(MigrateSession *session)
 {
     return has_loaded(session) ||
-           g_strcmp0(session->migration_status, "failed") == 0;
+           g_strcmp0(session->guest.migration, "failed") == 0;
 }
 
 /* QEMU here has loaded, and the source is about to say RUN: what has to be asked
@@ -64,10 +65,10 @@ wait_for_word(MigrateSession *session, GError **error)
         }
         /* A source that is lost may have said RUN, and cannot be told that the
          * guest stays there: it is found first (migrate_rejoin()). */
-        if (session->resumed && !error_is(why, ERROR_PEER_GONE)) {
+        if (session->guest.resumed && !error_is(why, ERROR_PEER_GONE)) {
             return error_set(error, ERROR_STATE,
-                             "somebody started the guest here before the "
-                             "source had handed it over");
+                             "the guest was started here, not by postlude, "
+                             "before the source had handed it over");
         }
         uint64_t now = fd_now_ns();
         if (!error_is(why, ERROR_RETRY) || now > deadline) {
@@ -79,8 +80,8 @@ wait_for_word(MigrateSession *session, GError **error)
         }
         if (loaded_ns && now - loaded_ns > limit_ns) {
             return error_set(error, ERROR_PEER_GONE,
-                             "nothing was heard of the source for %.1f s "
-                             "after the device state",
+                             "the source sent nothing for %.1f s after the "
+                             "device state",
                              fd_seconds_since(loaded_ns));
         }
     }
@@ -128,17 +129,17 @@ static bool
 may_have_said_run(MigrateSession *session, const GError *why)
 {
     uint64_t deadline = fd_deadline_ns(DECIDE_MS);
-    if (session->peer_aborted || !error_is(why, ERROR_PEER_GONE)) {
+    if (session->peer.aborted || !error_is(why, ERROR_PEER_GONE)) {
         return false;
     }
     g_clear_pointer(&session->relay, migrate_relay_stop);
     /* Each lost connection has a complaint of its own, which ends a wait. */
-    while (!has_decided(session) && !session->qemu_gone &&
+    while (!has_decided(session) && !session->guest.gone &&
            fd_now_ns() < deadline) {
         migrate_session_wait(session, has_decided, LOOK_MS, "QEMU", NULL);
     }
-    return !session->qemu_gone &&
-           g_strcmp0(session->migration_status, "failed") != 0;
+    return !session->guest.gone &&
+           g_strcmp0(session->guest.migration, "failed") != 0;
 }
 
 bool

@@ -21,6 +21,7 @@
 #include "migrate/session/migrate-ending.h"
 #include "migrate/session/migrate-qemu.h"
 #include "migrate/session/migrate-record.h"
+#include "migrate/session/migrate-wait.h"
 
 #define LOOK_MS 1000
 #define PROGRESS_MS 200
@@ -29,11 +30,11 @@
 static bool
 get_ready(MigrateSession *session, GError **error)
 {
-    session->capability =
+    session->guest.capability =
         migrate_recheck_guest(session, error)
-            ? migrate_capability_set_following(session->qmp, false, error)
+            ? migrate_capability_set_following(session->guest.qmp, false, error)
             : NULL;
-    if (!session->capability ||
+    if (!session->guest.capability ||
         !migrate_session_tell(session, WIRE_FRAME_READY, NULL, error)) {
         return false;
     }
@@ -45,8 +46,9 @@ get_ready(MigrateSession *session, GError **error)
         migrate_commit_take_back(session); /* it does not know */
         return false;
     }
-    g_message("armed: QEMU may be given its guest; this process stays until "
-              "all of its memory is here, or QEMU has ended");
+    g_message("armed: QEMU's migration to this QEMU may begin; this process "
+              "runs until all memory of the guest has arrived, or QEMU has "
+              "ended");
     migrate_session_step(session, "ready");
     return true;
 }
@@ -65,7 +67,7 @@ take_run(MigrateSession *session, GError **error)
 static bool
 take_word(MigrateSession *session, GError **error)
 {
-    const MigrateFrame *next = g_queue_peek_head(&session->frames);
+    const MigrateFrame *next = g_queue_peek_head(&session->peer.frames);
     if (next->type == WIRE_FRAME_EXTENTS &&
         !session->destination.follow.final_heard) {
         session->destination.follow.final_heard =
@@ -86,7 +88,7 @@ take_word(MigrateSession *session, GError **error)
 static bool
 has_word(MigrateSession *session)
 {
-    return !g_queue_is_empty(&session->frames);
+    return !g_queue_is_empty(&session->peer.frames);
 }
 
 /* It may have begun to use its memory; that it was stopped since changes nothing
@@ -94,7 +96,7 @@ has_word(MigrateSession *session)
 static bool
 is_alive_here(const MigrateSession *session)
 {
-    return session->resumed || session->destination.ran ||
+    return session->guest.resumed || session->destination.ran ||
            (session->destination.follow.run_heard &&
             !session->destination.start_guest);
 }
@@ -111,7 +113,7 @@ end_qemu(MigrateSession *session, const GError *why)
         session->destination.follow.end_told = true;
         g_warning("%s; the guest did not run here yet, so this QEMU (process "
                   "%d) was ended, and the guest stays on the source",
-                  why->message, (int)session->pid);
+                  why->message, (int)session->guest.pid);
     }
 }
 
@@ -148,15 +150,15 @@ find_back(MigrateSession *session, const GError *why, GError **error)
 static bool
 survive(MigrateSession *session, const GError *why, GError **error)
 {
-    if (error_is(why, ERROR_VM_GONE) || session->qemu_gone) {
+    if (error_is(why, ERROR_VM_GONE) || session->guest.gone) {
         return report_end(session, why, error);
     }
     if (error_is(why, ERROR_RETRY)) {
         return true;
     }
-    if (session->peer_aborted) {
-        g_message("%s; staying armed until QEMU ends, which is for whoever "
-                  "started it",
+    if (session->peer.aborted) {
+        g_message("%s; this process stays armed until QEMU ends; libvirt, "
+                  "or the operator who started that QEMU, has to end it",
                   why->message);
         return true;
     }
@@ -180,7 +182,7 @@ migrate_follow_destination_arrive(MigrateSession *session, GError **error)
         return false;
     }
     migrate_intake_start_filling(session);
-    while (!is_alive_here(session) && !session->ended &&
+    while (!is_alive_here(session) && !session->guest.ended &&
            !session->destination.follow.run_heard) {
         g_autoptr(GError) why = NULL;
         bool ok = migrate_session_wait(session, goes_on, LOOK_MS,
@@ -228,7 +230,7 @@ step(MigrateSession *session, GError **error)
 {
     g_autoptr(GError) why = NULL;
     bool final_before = session->destination.follow.final_heard;
-    if (session->qemu_gone) {
+    if (session->guest.gone) {
         return error_set(error, ERROR_VM_GONE, "QEMU has ended");
     }
     if (has_word(session) && !take_word(session, error)) {
@@ -247,7 +249,7 @@ step(MigrateSession *session, GError **error)
         return false;
     }
     migrate_intake_tell_progress(session);
-    return all_here(session) || session->peer_aborted ||
+    return all_here(session) || session->peer.aborted ||
            !migrate_rejoin_is_silent(session, error);
 }
 
@@ -268,7 +270,7 @@ wait_for_start(MigrateSession *session, GError **error)
         migrate_intake_tell_progress(session);
         if (!migrate_session_wait(session, runs_here, LOOK_MS,
                                   "the guest to start", &why) &&
-            (session->qemu_gone || error_is(why, ERROR_VM_GONE))) {
+            (session->guest.gone || error_is(why, ERROR_VM_GONE))) {
             return report_end(session, why, error);
         }
     }
@@ -281,20 +283,20 @@ wait_for_start(MigrateSession *session, GError **error)
 bool
 migrate_follow_destination_postcopy(MigrateSession *session, GError **error)
 {
-    if (session->ended) {
+    if (session->guest.ended) {
         return true;
     }
     if (session->destination.follow.final_heard) {
         migrate_intake_mark_holes(session);
     }
     migrate_rejoin_begin(session);
-    while (!all_here(session) && !session->ended) {
+    while (!all_here(session) && !session->guest.ended) {
         g_autoptr(GError) why = NULL;
         if (!step(session, &why) && !survive(session, why, error)) {
             return false;
         }
     }
-    if (session->ended) {
+    if (session->guest.ended) {
         return true;
     }
     migrate_report_arrived(&session->report);

@@ -28,6 +28,7 @@
 #include "migrate/session/migrate-commit.h"
 #include "migrate/session/migrate-holder.h"
 #include "migrate/session/migrate-qemu.h"
+#include "migrate/session/migrate-wait.h"
 
 #define READY_MS 60000
 #define SAY_AGAIN_NS UINT64_C(10000000000)
@@ -41,7 +42,7 @@ typedef enum {
 static bool
 status_is(const MigrateSession *session, const char *status)
 {
-    return g_strcmp0(session->migration_status, status) == 0;
+    return g_strcmp0(session->guest.migration, status) == 0;
 }
 
 static bool
@@ -53,7 +54,7 @@ has_failed(const MigrateSession *session)
 static bool
 has_begun(MigrateSession *session)
 {
-    return session->migration_status && !status_is(session, "none");
+    return session->guest.migration && !status_is(session, "none");
 }
 
 static bool
@@ -75,18 +76,18 @@ migrate_follow_source_open(MigrateSession *session, GError **error)
 {
     migrate_outlet_make_order(session);
     if (!migrate_recheck_guest(session, error) ||
-        !migrate_ram_map(session->ram, false, error)) {
+        !migrate_ram_map(session->guest.ram, false, error)) {
         return false;
     }
     migrate_holder_prepare(session);
-    session->capability =
-        migrate_capability_set_following(session->qmp, true, error);
-    if (!session->capability) {
+    session->guest.capability =
+        migrate_capability_set_following(session->guest.qmp, true, error);
+    if (!session->guest.capability) {
         return false;
     }
     /* The driver may act before we hear READY: the destination says it to him
      * at the same time. */
-    session->too_early = false;
+    session->guest.too_early = false;
     if (!migrate_session_tell(session, WIRE_FRAME_SWITCHOVER, NULL, error)) {
         return false;
     }
@@ -105,14 +106,15 @@ static bool
 check_capability(MigrateSession *session, const char *name, GError **error)
 {
     bool on = false;
-    if (!qmp_qemu_get_capability(session->qmp, name, &on, error)) {
+    if (!qmp_qemu_get_capability(session->guest.qmp, name, &on, error)) {
         return false;
     }
     return on || error_set(error, ERROR_STATE,
                            "QEMU's migration was started with %s switched "
-                           "off, so nobody could say when the guest's memory "
-                           "is final, or that it arrived, or QEMU would send "
-                           "it itself; libvirt switches some off with "
+                           "off: without it postlude does not learn when "
+                           "the guest's memory is final, or that it has "
+                           "arrived, or QEMU sends the memory itself; "
+                           "libvirt switches some of these off with "
                            "--tunnelled",
                            name);
 }
@@ -122,7 +124,7 @@ report_failure(MigrateSession *session, GError **error)
 {
     g_autofree char *detail = NULL;
     g_autofree char *status =
-        qmp_qemu_migration_status(session->qmp, &detail, NULL);
+        qmp_qemu_migration_status(session->guest.qmp, &detail, NULL);
     return error_set(error, ERROR_FAILED, "QEMU's migration %s%s%s",
                      status_is(session, "cancelled") ? "was cancelled"
                                                      : "failed",
@@ -134,7 +136,8 @@ migrate_follow_source_freeze(MigrateSession *session, GError **error)
 {
     int patience_ms = session->options.peer_timeout_s * 1000;
     return migrate_session_wait(session, has_begun, patience_ms,
-                                "somebody (libvirt) to start QEMU's migration",
+                                "libvirt or an operator to start QEMU's "
+                                "migration",
                                 error) &&
            check_capability(session, "pause-before-switchover", error) &&
            check_capability(session, "return-path", error) &&
@@ -187,10 +190,10 @@ cancel(MigrateSession *session, const char *migration, bool *ours,
        GError **error)
 {
     if (g_str_equal(migration, "cancelling")) {
-        return qmp_qemu_migrate_cancel_again(session->qmp, error);
+        return qmp_qemu_migrate_cancel_again(session->guest.qmp, error);
     }
     *ours = true;
-    return qmp_qemu_migrate_cancel(session->qmp, error);
+    return qmp_qemu_migrate_cancel(session->guest.qmp, error);
 }
 
 /* Asks once; true if it is settled, and how. */
@@ -198,9 +201,9 @@ static bool
 try_retreat(MigrateSession *session, Retreat *how, bool *ours, GError **error)
 {
     g_autofree char *migration =
-        qmp_qemu_migration_status(session->qmp, NULL, error);
+        qmp_qemu_migration_status(session->guest.qmp, NULL, error);
     g_autofree char *run_state =
-        migration ? qmp_qemu_run_state(session->qmp, error) : NULL;
+        migration ? qmp_qemu_run_state(session->guest.qmp, error) : NULL;
     if (!run_state) {
         return false;
     }
@@ -214,7 +217,7 @@ try_retreat(MigrateSession *session, Retreat *how, bool *ours, GError **error)
                          migration);
     }
     *how = RETREAT_HOME;
-    return qmp_qemu_set_capability(session->qmp, "x-ignore-shared", false,
+    return qmp_qemu_set_capability(session->guest.qmp, "x-ignore-shared", false,
                                    error);
 }
 
@@ -227,12 +230,12 @@ retreat(MigrateSession *session, bool *ours)
     for (;;) {
         Retreat how = RETREAT_GONE;
         g_autoptr(GError) why = NULL;
-        session->interrupted = false; /* it is what we are about */
+        session->operator.interrupted = false; /* it is what we are about */
         migrate_session_take_in(session, NULL);
-        if (status_is(session, "completed") && !session->resumed) {
+        if (status_is(session, "completed") && !session->source.ran_again) {
             return RETREAT_COMPLETED; /* and be it gone since */
         }
-        if (session->qemu_gone) {
+        if (session->guest.gone) {
             return RETREAT_GONE;
         }
         if (try_retreat(session, &how, ours, &why)) {
@@ -264,9 +267,10 @@ migrate_follow_source_is_too_late(MigrateSession *session, GError **why)
         return false;
     case RETREAT_GONE:
         if (is_final(session) && !has_failed(session)) {
-            g_warning("the source's QEMU has ended without saying whether the "
-                      "guest was handed over; its memory is held here until "
-                      "the destination says what became of it");
+            g_warning("the source's QEMU has ended without saying whether "
+                      "the guest was handed over; this process holds its "
+                      "memory until the destination says whether the guest "
+                      "runs there");
             return true;
         }
         return false;
@@ -282,15 +286,15 @@ bool
 migrate_follow_source_was_passed_unseen(MigrateSession *session,
                                         GError **error)
 {
-    bool ours, as_left = session->qemu_gone;
+    bool ours, as_left = session->guest.gone;
     session->source.unasked =
         !as_left && !migrate_qemu_is_as_left(session, &as_left, error);
     if (session->source.unasked) {
         return false;
     }
     session->source.begun = as_left;
-    return as_left && !session->refused &&
-           (session->qemu_gone || retreat(session, &ours) != RETREAT_HOME);
+    return as_left && !session->peer.refused &&
+           (session->guest.gone || retreat(session, &ours) != RETREAT_HOME);
 }
 
 /* Not told, it may be started all the same: by its driver. Then it finds that
@@ -300,13 +304,14 @@ tell_to_run(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
     g_autoptr(GByteArray) payload = g_byte_array_new();
-    wire_run_encode(session->guest_ran, payload);
+    wire_run_encode(session->guest.ran, payload);
     if ((session->source.serve || migrate_driver_serve(session, &why)) &&
         migrate_session_tell(session, WIRE_FRAME_RUN, payload, &why)) {
         migrate_readmit_begin(session);
         migrate_outlet_start_pushing(session);
     } else {
-        g_warning("the destination was not told that QEMU has completed: %s",
+        g_warning("the destination could not be told that QEMU has "
+                  "completed: %s",
                   why->message);
         migrate_outage_source(session);
     }
@@ -318,7 +323,7 @@ migrate_follow_source_commit(MigrateSession *session, GError **error)
 {
     migrate_commit_anyway(session);
     migrate_session_step(session, "completed");
-    if (status_is(session, "completed") || !session->qemu_gone) {
+    if (status_is(session, "completed") || !session->guest.gone) {
         tell_to_run(session);
     } else {
         /* The destination's word will tell, or its dialling again. */
@@ -330,7 +335,8 @@ migrate_follow_source_commit(MigrateSession *session, GError **error)
 static bool
 has_news(MigrateSession *session)
 {
-    return session->resumed || !g_queue_is_empty(&session->frames);
+    return session->source.ran_again ||
+           !g_queue_is_empty(&session->peer.frames);
 }
 
 /* The driver gave up after "completed" and started the guest here again: what
@@ -351,17 +357,16 @@ report_refused(MigrateSession *session, GError **error)
     migrate_commit_take_back(session);
     g_prefix_error(error,
                    "the guest was handed over, but never ran on the "
-                   "destination; whoever migrates it has to start it here "
-                   "again ('virsh resume'): ");
+                   "destination; start it here again ('virsh resume'): ");
     return false;
 }
 
 static void
 hear_running(MigrateSession *session)
 {
-    if (session->stopped_us && !session->source.running) {
+    if (session->guest.stopped_us && !session->source.running) {
         session->report.downtime_ms =
-            (double)(g_get_real_time() - session->stopped_us) / 1000.0;
+            (double)(g_get_real_time() - session->guest.stopped_us) / 1000.0;
     }
     session->source.running = true;
     migrate_session_step(session, "running");
@@ -371,10 +376,10 @@ hear_running(MigrateSession *session)
 static bool
 hear(MigrateSession *session)
 {
-    const MigrateFrame *next = g_queue_peek_head(&session->frames);
+    const MigrateFrame *next = g_queue_peek_head(&session->peer.frames);
     if (next && next->type == WIRE_FRAME_RUNNING) {
         hear_running(session);
-        if (session->linked && !session->source.push[0]) {
+        if (session->peer.linked && !session->source.push[0]) {
             migrate_outlet_start_pushing(session);
         }
     }
@@ -388,7 +393,7 @@ migrate_follow_source_postcopy(MigrateSession *session, GError **error)
     while (!done) {
         bool ok = migrate_readmit_wait(session, has_news,
                                        "the last page to arrive", error);
-        if (session->resumed) {
+        if (session->source.ran_again) {
             g_clear_error(error);
             return report_taken_back(session, error);
         }
@@ -397,7 +402,7 @@ migrate_follow_source_postcopy(MigrateSession *session, GError **error)
         }
         done = session->source.complete || hear(session);
     }
-    if (!session->ended) {
+    if (!session->guest.ended) {
         migrate_report_arrived(&session->report);
     }
     return true;
@@ -409,18 +414,19 @@ migrate_follow_source_undo(MigrateSession *session)
     g_autofree char *state = NULL;
     migrate_outlet_stop_threads(session);
     migrate_handover_restore(session);
-    if (!session->qemu_gone && session->qmp) {
-        state = qmp_qemu_run_state(session->qmp, NULL);
+    if (!session->guest.gone && session->guest.qmp) {
+        state = qmp_qemu_run_state(session->guest.qmp, NULL);
     }
     g_message("the guest is '%s' on the source",
-              session->qemu_gone ? "gone" : state ? state : "not answering");
+              session->guest.gone ? "gone" : state ? state : "not answering");
 }
 
 void
 migrate_follow_source_forbid(MigrateSession *session)
 {
-    if (session->was_idle && session->too_early && session->migration_status &&
-        !has_ended(session) && !session->qemu_gone) {
+    if (session->guest.was_idle && session->guest.too_early &&
+        session->guest.migration && !has_ended(session) &&
+        !session->guest.gone) {
         bool ours;
         retreat(session, &ours);
     }

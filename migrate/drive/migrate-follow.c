@@ -38,7 +38,7 @@ look_whether_it_runs(MigrateSession *session, GError **error)
 {
     session->destination.follow.run_heard = true;
     session->destination.follow.final_heard = true;
-    session->resumed = migrate_qemu_may_run(session);
+    session->guest.resumed = migrate_qemu_may_run(session);
     return true;
 }
 

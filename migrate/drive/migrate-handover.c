@@ -27,6 +27,7 @@
 #include "migrate/session/migrate-holder.h"
 #include "migrate/session/migrate-qemu.h"
 #include "migrate/session/migrate-record.h"
+#include "migrate/session/migrate-wait.h"
 
 #define READY_MS 60000
 #define PRECOPY_MS 120000 /* device state and ROMs; the guest runs meanwhile */
@@ -48,12 +49,13 @@ migrate_handover_open(MigrateSession *session, GError **error)
 {
     migrate_outlet_make_order(session);
     if (!look_again(session, error) ||
-        !migrate_ram_map(session->ram, false, error)) {
+        !migrate_ram_map(session->guest.ram, false, error)) {
         return false;
     }
     migrate_holder_prepare(session);
-    session->capability = migrate_capability_set(session->qmp, true, error);
-    if (!session->capability ||
+    session->guest.capability =
+        migrate_capability_set(session->guest.qmp, true, error);
+    if (!session->guest.capability ||
         !migrate_session_tell(session, WIRE_FRAME_SWITCHOVER, NULL, error)) {
         return false;
     }
@@ -70,7 +72,7 @@ tell_to_migrate(MigrateSession *session, GError **error)
     g_autoptr(GError) why = NULL;
     session->source.begun = true;
     migrate_record_or_warn(session);
-    if (qmp_qemu_migrate(session->qmp, MIGRATE_SOCKET_URI, &why)) {
+    if (qmp_qemu_migrate(session->guest.qmp, MIGRATE_SOCKET_URI, &why)) {
         return true;
     }
     session->source.begun =
@@ -90,13 +92,14 @@ look_at_capabilities(MigrateSession *session, GError **error)
                                          "pause-before-switchover",
                                          "return-path", NULL};
     const char *off;
-    if (!qmp_qemu_find_capability_off(session->qmp, needed, &off, error)) {
+    if (!qmp_qemu_find_capability_off(session->guest.qmp, needed, &off,
+                                      error)) {
         return false;
     }
     return !off || error_set(error, ERROR_STATE,
-                             "somebody switched QEMU's capability %s off "
-                             "while the migration was being prepared; begin "
-                             "again",
+                             "QEMU's capability %s was switched off, not by "
+                             "postlude, while the migration was being "
+                             "prepared; begin again",
                              off);
 }
 
@@ -114,16 +117,17 @@ look_at_what_goes(MigrateSession *session, GError **error)
 static bool
 start_qemu_migration(MigrateSession *session, GError **error)
 {
-    int ours = migrate_socket_give(session->qmp, error);
+    int ours = migrate_socket_give(session->guest.qmp, error);
     if (ours < 0) {
         return false;
     }
-    session->relay = migrate_relay_start(ours, session->device, error);
+    session->relay = migrate_relay_start(ours, session->peer.device, error);
     if (!session->relay || !look_again(session, error) ||
         !migrate_session_take_in(session, error)) {
         return false;
     }
-    g_clear_pointer(&session->migration_status, g_free);
+    g_clear_pointer(&session->guest.migration, g_free);
+    session->source.ran_again = false;
     return tell_to_migrate(session, error) &&
            look_at_capabilities(session, error);
 }
@@ -131,7 +135,7 @@ start_qemu_migration(MigrateSession *session, GError **error)
 static bool
 status_is(const MigrateSession *session, const char *status)
 {
-    return g_strcmp0(session->migration_status, status) == 0;
+    return g_strcmp0(session->guest.migration, status) == 0;
 }
 
 static bool
@@ -158,11 +162,11 @@ report_qemu_failure(MigrateSession *session, GError **error)
 {
     g_autofree char *detail = NULL;
     g_autofree char *status =
-        qmp_qemu_migration_status(session->qmp, &detail, NULL);
+        qmp_qemu_migration_status(session->guest.qmp, &detail, NULL);
     return error_set(error, ERROR_FAILED,
                      "QEMU's migration of the device state %s%s%s; the "
                      "destination QEMU's log says why it did not take it",
-                     session->migration_status, detail ? ": " : "",
+                     session->guest.migration, detail ? ": " : "",
                      detail ? detail : "");
 }
 
@@ -177,10 +181,10 @@ at_switchover_or_stopped(MigrateSession *session)
 static void
 ask_who_stopped(MigrateSession *session)
 {
-    g_autofree char *state = qmp_qemu_run_state(session->qmp, NULL);
+    g_autofree char *state = qmp_qemu_run_state(session->guest.qmp, NULL);
     session->source.stop_heard = false;
     if (g_strcmp0(state, "paused") == 0) {
-        session->guest_ran = false;
+        session->guest.ran = false;
     }
 }
 
@@ -216,7 +220,7 @@ migrate_handover_freeze(MigrateSession *session, GError **error)
 bool
 migrate_handover_let_go(MigrateSession *session, GError **error)
 {
-    return qmp_qemu_migrate_continue(session->qmp, error);
+    return qmp_qemu_migrate_continue(session->guest.qmp, error);
 }
 
 bool
@@ -234,14 +238,16 @@ migrate_handover_carry(MigrateSession *session, GError **error)
 static gint64
 downtime_us(const MigrateSession *session)
 {
-    return session->stopped_us ? g_get_real_time() - session->stopped_us : 0;
+    return session->guest.stopped_us
+               ? g_get_real_time() - session->guest.stopped_us
+               : 0;
 }
 
 /* RUNNING itself, or a destination that came back and said so. */
 static bool
 has_answer(MigrateSession *session)
 {
-    return session->source.running || !g_queue_is_empty(&session->frames);
+    return session->source.running || !g_queue_is_empty(&session->peer.frames);
 }
 
 /* RUN is out: the guest may run there. Only the destination's own word that it
@@ -273,24 +279,26 @@ static bool
 check_still_stopped(MigrateSession *session, GError **error)
 {
     return migrate_session_take_in(session, error) &&
-           (!session->resumed ||
+           (!session->source.ran_again ||
             error_set(error, ERROR_STATE,
-                      "somebody started the guest on the source again before "
-                      "it was started on the destination, so it stays here"));
+                      "the guest was started on the source again, not by "
+                      "postlude, before it was started on the destination; "
+                      "it stays on the source"));
 }
 
 static bool
 tell_to_run(MigrateSession *session, GError **error)
 {
     g_autoptr(GByteArray) payload = g_byte_array_new();
-    wire_run_encode(session->guest_ran, payload);
+    wire_run_encode(session->guest.ran, payload);
     if (!check_still_stopped(session, error) ||
         !migrate_commit(session, error)) {
         return false;
     }
     if (!migrate_session_tell(session, WIRE_FRAME_RUN, payload, NULL)) {
         /* Not a byte of it may have left: but some may. */
-        g_warning("the word to run could not be sent completely");
+        g_warning("RUN may not have arrived; the guest stays stopped here "
+                  "until the destination answers");
     }
     return migrate_handover_wait_running(session, error);
 }
@@ -301,19 +309,19 @@ static bool
 qemu_is_ending(const MigrateSession *session, const GError *why)
 {
     return error_is(why, ERROR_VM_GONE) &&
-           proc_life_has_ended(session->pidfd, ENDING_MS);
+           proc_life_has_ended(session->guest.pidfd, ENDING_MS);
 }
 
 bool
 migrate_handover_restore(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
-    if (!session->capability && session->options.resume) {
+    if (!session->guest.capability && session->options.resume) {
         return migrate_qemu_clean(session);
     }
-    if (session->capability && !session->qemu_gone &&
-        !migrate_capability_restore(g_steal_pointer(&session->capability),
-                                    session->qmp, &why) &&
+    if (session->guest.capability && !session->guest.gone &&
+        !migrate_capability_restore(g_steal_pointer(&session->guest.capability),
+                                    session->guest.qmp, &why) &&
         !qemu_is_ending(session, why)) {
         g_warning("%s", why->message);
         return false;
@@ -327,7 +335,7 @@ migrate_handover_commit(MigrateSession *session, GError **error)
     if (!tell_to_run(session, error)) {
         return false;
     }
-    if (!session->source.push[0] && session->linked &&
+    if (!session->source.push[0] && session->peer.linked &&
         !session->source.complete) {
         migrate_outlet_start_pushing(session);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Driving QEMU ourselves: see migrate-own.h. The switchover is in migrate-handover.c and
- * migrate-arrival.c.
+ * Driving QEMU ourselves: see migrate-own.h. The switchover is in
+ * migrate-handover.c and migrate-arrival.c.
  */
 #include "migrate/drive/migrate-own.h"
 
@@ -16,6 +16,7 @@
 #include "migrate/link/migrate-rejoin.h"
 #include "migrate/session/migrate-ending.h"
 #include "migrate/session/migrate-qemu.h"
+#include "migrate/session/migrate-wait.h"
 
 #define PROGRESS_MS 200
 
@@ -52,7 +53,7 @@ wait_for_last_page(MigrateSession *session, GError **error)
         done = session->source.complete ||
                migrate_readmit_heard(session, WIRE_FRAME_DONE);
     }
-    if (!session->ended) {
+    if (!session->guest.ended) {
         migrate_report_arrived(&session->report);
     }
     return true;
@@ -69,7 +70,7 @@ all_here(MigrateSession *session)
 static void
 survive(MigrateSession *session, const GError *why)
 {
-    bool gone = error_is(why, ERROR_VM_GONE) || session->qemu_gone;
+    bool gone = error_is(why, ERROR_VM_GONE) || session->guest.gone;
     if (!gone && migrate_rejoin(session, why, NULL)) {
         migrate_intake_mark_holes(session);
     } else {
@@ -82,7 +83,7 @@ static bool
 wait_a_little(MigrateSession *session, GError **error)
 {
     g_autoptr(GError) why = NULL;
-    if (session->qemu_gone) {
+    if (session->guest.gone) {
         return error_set(error, ERROR_VM_GONE, "QEMU has ended");
     }
     if (!migrate_session_wait(session, all_here, PROGRESS_MS, "the last page",
@@ -98,7 +99,7 @@ wait_a_little(MigrateSession *session, GError **error)
 static bool
 take_last_page(MigrateSession *session, GError **error)
 {
-    if (session->ended) {
+    if (session->guest.ended) {
         return true; /* who took over found QEMU gone */
     }
     if (!migrate_session_tell(session, WIRE_FRAME_RUNNING, NULL, NULL)) {
@@ -109,13 +110,13 @@ take_last_page(MigrateSession *session, GError **error)
     migrate_intake_mark_holes(session);
     migrate_qemu_restore(session);
     migrate_rejoin_begin(session);
-    while (!all_here(session) && !session->ended) {
+    while (!all_here(session) && !session->guest.ended) {
         g_autoptr(GError) why = NULL;
         if (!wait_a_little(session, &why)) {
             survive(session, why);
         }
     }
-    if (!session->ended) {
+    if (!session->guest.ended) {
         migrate_report_arrived(&session->report);
     }
     return true;
@@ -135,23 +136,23 @@ check_not_started(MigrateSession *session, bool known, GError **error)
 {
     g_autofree char *state = NULL;
     if (known || session->destination.starting ||
-        (!session->qmp && !migrate_qemu_open(session, NULL)) ||
-        !(state = qmp_qemu_run_state(session->qmp, NULL)) ||
+        (!session->guest.qmp && !migrate_qemu_open(session, NULL)) ||
+        !(state = qmp_qemu_run_state(session->guest.qmp, NULL)) ||
         !g_str_equal(state, "running")) {
         return true;
     }
     return error_set(error, ERROR_STATE,
-                     "somebody started the guest in QEMU %d before the source "
-                     "had handed it over; end that QEMU, and look for the "
-                     "guest at the source",
-                     (int)session->pid);
+                     "the guest in QEMU %d was started, not by postlude, "
+                     "before the source had handed it over; end that QEMU, "
+                     "and look for the guest on the source",
+                     (int)session->guest.pid);
 }
 
 static bool
 go_on(MigrateSession *session, GError **error)
 {
     return session->past_no_return ||
-           ((session->qmp || migrate_qemu_open(session, error)) &&
+           ((session->guest.qmp || migrate_qemu_open(session, error)) &&
             migrate_start_guest(session, error));
 }
 

@@ -34,17 +34,17 @@ bool
 migrate_recheck_idle(MigrateSession *session, GError **error)
 {
     bool removed;
-    if (session->claim &&
-        !migrate_claim_renew(session->claim, &removed, error)) {
+    if (session->guest.claim &&
+        !migrate_claim_renew(session->guest.claim, &removed, error)) {
         return false;
     }
     g_autofree char *status =
-        qmp_qemu_migration_status(session->qmp, NULL, error);
+        qmp_qemu_migration_status(session->guest.qmp, NULL, error);
     if (!status) {
         return false;
     }
-    session->was_idle = is_idle(session, status);
-    return session->was_idle ||
+    session->guest.was_idle = is_idle(session, status);
+    return session->guest.was_idle ||
            error_set(error, ERROR_STATE,
                      "this QEMU is in the middle of another migration ('%s'), "
                      "which is left alone; wait until it has ended, or end it "
@@ -68,7 +68,7 @@ static bool
 report_postmigrate(MigrateSession *session, GError **error)
 {
     g_autofree char *status =
-        qmp_qemu_migration_status(session->qmp, NULL, NULL);
+        qmp_qemu_migration_status(session->guest.qmp, NULL, NULL);
     bool stayed = g_strcmp0(status, "cancelled") == 0 ||
                   g_strcmp0(status, "failed") == 0;
     return error_set(
@@ -103,14 +103,14 @@ check_can_leave(MigrateSession *session, const char *state, GError **error)
 bool
 migrate_recheck_run_state(MigrateSession *session, GError **error)
 {
-    g_autofree char *state = qmp_qemu_run_state(session->qmp, error);
+    g_autofree char *state = qmp_qemu_run_state(session->guest.qmp, error);
     if (!state) {
         return false;
     }
     if (!is_source(session)) {
         return check_waits(state, error);
     }
-    session->guest_ran = g_str_equal(state, "running");
+    session->guest.ran = g_str_equal(state, "running");
     return check_can_leave(session, state, error);
 }
 
@@ -161,8 +161,8 @@ check_all_known(GArray *before, GArray *now, GError **error)
 static bool
 check_unchanged(const MigrateSession *session, GArray *now, GError **error)
 {
-    for (unsigned i = 0; i < session->ram->n_blocks; i++) {
-        const MigrateBlock *old = &session->ram->blocks[i];
+    for (unsigned i = 0; i < session->guest.ram->n_blocks; i++) {
+        const MigrateBlock *old = &session->guest.ram->blocks[i];
         const QmpRamBlock *new = find_block(now, old->name);
         if (!new) {
             return report_change(old->name, "was taken away", error);
@@ -173,7 +173,7 @@ check_unchanged(const MigrateSession *session, GArray *now, GError **error)
         if (new->hva != 0 && new->hva != old->hva) {
             return report_change(old->name, "was replaced", error);
         }
-        if (new->hva == 0 && session->unplugged) {
+        if (new->hva == 0 && session->guest.unplugged) {
             return error_set(error, ERROR_STATE,
                              "a device was unplugged while the migration was "
                              "being prepared, and this QEMU (before 8.0) does "
@@ -186,8 +186,8 @@ check_unchanged(const MigrateSession *session, GArray *now, GError **error)
 bool
 migrate_recheck_blocks(MigrateSession *session, GError **error)
 {
-    g_autoptr(GArray) now = qmp_qemu_list_ram_blocks(session->qmp, error);
-    return now && check_all_known(session->blocks, now, error) &&
+    g_autoptr(GArray) now = qmp_qemu_list_ram_blocks(session->guest.qmp, error);
+    return now && check_all_known(session->guest.blocks, now, error) &&
            check_unchanged(session, now, error);
 }
 
@@ -198,7 +198,7 @@ migrate_recheck_guest(MigrateSession *session, GError **error)
     if (!migrate_recheck_blocks(session, error)) {
         return false;
     }
-    migrate_check_devices(session->qmp, findings);
+    migrate_check_devices(session->guest.qmp, findings);
     return migrate_findings_judge(findings, error);
 }
 
@@ -209,11 +209,11 @@ migrate_recheck_whole(MigrateSession *session, GError **error)
         return true;
     }
     g_autoptr(GArray) descriptors =
-        attach_list_userfaultfds(session->pid, error);
+        attach_list_userfaultfds(session->guest.pid, error);
     if (!descriptors || descriptors->len == 0) {
         return descriptors != NULL;
     }
-    g_autoptr(GArray) maps = proc_maps_read(session->pid, true, error);
+    g_autoptr(GArray) maps = proc_maps_read(session->guest.pid, true, error);
     for (guint i = 0; maps && i < maps->len; i++) {
         const ProcMapping *m = &g_array_index(maps, ProcMapping, i);
         if (proc_mapping_has_flag(m, "um") || proc_mapping_has_flag(m, "ui")) {
@@ -223,7 +223,7 @@ migrate_recheck_whole(MigrateSession *session, GError **error)
                 "userfaultfd: a part of the guest's memory may still be on "
                 "the host that it came from; let that migration end first "
                 "(if its receiver was killed: 'postlude receive --resume')",
-                (int)session->pid, m->start);
+                (int)session->guest.pid, m->start);
         }
     }
     return maps != NULL;

@@ -9,6 +9,7 @@
 #include "migrate/drive/migrate-recheck.h"
 #include "migrate/session/migrate-commit.h"
 #include "migrate/session/migrate-record.h"
+#include "migrate/session/migrate-wait.h"
 
 #define START_MS 30000
 #define END_MS 1000
@@ -17,7 +18,7 @@
 static bool
 runs_now(MigrateSession *session)
 {
-    return session->resumed;
+    return session->guest.resumed;
 }
 
 /* "cont" got no answer: a QEMU that lives may carry it out yet, and then the
@@ -28,7 +29,7 @@ may_still_start(const MigrateSession *session, const GError *why)
 {
     bool refused = error_is(why, ERROR_FAILED) ||
                    error_is(why, ERROR_UNSUPPORTED);
-    return !refused && !proc_life_has_ended(session->pidfd, END_MS);
+    return !refused && !proc_life_has_ended(session->guest.pidfd, END_MS);
 }
 
 /* From the first byte of "cont" to its answer, which a QEMU that waits for a
@@ -71,7 +72,7 @@ is_to_be_left(MigrateSession *session)
 {
     static const char *const startable[] = {"paused", "inmigrate", "prelaunch",
                                             "running", NULL};
-    g_autofree char *state = qmp_qemu_run_state(session->qmp, NULL);
+    g_autofree char *state = qmp_qemu_run_state(session->guest.qmp, NULL);
     if (!state || g_strv_contains(startable, state)) {
         return false;
     }
@@ -86,10 +87,10 @@ bool
 migrate_start_look(MigrateSession *session, GError **error)
 {
     g_autoptr(GError) why = NULL;
-    qmp_client_set_timeout(session->qmp, ASK_MS);
+    qmp_client_set_timeout(session->guest.qmp, ASK_MS);
     bool ok = migrate_recheck_blocks(session, &why);
     session->destination.left = ok && is_to_be_left(session);
-    qmp_client_set_timeout(session->qmp, QMP_CLIENT_DEFAULT_TIMEOUT_MS);
+    qmp_client_set_timeout(session->guest.qmp, QMP_CLIENT_DEFAULT_TIMEOUT_MS);
     session->destination.looked = true;
     if (!ok && error_is(why, ERROR_RETRY)) {
         g_warning("QEMU's RAM blocks could not be looked at again: %s",
@@ -130,7 +131,7 @@ migrate_start_guest(MigrateSession *session, GError **error)
     if (!note_starting(session, error)) {
         return false;
     }
-    if (!qmp_qemu_cont(session->qmp, &why)) {
+    if (!qmp_qemu_cont(session->guest.qmp, &why)) {
         if (error_is(why, ERROR_VM_GONE) && did_start(session)) {
             migrate_commit_anyway(session);
             return true;
@@ -148,7 +149,7 @@ migrate_start_guest(MigrateSession *session, GError **error)
     migrate_commit_anyway(session);
     if (!migrate_session_wait(session, runs_now, START_MS,
                               "the guest to start", &why) &&
-        !session->qemu_gone) {
+        !session->guest.gone) {
         g_warning("%s", why->message);
     }
     return true;

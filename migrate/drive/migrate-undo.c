@@ -8,6 +8,7 @@
 #include "migrate/device/migrate-socket.h"
 #include "migrate/drive/migrate-handover.h"
 #include "migrate/link/migrate-outlet.h"
+#include "migrate/session/migrate-wait.h"
 #include "migrate/takeover/migrate-archive.h"
 
 #define CANCEL_MS 30000
@@ -28,7 +29,7 @@ static bool
 is_ours_to_cancel(MigrateSession *session)
 {
     migrate_session_take_in(session, NULL);
-    const char *heard = session->migration_status;
+    const char *heard = session->guest.migration;
     return session->source.begun && !(heard && is_over(heard));
 }
 
@@ -36,9 +37,9 @@ static void
 cancel(MigrateSession *session, const char *status)
 {
     if (g_str_equal(status, "cancelling")) {
-        qmp_qemu_migrate_cancel_again(session->qmp, NULL);
+        qmp_qemu_migrate_cancel_again(session->guest.qmp, NULL);
     } else {
-        qmp_qemu_migrate_cancel(session->qmp, NULL);
+        qmp_qemu_migrate_cancel(session->guest.qmp, NULL);
     }
 }
 
@@ -51,7 +52,7 @@ wait_until_qemu_settled(MigrateSession *session)
     uint64_t deadline = fd_deadline_ns(CANCEL_MS);
     while (fd_now_ns() < deadline) {
         g_autofree char *status =
-            qmp_qemu_migration_status(session->qmp, NULL, NULL);
+            qmp_qemu_migration_status(session->guest.qmp, NULL, NULL);
         if (!status || is_over(status)) {
             return;
         }
@@ -69,7 +70,8 @@ wait_until_qemu_settled(MigrateSession *session)
 static bool
 is_ours_to_start(const MigrateSession *session, const char *state)
 {
-    return session->source.begun && session->guest_ran && !session->crashed &&
+    return session->source.begun && session->guest.ran &&
+           !session->guest.crashed &&
            (g_str_equal(state, "postmigrate") ||
             g_str_equal(state, "finish-migrate"));
 }
@@ -82,12 +84,12 @@ start_guest(MigrateSession *session, char **state, GError **error)
     uint64_t deadline = fd_deadline_ns(REVIVE_MS);
     for (;;) {
         g_autoptr(GError) why = NULL;
-        if (qmp_qemu_cont(session->qmp, &why)) {
+        if (qmp_qemu_cont(session->guest.qmp, &why)) {
             return true;
         }
         g_usleep(PAUSE_US);
         g_free(*state);
-        *state = qmp_qemu_run_state(session->qmp, NULL);
+        *state = qmp_qemu_run_state(session->guest.qmp, NULL);
         if (g_strcmp0(*state, "running") == 0) {
             return true;
         }
@@ -101,7 +103,7 @@ start_guest(MigrateSession *session, char **state, GError **error)
 static const char *
 remedy(const MigrateSession *session, const char *state)
 {
-    bool left = session->guest_ran && g_str_equal(state, "postmigrate");
+    bool left = session->guest.ran && g_str_equal(state, "postmigrate");
     return left ? "; if you are sure that it does not run elsewhere, start it "
                   "with 'cont'"
                 : "";
@@ -111,7 +113,7 @@ static void
 revive_guest(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
-    g_autofree char *state = qmp_qemu_run_state(session->qmp, &why);
+    g_autofree char *state = qmp_qemu_run_state(session->guest.qmp, &why);
     if (!state) {
         g_warning("cannot ask QEMU whether the guest runs: %s", why->message);
     } else if (!is_ours_to_start(session, state)) {
@@ -144,18 +146,18 @@ migrate_undo_switchover(MigrateSession *session)
 {
     /* A broken tunnel ends QEMU's migration if the cancel does not. */
     migrate_outlet_stop_threads(session);
-    if (session->qemu_gone) {
+    if (session->guest.gone) {
         g_warning("the source's QEMU has ended by itself");
         return;
     }
-    session->interrupted = false; /* heard; now QEMU is listened to */
-    if (session->source.begun || session->capability ||
+    session->operator.interrupted = false; /* heard; now QEMU is listened to */
+    if (session->source.begun || session->guest.capability ||
         session->options.resume) {
         wait_until_qemu_settled(session);
     }
-    migrate_socket_forget(session->qmp);
+    migrate_socket_forget(session->guest.qmp);
     /* In this order: who takes over, if we die in between, starts the guest only
-     * while x-ignore-shared is on (migrate-resume.c). */
+     * while x-ignore-shared is on (migrate-begun.c). */
     revive_guest(session);
     if (!migrate_handover_restore(session)) {
         keep_journal(session);

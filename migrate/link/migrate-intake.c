@@ -5,23 +5,26 @@
 #include "migrate/link/migrate-intake.h"
 
 #include "base/error.h"
+#include "migrate/session/migrate-wait.h"
 
 WireLink *
 migrate_intake_dial(MigrateSession *session, WireRole role, unsigned index,
                     GError **error)
 {
-    return wire_link_dial(session->address, role, index, session->ticket,
-                          error);
+    return wire_link_dial(session->peer.address, role, index,
+                          session->peer.ticket, error);
 }
 
 bool
 migrate_intake_dial_pages(MigrateSession *session, GError **error)
 {
-    session->urgent = migrate_intake_dial(session, WIRE_ROLE_URGENT, 0, error);
-    bool ok = session->urgent != NULL;
-    for (unsigned i = 0; ok && i < session->n_streams; i++) {
-        session->bulk[i] = migrate_intake_dial(session, WIRE_ROLE_BULK, i, error);
-        ok = session->bulk[i] != NULL;
+    session->peer.urgent =
+        migrate_intake_dial(session, WIRE_ROLE_URGENT, 0, error);
+    bool ok = session->peer.urgent != NULL;
+    for (unsigned i = 0; ok && i < session->peer.n_streams; i++) {
+        session->peer.bulk[i] =
+            migrate_intake_dial(session, WIRE_ROLE_BULK, i, error);
+        ok = session->peer.bulk[i] != NULL;
     }
     return ok;
 }
@@ -36,9 +39,10 @@ migrate_intake_take_extents(MigrateSession *session,
         return false;
     }
     bool is_final = extents.flags & WIRE_EXTENTS_FINAL;
-    if (extents.block >= session->ram->n_blocks || is_final != final ||
-        extents.first_extent > session->ram->blocks[extents.block].extents ||
-        extents.n_extents > session->ram->blocks[extents.block].extents -
+    if (extents.block >= session->guest.ram->n_blocks || is_final != final ||
+        extents.first_extent >
+            session->guest.ram->blocks[extents.block].extents ||
+        extents.n_extents > session->guest.ram->blocks[extents.block].extents -
                                 extents.first_extent) {
         return error_set(error, ERROR_PROTOCOL,
                          "the source lists extents %u+%u of block %u, which "
@@ -73,8 +77,8 @@ migrate_intake_hear_extents(MigrateSession *session, bool final,
 void
 migrate_intake_mark_holes(MigrateSession *session)
 {
-    for (unsigned i = 0; i < session->ram->n_blocks; i++) {
-        for (uint32_t e = 0; e < session->ram->blocks[i].extents; e++) {
+    for (unsigned i = 0; i < session->guest.ram->n_blocks; i++) {
+        for (uint32_t e = 0; e < session->guest.ram->blocks[i].extents; e++) {
             if (!session->destination.wanted[i][e]) {
                 migrate_pages_hole(session->destination.pages, i, e,
                                    &session->destination.tally);
@@ -87,10 +91,9 @@ void
 migrate_intake_start_filling(MigrateSession *session)
 {
     bool ok = true;
-    for (unsigned i = 0; ok && i < session->n_streams; i++) {
-        session->destination.fill[i] =
-            migrate_fill_start(session->bulk[i], session->destination.pages,
-                               &session->alarm);
+    for (unsigned i = 0; ok && i < session->peer.n_streams; i++) {
+        session->destination.fill[i] = migrate_fill_start(
+            session->peer.bulk[i], session->destination.pages, &session->alarm);
         ok = session->destination.fill[i] != NULL;
     }
 }

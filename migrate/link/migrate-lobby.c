@@ -15,6 +15,7 @@
 #include "migrate/core/migrate-token.h"
 #include "migrate/link/migrate-outage.h"
 #include "migrate/link/migrate-trust.h"
+#include "migrate/session/migrate-wait.h"
 
 bool
 migrate_lobby_listen(MigrateSession *session, GError **error)
@@ -22,21 +23,22 @@ migrate_lobby_listen(MigrateSession *session, GError **error)
     if (!migrate_trust_take_address(session, error)) {
         return false;
     }
-    session->listener = wire_address_listen(session->address, error);
-    return session->listener >= 0;
+    session->peer.listener = wire_address_listen(session->peer.address, error);
+    return session->peer.listener >= 0;
 }
 
 bool
 migrate_lobby_open_door(MigrateSession *session, GError **error)
 {
-    if (!migrate_confine_helper(&session->options,
-                                &session->report_file, error)) {
+    if (!migrate_confine_helper(&session->options, &session->report_file,
+                                error)) {
         return false;
     }
     g_autoptr(GError) why = NULL;
-    while (!(session->porch = wire_porch_open(
-                 session->listener, wire_address_creds(session->address),
-                 WIRE_LINK_PATIENCE_MS, &why))) {
+    while (!(session->peer.porch =
+                 wire_porch_open(session->peer.listener,
+                                 wire_address_creds(session->peer.address),
+                                 WIRE_LINK_PATIENCE_MS, &why))) {
         if (!migrate_session_outlast(session, &why, error)) {
             return false;
         }
@@ -48,15 +50,15 @@ bool
 migrate_lobby_open(MigrateSession *session, GError **error)
 {
     if (!migrate_lobby_listen(session, error) ||
-        !migrate_token_session(session->options.token_path, session->session,
+        !migrate_token_session(session->options.token_path, session->peer.id,
                                error)) {
         return false;
     }
-    memcpy(session->ticket, session->session, sizeof session->ticket);
+    memcpy(session->peer.ticket, session->peer.id, sizeof session->peer.ticket);
     migrate_session_step(session, "listening");
     g_message("listening on %s; now start 'postlude receive --connect' on "
               "the destination",
-              wire_address_text(session->address));
+              wire_address_text(session->peer.address));
     return true;
 }
 
@@ -77,14 +79,14 @@ place_for(MigrateSession *session, const WireHello *hello)
 {
     WireLink **place = NULL;
     if (hello->role == WIRE_ROLE_CONTROL) {
-        place = &session->control;
+        place = &session->peer.control;
     } else if (hello->role == WIRE_ROLE_DEVICE) {
-        place = session->options.follow ? NULL : &session->device;
+        place = session->options.follow ? NULL : &session->peer.device;
     } else if (hello->role == WIRE_ROLE_URGENT) {
-        place = &session->urgent;
+        place = &session->peer.urgent;
     } else if (hello->role == WIRE_ROLE_BULK &&
-               hello->index < session->n_streams) {
-        place = &session->bulk[hello->index];
+               hello->index < session->peer.n_streams) {
+        place = &session->peer.bulk[hello->index];
     }
     return place && !*place ? place : NULL;
 }
@@ -97,13 +99,13 @@ judge(MigrateSession *session, const WireHello *hello, WireLink ***place)
         return WIRE_STATUS_VERSION;
     }
     if (hello->role == WIRE_ROLE_CONTROL && session->options.token_path &&
-        !shows(hello, session->session)) {
+        !shows(hello, session->peer.id)) {
         return WIRE_STATUS_SESSION;
     }
     if (hello->role == WIRE_ROLE_CONTROL) {
         return *place ? WIRE_STATUS_OK : WIRE_STATUS_BUSY;
     }
-    if (!session->control || !shows(hello, session->ticket)) {
+    if (!session->peer.control || !shows(hello, session->peer.ticket)) {
         return WIRE_STATUS_SESSION;
     }
     return *place ? WIRE_STATUS_OK : WIRE_STATUS_ROLE;
@@ -116,13 +118,13 @@ judge_again(MigrateSession *session, const WireHello *hello,
             WireLink ***place, GError **error)
 {
     bool control = hello->role == WIRE_ROLE_CONTROL;
-    if (control && !shows(hello, session->session)) {
+    if (control && !shows(hello, session->peer.id)) {
         return WIRE_STATUS_SESSION;
     }
     if (control) {
         migrate_outage_source(session);
-        session->rejoins++;
-        if (!migrate_token_session(NULL, session->ticket, error)) {
+        session->peer.rejoins++;
+        if (!migrate_token_session(NULL, session->peer.ticket, error)) {
             return WIRE_STATUS_BUSY;
         }
     }
@@ -149,7 +151,8 @@ explain(WireStatus status, const WireHello *hello)
 bool
 migrate_lobby_has_caller(MigrateSession *session)
 {
-    struct pollfd p = {.fd = wire_porch_fd(session->porch), .events = POLLIN};
+    struct pollfd p = {.fd = wire_porch_fd(session->peer.porch),
+                       .events = POLLIN};
     return poll(&p, 1, 0) > 0;
 }
 
@@ -158,7 +161,7 @@ migrate_lobby_admit(MigrateSession *session)
 {
     WireHello hello;
     g_autoptr(GError) why = NULL;
-    g_autoptr(WireLink) link = wire_porch_take(session->porch, &hello);
+    g_autoptr(WireLink) link = wire_porch_take(session->peer.porch, &hello);
     if (!link) {
         return;
     }
@@ -168,14 +171,14 @@ migrate_lobby_admit(MigrateSession *session)
                             : judge(session, &hello, &place);
     if (status != WIRE_STATUS_OK) {
         g_autofree char *reason = explain(status, &hello);
-        g_warning("turned a %s connection away: %s",
-                  wire_role_name(hello.role), reason);
+        g_warning("refused a %s connection: %s", wire_role_name(hello.role),
+                  reason);
         wire_link_reject(link, status, reason);
-    } else if (wire_link_welcome(link, &hello, session->ticket, NULL)) {
+    } else if (wire_link_welcome(link, &hello, session->peer.ticket, NULL)) {
         *place = g_steal_pointer(&link);
         if (hello.role == WIRE_ROLE_CONTROL) {
-            g_free(session->peer_host);
-            session->peer_host = wire_link_peer_host(*place);
+            g_free(session->peer.host);
+            session->peer.host = wire_link_peer_host(*place);
         }
     }
 }
@@ -188,8 +191,8 @@ wait_until(MigrateSession *session, bool (*done)(const MigrateSession *),
     uint64_t deadline =
         fd_deadline_ns(session->options.peer_timeout_s * 1000);
     guint watch =
-        migrate_session_watch(session, wire_porch_fd(session->porch));
-    unsigned rejoins = session->rejoins;
+        migrate_session_watch(session, wire_porch_fd(session->peer.porch));
+    unsigned rejoins = session->peer.rejoins;
     bool ok = true;
     while (ok && !done(session)) {
         uint64_t now = fd_now_ns();
@@ -207,9 +210,9 @@ wait_until(MigrateSession *session, bool (*done)(const MigrateSession *),
         if (ok) {
             migrate_lobby_admit(session);
         }
-        if (ok && session->rejoins != rejoins) {
+        if (ok && session->peer.rejoins != rejoins) {
             ok = error_set(error, ERROR_RETRY,
-                           "the destination dialled once more");
+                           "the destination connected once more");
         }
     }
     g_source_remove(watch);
@@ -219,7 +222,7 @@ wait_until(MigrateSession *session, bool (*done)(const MigrateSession *),
 static bool
 has_control(const MigrateSession *session)
 {
-    return session->control != NULL;
+    return session->peer.control != NULL;
 }
 
 bool
@@ -229,21 +232,22 @@ migrate_lobby_wait_control(MigrateSession *session, GError **error)
                     "a destination ('postlude receive')", error)) {
         return false;
     }
-    session->watch_control =
-        migrate_session_watch(session, wire_link_fd(session->control));
+    session->peer.watch =
+        migrate_session_watch(session, wire_link_fd(session->peer.control));
     return true;
 }
 
 static bool
 has_others(const MigrateSession *session)
 {
-    for (unsigned i = 0; i < session->n_streams; i++) {
-        if (!session->bulk[i]) {
+    for (unsigned i = 0; i < session->peer.n_streams; i++) {
+        if (!session->peer.bulk[i]) {
             return false;
         }
     }
-    return session->urgent && (session->device || session->options.follow ||
-                               session->past_no_return);
+    return session->peer.urgent &&
+           (session->peer.device || session->options.follow ||
+            session->past_no_return);
 }
 
 bool

@@ -5,19 +5,20 @@
 #include "migrate/link/migrate-outage.h"
 
 #include "base/error.h"
+#include "migrate/session/migrate-mailbox.h"
 
 static void
 shut_down(MigrateSession *session)
 {
-    WireLink *const links[] = {session->control, session->urgent};
+    WireLink *const links[] = {session->peer.control, session->peer.urgent};
     for (unsigned i = 0; i < G_N_ELEMENTS(links); i++) {
         if (links[i]) {
             wire_link_shutdown(links[i]);
         }
     }
-    for (unsigned i = 0; i < session->n_streams; i++) {
-        if (session->bulk[i]) {
-            wire_link_shutdown(session->bulk[i]);
+    for (unsigned i = 0; i < session->peer.n_streams; i++) {
+        if (session->peer.bulk[i]) {
+            wire_link_shutdown(session->peer.bulk[i]);
         }
     }
 }
@@ -35,17 +36,17 @@ close_link(MigrateSession *session, WireLink **link)
 static void
 close_set(MigrateSession *session)
 {
-    if (session->watch_control) {
-        g_source_remove(session->watch_control);
-        session->watch_control = 0;
+    if (session->peer.watch) {
+        g_source_remove(session->peer.watch);
+        session->peer.watch = 0;
     }
-    close_link(session, &session->urgent);
-    for (unsigned i = 0; i < session->n_streams; i++) {
-        close_link(session, &session->bulk[i]);
+    close_link(session, &session->peer.urgent);
+    for (unsigned i = 0; i < session->peer.n_streams; i++) {
+        close_link(session, &session->peer.bulk[i]);
     }
-    g_clear_pointer(&session->control, wire_link_free);
-    session->control_lost = true;
-    session->linked = false;
+    g_clear_pointer(&session->peer.control, wire_link_free);
+    session->peer.control_lost = true;
+    session->peer.linked = false;
 }
 
 /* What the peer said on a connection that is gone answers nothing any more,
@@ -80,7 +81,7 @@ migrate_outage_source(MigrateSession *session)
             migrate_serve_answered(session->source.serve);
         g_clear_pointer(&session->source.serve, migrate_serve_stop);
     }
-    for (unsigned i = 0; i < session->n_streams; i++) {
+    for (unsigned i = 0; i < session->peer.n_streams; i++) {
         if (session->source.push[i]) {
             session->past.pushed_pages +=
                 migrate_push_sent(session->source.push[i]);
@@ -108,7 +109,7 @@ migrate_outage_destination(MigrateSession *session)
         /* Who waits for memory is not to be waited for. */
         migrate_pages_hurry(session->destination.pages, true);
     }
-    for (unsigned i = 0; i < session->n_streams; i++) {
+    for (unsigned i = 0; i < session->peer.n_streams; i++) {
         if (session->destination.fill[i]) {
             migrate_fill_stop(
                 g_steal_pointer(&session->destination.fill[i]),

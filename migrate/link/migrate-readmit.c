@@ -11,6 +11,7 @@
 #include "migrate/link/migrate-outlet.h"
 #include "migrate/session/migrate-ending.h"
 #include "migrate/session/migrate-twice.h"
+#include "migrate/session/migrate-wait.h"
 
 #define TALK_MS 10000
 #define LOOK_MS 500
@@ -18,8 +19,8 @@
 void
 migrate_readmit_begin(MigrateSession *session)
 {
-    session->linked = true;
-    session->heard_ns = fd_now_ns();
+    session->peer.linked = true;
+    session->peer.heard_ns = fd_now_ns();
 }
 
 /* The pages of one frame that the destination has need not go again. */
@@ -31,8 +32,8 @@ take_present(MigrateSession *session, const GByteArray *payload, bool *last,
     if (!wire_present_decode(payload, &present, error)) {
         return false;
     }
-    uint64_t pages = present.block < session->ram->n_blocks
-                         ? session->ram->blocks[present.block].pages
+    uint64_t pages = present.block < session->guest.ram->n_blocks
+                         ? session->guest.ram->blocks[present.block].pages
                          : 0;
     if (present.n_pages > 0 &&
         (present.first_page >= pages ||
@@ -70,8 +71,8 @@ tell_all(MigrateSession *session, GError **error)
 {
     g_autoptr(GByteArray) accept = g_byte_array_new();
     g_autoptr(GByteArray) run = g_byte_array_new();
-    wire_accept_encode(session->n_streams, accept);
-    wire_run_encode(session->guest_ran, run);
+    wire_accept_encode(session->peer.n_streams, accept);
+    wire_run_encode(session->guest.ran, run);
     return migrate_session_tell(session, WIRE_FRAME_ACCEPT, accept, error) &&
            migrate_outlet_tell_extents(session, true, error) &&
            migrate_session_tell(session, WIRE_FRAME_RUN, run, error);
@@ -83,7 +84,7 @@ migrate_readmit_hear_return(MigrateSession *session, int timeout_ms,
 {
     MigrateFrame frame;
     if (!migrate_session_wait(session, migrate_session_has_frame, timeout_ms,
-                              "the destination to say why it is back",
+                              "the destination to say why it reconnected",
                               error) ||
         !migrate_session_pop_frame(session, &frame)) {
         return false;
@@ -125,7 +126,7 @@ talk(MigrateSession *session, GError **error)
     }
     migrate_outlet_start_pushing(session);
     migrate_readmit_begin(session);
-    session->control_lost = false;
+    session->peer.control_lost = false;
     migrate_twice_tell(session);
     g_message("the destination is back");
     return true;
@@ -139,16 +140,16 @@ where_the_guest_is(const MigrateSession *session)
     if (!session->source.running) {
         return "may run on the destination already, so it stays stopped here";
     }
-    return session->peer_aborted ? "had been started on the destination before"
+    return session->peer.aborted ? "had been started on the destination before"
                                  : "runs on the destination";
 }
 
 static void
 lose(MigrateSession *session, const GError *why)
 {
-    g_warning("%s; the guest %s, and this process holds the memory that is "
-              "not there yet: leave it running; waiting for the destination "
-              "to come back",
+    g_warning("%s; the guest %s; this process holds the memory that has not "
+              "arrived, so leave it running; it waits until the destination "
+              "reconnects",
               why->message, where_the_guest_is(session));
     migrate_outage_source(session);
 }
@@ -190,11 +191,12 @@ check_silence(MigrateSession *session)
 {
     uint64_t limit_ns =
         (uint64_t)session->options.link_timeout_s * 1000000000u;
-    if (session->linked && fd_now_ns() - session->heard_ns > limit_ns) {
+    if (session->peer.linked &&
+        fd_now_ns() - session->peer.heard_ns > limit_ns) {
         g_autoptr(GError) why = NULL;
         error_set(&why, ERROR_PEER_GONE,
-                  "nothing was heard of the destination for %.1f s",
-                  fd_seconds_since(session->heard_ns));
+                  "the destination sent nothing for %.1f s",
+                  fd_seconds_since(session->peer.heard_ns));
         lose(session, why);
     }
 }
@@ -203,7 +205,7 @@ check_silence(MigrateSession *session)
 static bool
 was_refused(const MigrateSession *session)
 {
-    return session->peer_aborted && !session->source.running;
+    return session->peer.aborted && !session->source.running;
 }
 
 /* While a talk goes on the destination may already have given it up and
@@ -212,13 +214,13 @@ was_refused(const MigrateSession *session)
 static bool
 talk_if_called(MigrateSession *session, GError **error)
 {
-    while (session->control && !session->linked &&
+    while (session->peer.control && !session->peer.linked &&
            !session->source.complete) {
-        unsigned rejoins = session->rejoins;
+        unsigned rejoins = session->peer.rejoins;
         g_autoptr(GError) why = NULL;
-        session->control_lost = false;
-        session->watch_control = migrate_session_watch(
-            session, wire_link_fd(session->control));
+        session->peer.control_lost = false;
+        session->peer.watch = migrate_session_watch(
+            session, wire_link_fd(session->peer.control));
         if (talk(session, &why)) {
             continue;
         }
@@ -226,8 +228,8 @@ talk_if_called(MigrateSession *session, GError **error)
             g_propagate_error(error, g_steal_pointer(&why));
             return false;
         }
-        if (rejoins == session->rejoins) {
-            g_message("the destination dialled, but: %s", why->message);
+        if (rejoins == session->peer.rejoins) {
+            g_message("the destination connected, but: %s", why->message);
             migrate_outage_source(session);
         }
     }
@@ -270,7 +272,7 @@ migrate_readmit_wait(MigrateSession *session, bool (*done)(MigrateSession *),
                      const char *what, GError **error)
 {
     guint watch =
-        migrate_session_watch(session, wire_porch_fd(session->porch));
+        migrate_session_watch(session, wire_porch_fd(session->peer.porch));
     bool ok = true;
     session->source.until = done;
     while (ok && !done(session) && !session->source.complete) {

@@ -12,7 +12,7 @@
 void migrate_readmit_begin(MigrateSession *session);
 
 /* Takes the oldest frame nobody took: true if it is of TYPE. ENDED, instead,
- * makes that nothing is waited for any more (session->ended). Nonsense ends the
+ * makes that nothing is waited for any more (session->guest.ended). Nonsense ends the
  * set of connections, and nothing else. */
 bool migrate_readmit_heard(MigrateSession *session, unsigned type);
 

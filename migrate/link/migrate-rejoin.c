@@ -16,6 +16,7 @@
 #include "migrate/link/migrate-intake.h"
 #include "migrate/link/migrate-outage.h"
 #include "migrate/session/migrate-ending.h"
+#include "migrate/session/migrate-wait.h"
 
 #define ANSWER_MS 10000
 #define FIRST_PAUSE_MS 50
@@ -29,12 +30,12 @@ static uint64_t
 flow(const MigrateSession *session)
 {
     uint64_t bytes = 0;
-    if (session->urgent) {
-        bytes += wire_link_bytes_received(session->urgent);
+    if (session->peer.urgent) {
+        bytes += wire_link_bytes_received(session->peer.urgent);
     }
-    for (unsigned i = 0; i < session->n_streams; i++) {
-        if (session->bulk[i]) {
-            bytes += wire_link_bytes_received(session->bulk[i]);
+    for (unsigned i = 0; i < session->peer.n_streams; i++) {
+        if (session->peer.bulk[i]) {
+            bytes += wire_link_bytes_received(session->peer.bulk[i]);
         }
     }
     return bytes;
@@ -43,9 +44,9 @@ flow(const MigrateSession *session)
 void
 migrate_rejoin_begin(MigrateSession *session)
 {
-    session->linked = true;
-    session->control_lost = false;
-    session->heard_ns = session->destination.flow_ns = fd_now_ns();
+    session->peer.linked = true;
+    session->peer.control_lost = false;
+    session->peer.heard_ns = session->destination.flow_ns = fd_now_ns();
     session->destination.flow_bytes = flow(session);
 }
 
@@ -62,7 +63,7 @@ has_been(uint64_t since_ns, const MigrateSession *session)
 bool
 migrate_rejoin_is_silent(MigrateSession *session, GError **error)
 {
-    if (!session->linked) {
+    if (!session->peer.linked) {
         return false;
     }
     const char *what = NULL;
@@ -75,9 +76,9 @@ migrate_rejoin_is_silent(MigrateSession *session, GError **error)
         session->destination.flow_bytes = bytes;
         session->destination.flow_ns = fd_now_ns();
     }
-    if (has_been(session->heard_ns, session)) {
-        what = "nothing was heard of the source";
-        since_ns = session->heard_ns;
+    if (has_been(session->peer.heard_ns, session)) {
+        what = "the source sent nothing";
+        since_ns = session->peer.heard_ns;
     } else if (has_been(session->destination.flow_ns, session)) {
         what = "pages are missing and none came";
         since_ns = session->destination.flow_ns;
@@ -92,15 +93,16 @@ migrate_rejoin_is_silent(MigrateSession *session, GError **error)
 static bool
 dial_control(MigrateSession *session, GError **error)
 {
-    memcpy(session->ticket, session->session, sizeof session->ticket);
-    session->control = wire_link_dial(session->address, WIRE_ROLE_CONTROL, 0,
-                                      session->ticket, error);
-    if (!session->control) {
+    memcpy(session->peer.ticket, session->peer.id, sizeof session->peer.ticket);
+    session->peer.control =
+        wire_link_dial(session->peer.address, WIRE_ROLE_CONTROL, 0,
+                       session->peer.ticket, error);
+    if (!session->peer.control) {
         return false;
     }
-    session->control_lost = false;
-    session->watch_control =
-        migrate_session_watch(session, wire_link_fd(session->control));
+    session->peer.control_lost = false;
+    session->peer.watch =
+        migrate_session_watch(session, wire_link_fd(session->peer.control));
     return true;
 }
 
@@ -132,7 +134,7 @@ tell_present_of(MigrateSession *session, unsigned block, GError **error)
 {
     const PageState *states =
         migrate_pages_states(session->destination.pages, block);
-    uint64_t pages = session->ram->blocks[block].pages;
+    uint64_t pages = session->guest.ram->blocks[block].pages;
     g_autofree uint8_t *bitmap = g_malloc(FRAME_PAGES / 8);
     for (uint64_t first = 0; first < pages; first += FRAME_PAGES) {
         WirePresent present = {
@@ -157,7 +159,7 @@ tell_present_of(MigrateSession *session, unsigned block, GError **error)
 static bool
 tell_present(MigrateSession *session, GError **error)
 {
-    for (unsigned i = 0; i < session->ram->n_blocks; i++) {
+    for (unsigned i = 0; i < session->guest.ram->n_blocks; i++) {
         if (!tell_present_of(session, i, error)) {
             return false;
         }
@@ -173,7 +175,8 @@ hear_answer(MigrateSession *session, GError **error)
 {
     g_autoptr(GByteArray) accept = migrate_session_expect(
         session, WIRE_FRAME_ACCEPT, ANSWER_MS, error);
-    if (!accept || !wire_accept_decode(accept, &session->n_streams, error) ||
+    if (!accept ||
+        !wire_accept_decode(accept, &session->peer.n_streams, error) ||
         !migrate_intake_hear_extents(session, true, ANSWER_MS, error)) {
         return false;
     }
@@ -190,7 +193,7 @@ put_to_work(MigrateSession *session)
 {
     migrate_fault_pause(session->destination.fault);
     migrate_pages_unask_all(session->destination.pages);
-    migrate_fault_go_on(session->destination.fault, session->urgent);
+    migrate_fault_go_on(session->destination.fault, session->peer.urgent);
     migrate_intake_start_filling(session);
     migrate_rejoin_begin(session);
 }
@@ -222,7 +225,7 @@ pause_for(MigrateSession *session, int pause_ms, GError **error)
 {
     GError *why = NULL;
     migrate_session_wait(session, never, pause_ms, "the source", &why);
-    bool over = session->qemu_gone || error_is(why, ERROR_VM_GONE) ||
+    bool over = session->guest.gone || error_is(why, ERROR_VM_GONE) ||
                 error_is(why, ERROR_CANCELLED);
     if (over) {
         g_propagate_error(error, why);
@@ -240,7 +243,7 @@ say_lost(MigrateSession *session, const GError *why)
               "dialling the source, whose memory must stay as it is",
               why->message,
               migrate_pages_present(session->destination.pages),
-              session->ram->pages);
+              session->guest.ram->pages);
 }
 
 /* Whether RUN was said only the source knows, which goes on with the guest if it
@@ -250,12 +253,12 @@ static void
 stop_if_started(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
-    if (!session->resumed || session->past_no_return ||
-        session->options.follow || !session->qmp) {
+    if (!session->guest.resumed || session->past_no_return ||
+        session->options.follow || !session->guest.qmp) {
         return;
     }
-    session->resumed = false;
-    if (qmp_qemu_stop(session->qmp, &why)) {
+    session->guest.resumed = false;
+    if (qmp_qemu_stop(session->guest.qmp, &why)) {
         g_warning("somebody started the guest here, but whether the source "
                   "handed it over is not known yet; it was stopped again until "
                   "the source is found");
@@ -281,7 +284,7 @@ migrate_rejoin(MigrateSession *session, const GError *why, GError **error)
         migrate_outage_destination(session);
         stop_if_started(session);
         if (try_once(session, &failed)) {
-            session->rejoins++;
+            session->peer.rejoins++;
             g_message("back at the source");
             return true;
         }
@@ -306,7 +309,7 @@ migrate_rejoin(MigrateSession *session, const GError *why, GError **error)
 static bool
 tell_last(MigrateSession *session, GError **error)
 {
-    if (!session->ended) {
+    if (!session->guest.ended) {
         return tell_resume(session,
                            WIRE_RESUME_STARTED | WIRE_RESUME_COMPLETE, error);
     }
@@ -340,7 +343,7 @@ migrate_rejoin_say_done(MigrateSession *session, int timeout_ms)
          pause_ms = MIN(pause_ms * 2, LAST_PAUSE_MS)) {
         migrate_outage_destination(session);
         bool done = try_done(session);
-        if (done || session->interrupted) {
+        if (done || session->operator.interrupted) {
             return done;
         }
         migrate_session_wait(session, never, pause_ms, "the source", NULL);

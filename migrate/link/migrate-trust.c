@@ -22,8 +22,7 @@ migrate_trust_check(const MigrateOptions *options, GError **error)
     }
     if (options->tls_creds && options->tls_psk) {
         return error_set(error, ERROR_USAGE,
-                         "--tls-creds and --tls-psk are two ways to prove who "
-                         "one is: give one");
+                         "--tls-creds and --tls-psk exclude each other");
     }
     if (options->tls_name && !wants_tls(options)) {
         return error_set(error, ERROR_USAGE,
@@ -104,8 +103,9 @@ may_be_plain(const MigrateOptions *options, const WireAddress *address,
                          "--insecure on a network you trust",
                          wire_address_text(address));
     }
-    g_warning("--insecure: everybody on the way can read and change the "
-              "guest's memory, and whoever connects first gets it");
+    g_warning("--insecure: everybody on the network path can read and "
+              "change the guest's memory, and the first who connects "
+              "receives it");
     return true;
 }
 
@@ -113,21 +113,24 @@ bool
 migrate_trust_take_address(MigrateSession *session, GError **error)
 {
     const MigrateOptions *options = &session->options;
+    /* Who takes over finds a guest that waits, and maybe no resolver: what was
+     * known when the migration began has to do. */
     g_autoptr(WireAddress) address =
-        wire_address_parse(options->address, error);
+        wire_address_parse_known(options->address, options->known, error);
     if (!address || !migrate_trust_check(options, error) ||
         !(wants_tls(options) ? protect(options, address, error)
                              : may_be_plain(options, address, error))) {
         return false;
     }
-    session->address = g_steal_pointer(&address);
+    session->peer.address = g_steal_pointer(&address);
     return true;
 }
 
 const char *
 migrate_trust_kind(const MigrateSession *session)
 {
-    const WireTlsCreds *creds =
-        session->address ? wire_address_creds(session->address) : NULL;
+    const WireTlsCreds *creds = session->peer.address
+                                    ? wire_address_creds(session->peer.address)
+                                    : NULL;
     return creds ? wire_tls_creds_kind(creds) : NULL;
 }

@@ -203,7 +203,8 @@ take_answer(MigrateFault *fault, const uint8_t *at, size_t length,
         page.block >= ram->n_blocks ||
         page.page >= ram->blocks[page.block].pages) {
         error_set(error, ERROR_PROTOCOL,
-                  "nonsense on the urgent connection: type %u, block %u",
+                  "an invalid message on the urgent connection: type %u, "
+                  "block %u",
                   page.type, page.block);
         return -1;
     }

@@ -44,16 +44,14 @@ static bool
 receive_claimed(MigrateFill *fill, unsigned block, uint64_t first, unsigned n,
                 GError **error)
 {
-    const MigrateBlock *b = &migrate_pages_ram(fill->pages)->blocks[block];
-    uint32_t extent = (uint32_t)(first / PAGES_PER_EXTENT);
-    bool laid = migrate_pages_is_laid(fill->pages, block, extent);
-    uint8_t *to = laid ? b->view + first * PAGE_BYTES : fill->scratch;
+    uint8_t *room = migrate_pages_room(fill->pages, block, first);
+    uint8_t *to = room ? room : fill->scratch;
     if (!wire_link_read(fill->bulk, to, n * PAGE_BYTES, error)) {
         migrate_pages_give_up(fill->pages, block, first, n);
         return false;
     }
     fill->tally.pushed_pages += n;
-    return laid ? migrate_pages_finish(fill->pages, block, first, n,
+    return room ? migrate_pages_finish(fill->pages, block, first, n,
                                        &fill->tally, error)
                 : migrate_pages_copy(fill->pages, block, first, n,
                                      fill->scratch, &fill->tally, error);

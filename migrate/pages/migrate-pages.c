@@ -16,12 +16,14 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/range.h"
-#include "uffd/uffd-map.h"
+#include "migrate/pages/migrate-placer.h"
 
 typedef struct {
     PageState *states;
     _Atomic uint16_t *present; /* per extent: pages PRESENT */
     uint8_t *laid;             /* per extent; behind the states */
+    const MigratePlacer *placer;
+    MigratePlace place;
 } BlockPages;
 
 struct MigratePages {
@@ -29,7 +31,6 @@ struct MigratePages {
     BlockPages *blocks;
     uint8_t *state_bytes; /* one shared mapping behind all of both */
     size_t state_room;
-    int uffd;
     int orphans; /* eventfd */
     MigrateAlarm *alarm;
     void (*on_complete)(void *data, unsigned block, uint32_t extent);
@@ -68,6 +69,18 @@ map_states(MigratePages *pages, int memory, GError **error)
     return true;
 }
 
+static void
+choose_placer(MigratePages *pages, unsigned block, int uffd)
+{
+    BlockPages *b = &pages->blocks[block];
+    const MigrateBlock *ram = &pages->ram->blocks[block];
+    b->placer = ram->placer ? ram->placer : &migrate_placer_file;
+    b->place = (MigratePlace){.block = ram,
+                              .laid = b->laid,
+                              .uffd = uffd,
+                              .shortage = &pages->shortage};
+}
+
 static MigratePages *
 make(const MigrateRam *ram, int uffd, int memory, MigrateAlarm *alarm,
      GError **error)
@@ -76,7 +89,6 @@ make(const MigrateRam *ram, int uffd, int memory, MigrateAlarm *alarm,
     migrate_shortage_init(&pages->shortage);
     pages->alarm = alarm;
     pages->ram = ram;
-    pages->uffd = uffd;
     pages->orphans = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pages->blocks = g_new0(BlockPages, ram->n_blocks);
     for (unsigned i = 0; i < ram->n_blocks; i++) {
@@ -87,7 +99,13 @@ make(const MigrateRam *ram, int uffd, int memory, MigrateAlarm *alarm,
         error_set_errno(error, errno, "eventfd");
         return NULL;
     }
-    return map_states(pages, memory, error) ? g_steal_pointer(&pages) : NULL;
+    if (!map_states(pages, memory, error)) {
+        return NULL;
+    }
+    for (unsigned i = 0; i < ram->n_blocks; i++) {
+        choose_placer(pages, i, uffd);
+    }
+    return g_steal_pointer(&pages);
 }
 
 MigratePages *
@@ -124,29 +142,16 @@ migrate_pages_new(const MigrateRam *ram, uint8_t **laid, int uffd,
     return migrate_pages_new_in(ram, laid, uffd, memory, alarm, error);
 }
 
-/* A page that was being filled when its filler died. In a laid extent nothing
- * is mapped before it is PRESENT, so it may be filled anew. In a small one the
- * bytes come by UFFDIO_COPY, which fills and maps in one step, and says
- * PRESENT after it: a page that the file has is final, the guest may have
- * written to it since, and must never be filled again. */
-static unsigned
-judge_filling(const MigratePages *pages, unsigned block, uint64_t page)
-{
-    const MigrateBlock *b = &pages->ram->blocks[block];
-    off_t at = (off_t)(b->file_offset + page * PAGE_BYTES);
-    bool laid = pages->blocks[block].laid[page / PAGES_PER_EXTENT];
-    return !laid && lseek(b->file, at, SEEK_DATA) == at ? PAGE_PRESENT
-                                                       : PAGE_ABSENT;
-}
-
 static void
 adopt_page(MigratePages *pages, unsigned block, uint64_t page)
 {
     PageState *state = &pages->blocks[block].states[page];
     uint8_t old = atomic_load(state);
     unsigned now = old & PAGE_STATE_MASK;
+    const BlockPages *b = &pages->blocks[block];
     if (now == PAGE_FILLING) {
-        now = judge_filling(pages, block, page);
+        now = b->placer->has_kept(&b->place, page) ? PAGE_PRESENT
+                                                   : PAGE_ABSENT;
     }
     if (now == PAGE_PRESENT) {
         pages->blocks[block].present[page / PAGES_PER_EXTENT]++;
@@ -218,6 +223,13 @@ migrate_pages_states(MigratePages *pages, unsigned block)
     return pages->blocks[block].states;
 }
 
+uint8_t *
+migrate_pages_room(const MigratePages *pages, unsigned block, uint64_t page)
+{
+    const BlockPages *b = &pages->blocks[block];
+    return b->placer->room(&b->place, page);
+}
+
 bool
 migrate_pages_is_laid(const MigratePages *pages, unsigned block,
                       uint32_t extent)
@@ -280,36 +292,21 @@ pause_ns(long ns)
     nanosleep(&pause, NULL);
 }
 
-/* In a small extent a zero page is a hole, and to map it takes a page; what is
- * in the file takes none. */
-static UffdOutcome
-map_with_room(MigratePages *pages, unsigned block, uint64_t page)
-{
-    uint64_t hva = pages->ram->blocks[block].hva + page * PAGE_BYTES;
-    if (pages->blocks[block].laid[page / PAGES_PER_EXTENT] ||
-        migrate_shortage_allows_page(&pages->shortage)) {
-        return uffd_map_page(pages->uffd, hva);
-    }
-    UffdOutcome outcome = uffd_fd_continue(pages->uffd, hva, PAGE_BYTES, NULL);
-    return outcome == UFFD_NO_PAGE ? UFFD_NO_ROOM : outcome;
-}
-
 bool
 migrate_pages_map(MigratePages *pages, unsigned block, uint64_t page,
                   GError **error)
 {
-    const MigrateBlock *b = &pages->ram->blocks[block];
-    UffdOutcome outcome = map_with_room(pages, block, page);
+    const BlockPages *b = &pages->blocks[block];
+    UffdOutcome outcome = b->placer->show(&b->place, page);
     if (outcome == UFFD_NO_ROOM) {
-        migrate_shortage_note(&pages->shortage, b->name,
+        migrate_shortage_note(&pages->shortage, b->place.block->name,
                               uffd_outcome_name(outcome));
         pause_ns(1000000); /* the guest asks as often as it is woken */
     }
     if (outcome == UFFD_AGAIN || outcome == UFFD_NO_ROOM) {
-        outcome = uffd_fd_wake(pages->uffd, b->hva + page * PAGE_BYTES,
-                               PAGE_BYTES);
+        outcome = b->placer->wake(&b->place, page);
     }
-    return outcome_to_error(outcome, b, page, error);
+    return outcome_to_error(outcome, b->place.block, page, error);
 }
 
 static void
@@ -335,29 +332,19 @@ count_present(MigratePages *pages, unsigned block, uint32_t extent, unsigned n)
     }
 }
 
-/* Pages of a laid extent that nobody has mapped yet: zero again. */
-static void
-make_hole(const MigrateBlock *block, uint64_t page, unsigned n)
-{
-    if (fallocate(block->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                  (off_t)(block->file_offset + page * PAGE_BYTES),
-                  (off_t)(n * PAGE_BYTES)) < 0) {
-        g_debug("a discarded page stays: %s", g_strerror(errno));
-    }
-}
-
 /* FILLING -> PRESENT. In a small extent UFFDIO_COPY has mapped the page: the
  * guest may have written to it since, so nothing is taken away there. */
 static bool
 finish_state(MigratePages *pages, unsigned block, uint64_t page, bool zeroed)
 {
-    PageState *state = &pages->blocks[block].states[page];
+    const BlockPages *b = &pages->blocks[block];
+    PageState *state = &b->states[page];
     bool wanted;
     if (page_state_try_finish(state, &wanted)) {
         return wanted;
     }
-    if (!zeroed && pages->blocks[block].laid[page / PAGES_PER_EXTENT]) {
-        make_hole(&pages->ram->blocks[block], page, 1);
+    if (!zeroed && b->laid[page / PAGES_PER_EXTENT]) {
+        b->placer->empty(&b->place, page, 1);
     }
     return page_state_finish(state);
 }
@@ -450,7 +437,8 @@ void
 migrate_pages_discard(MigratePages *pages, unsigned block, uint64_t first,
                       uint64_t n, MigrateTally *tally)
 {
-    PageState *states = pages->blocks[block].states;
+    const BlockPages *b = &pages->blocks[block];
+    PageState *states = b->states;
     uint64_t end = first + n;
     for (uint64_t page = first; page < end; page++) {
         page_state_doom(&states[page]);
@@ -465,8 +453,8 @@ migrate_pages_discard(MigratePages *pages, unsigned block, uint64_t first,
         if (ours > 0) {
             tally->zero_pages += ours;
             /* Half of it may have come by a stream that broke. */
-            if (pages->blocks[block].laid[extent]) {
-                make_hole(&pages->ram->blocks[block], page, ours);
+            if (b->laid[extent]) {
+                b->placer->empty(&b->place, page, ours);
             }
             finish(pages, block, page, ours, true, tally, NULL);
         }
@@ -498,69 +486,15 @@ migrate_pages_orphans_fd(const MigratePages *pages)
     return pages->orphans;
 }
 
-static bool
-write_to_file(const MigrateBlock *block, uint64_t page, const uint8_t *bytes,
-              size_t length, GError **error)
-{
-    off_t at = (off_t)(block->file_offset + page * PAGE_BYTES);
-    while (length > 0) {
-        ssize_t n = pwrite(block->file, bytes, length, at);
-        if (n < 0 && errno != EINTR) {
-            return error_set_errno(error, errno,
-                                   "store page %" G_GUINT64_FORMAT
-                                   " of RAM block '%s'",
-                                   page, block->name);
-        }
-        if (n > 0) {
-            bytes += n;
-            length -= (size_t)n;
-            at += n;
-        }
-    }
-    return true;
-}
-
-/* A page of a laid extent. A limit on the size of files (RLIMIT_FSIZE) is for
- * what write() does, and not for memory: there is another way. */
-static bool
-write_page(const MigrateBlock *block, uint64_t page, const uint8_t *bytes,
-           GError **error)
-{
-    off_t at = (off_t)(block->file_offset + page * PAGE_BYTES);
-    ssize_t n = pwrite(block->file, bytes, PAGE_BYTES, at);
-    if (n == (ssize_t)PAGE_BYTES) {
-        return true;
-    }
-    if (n >= 0 || errno == EFBIG) { /* the page that the limit lies in */
-        memcpy(block->view + page * PAGE_BYTES, bytes, PAGE_BYTES);
-        return true;
-    }
-    return write_to_file(block, page, bytes, PAGE_BYTES, error);
-}
-
-/* One page of a small extent. EXISTS: the page cache has a page there that we
- * did not put (a write by QEMU before it was armed was punched out; what is
- * left is a kernel race on a zero page); it is ours to fill, and unmapped.
- * Discarded meanwhile: it stays a hole. */
+/* Discarded meanwhile: it stays a hole. */
 static UffdOutcome
-copy_page(MigratePages *pages, unsigned index, uint64_t page,
+copy_page(MigratePages *pages, unsigned block, uint64_t page,
           const uint8_t *bytes)
 {
-    const MigrateBlock *block = &pages->ram->blocks[index];
-    uint64_t hva = block->hva + page * PAGE_BYTES;
-    if (page_state_is_discarded(&pages->blocks[index].states[page])) {
-        return UFFD_DONE;
-    }
-    if (!migrate_shortage_allows_page(&pages->shortage)) {
-        return UFFD_NO_ROOM;
-    }
-    UffdOutcome outcome = uffd_fd_copy(pages->uffd, hva, bytes, PAGE_BYTES);
-    if (outcome != UFFD_EXISTS) {
-        return outcome;
-    }
-    return write_to_file(block, page, bytes, PAGE_BYTES, NULL)
-               ? uffd_map_page(pages->uffd, hva)
-               : UFFD_BROKEN;
+    const BlockPages *b = &pages->blocks[block];
+    return page_state_is_discarded(&b->states[page])
+               ? UFFD_DONE
+               : b->placer->copy(&b->place, page, bytes);
 }
 
 static bool
@@ -677,14 +611,11 @@ migrate_pages_store(MigratePages *pages, unsigned block, uint64_t page,
         return true;
     }
     tally->demand_pages++;
-    uint32_t extent = (uint32_t)(page / PAGES_PER_EXTENT);
-    if (!pages->blocks[block].laid[extent]) {
+    const BlockPages *b = &pages->blocks[block];
+    if (!b->laid[page / PAGES_PER_EXTENT]) {
         return copy_at_once(pages, block, page, bytes, tally, error);
     }
-    /* pwrite, not our view: a fault of the view would map 2 MiB of it and
-     * count as our resident memory; the folio is there, so it cannot fail for
-     * want of memory. */
-    if (!write_page(&pages->ram->blocks[block], page, bytes, error)) {
+    if (!b->placer->write(&b->place, page, bytes, error)) {
         migrate_pages_give_up(pages, block, page, 1);
         return false;
     }

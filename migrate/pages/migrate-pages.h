@@ -40,7 +40,7 @@ MigratePages *migrate_pages_new_in(const MigrateRam *ram, uint8_t **laid,
 
 /* Takes over what a helper that died left in MEMORY; its threads are gone. What
  * it was filling is ABSENT again, unless the kernel had mapped it (see
- * migrate-pages.c); nothing counts as asked. Then migrate_pages_on_complete()
+ * migrate-placer.c); nothing counts as asked. Then migrate_pages_on_complete()
  * and migrate_pages_offer_again(). PROTOCOL: MEMORY is not of this RAM. */
 MigratePages *migrate_pages_adopt(const MigrateRam *ram, int uffd, int memory,
                                   MigrateAlarm *alarm, GError **error);
@@ -62,6 +62,12 @@ const MigrateRam *migrate_pages_ram(const MigratePages *pages);
 PageState *migrate_pages_states(MigratePages *pages, unsigned block);
 bool migrate_pages_is_laid(const MigratePages *pages, unsigned block,
                            uint32_t extent);
+
+/* Where PAGE and what follows it in its extent are received after a claim, for
+ * migrate_pages_finish(); NULL: elsewhere, for migrate_pages_copy(). */
+uint8_t *migrate_pages_room(const MigratePages *pages, unsigned block,
+                            uint64_t page);
+
 MigrateWaiters *migrate_pages_waiters(MigratePages *pages);
 MigrateShortage *migrate_pages_shortage(MigratePages *pages);
 

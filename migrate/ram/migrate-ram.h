@@ -15,6 +15,9 @@
 #include "qmp/qmp-qemu.h"
 #include "wire/wire-frame.h"
 
+struct MigratePlacer;
+struct MigrateRamSource;
+
 typedef struct {
     char *name;           /* QEMU's name of the block */
     uint64_t bytes;
@@ -27,6 +30,9 @@ typedef struct {
     int file;             /* our descriptor of the RAM file */
     uint8_t *view;        /* our own mapping, or NULL; 2 MiB aligned */
     bool aligned;         /* huge pages are possible at this HVA */
+    /* How it is filled (migrate-placer.h); NULL: as a file, mapped shared. */
+    const struct MigratePlacer *placer;
+    const struct MigrateRamSource *source; /* how it is read; NULL: likewise */
 } MigrateBlock;
 
 typedef struct {

@@ -4,17 +4,14 @@
  */
 #include "migrate/send/migrate-push.h"
 
-#include <errno.h>
 #include <stdatomic.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/bits.h"
 #include "base/error.h"
 #include "base/range.h"
 #include "base/thread.h"
 #include "migrate/core/migrate-priority.h"
+#include "migrate/ram/migrate-ram-source.h"
 #include "migrate/send/migrate-serve.h"
 
 /* Unsent bytes we leave in the kernel: what a hot extent cannot overtake. */
@@ -33,83 +30,20 @@ struct MigratePush {
     _Atomic uint64_t zero_pages;
 };
 
-/* Every page of the extent is in the page cache: the everyday case, found out
- * by one call. Anything else (holes, swapped pages) is looked up page by page.
- * Who may not write the file is told "yes" (mm/mincore.c, can_do_mincore): its
- * holes are then filled at the source and sent as the zeros they are. */
-static bool
-is_all_data(const MigrateBlock *block, uint32_t extent)
-{
-    unsigned n = migrate_ram_extent_pages(block, extent);
-    uint8_t *view = block->view + extent * EXTENT_BYTES;
-    unsigned char resident[PAGES_PER_EXTENT];
-    if (mincore(view, n * PAGE_BYTES, resident) < 0) {
-        return false;
-    }
-    for (unsigned i = 0; i < n; i++) {
-        if (!(resident[i] & 1)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Not SEEK_HOLE, which walks to the end of the data however far behind the
- * extent that lies: over a guest of small pages that is quadratic. */
-static bool
-find_data_by_page(const MigrateBlock *block, uint32_t extent, uint64_t data[8],
-                  GError **error)
-{
-    uint64_t start = block->file_offset + extent * EXTENT_BYTES;
-    uint64_t end =
-        start + migrate_ram_extent_pages(block, extent) * PAGE_BYTES;
-    for (uint64_t at = start; at < end; at += PAGE_BYTES) {
-        off_t found = lseek(block->file, (off_t)at, SEEK_DATA);
-        if (found < 0 && errno != ENXIO) {
-            return error_set_errno(error, errno, "SEEK_DATA in RAM block '%s'",
-                                   block->name);
-        }
-        if (found < 0 || (uint64_t)found >= end) {
-            return true;
-        }
-        at = (uint64_t)found;
-        bits_set(data, (unsigned)((at - start) / PAGE_BYTES));
-    }
-    return true;
-}
-
-/* Which pages of the extent the file holds; the rest are holes, and must not
- * even be read through the view, which would fill them. */
-static bool
-find_data(const MigrateBlock *block, uint32_t extent, uint64_t data[8],
-          GError **error)
-{
-    if (is_all_data(block, extent)) {
-        memset(data, 0xff, 8 * sizeof *data);
-        /* One walk instead of a fault per 16 pages; it may fail. */
-        madvise(block->view + extent * EXTENT_BYTES,
-                migrate_ram_extent_pages(block, extent) * PAGE_BYTES,
-                MADV_POPULATE_READ);
-        return true;
-    }
-    memset(data, 0, 8 * sizeof *data);
-    return find_data_by_page(block, extent, data, error);
-}
-
 /* Fills in HEAD: of the pages that are ours to send (TAKEN), those with bytes
  * other than zero are data, all others zero. */
 static void
 classify(const MigrateBlock *block, uint32_t extent, const uint64_t taken[8],
-         const uint64_t in_file[8], WireExtent *head)
+         const uint64_t held[8], WireExtent *head)
 {
-    const uint8_t *view = block->view + extent * EXTENT_BYTES;
+    const uint8_t *bytes = migrate_ram_source_of(block)->look(block, extent);
     unsigned n = migrate_ram_extent_pages(block, extent);
     for (unsigned i = 0; i < n; i++) {
         if (!bits_get(taken, i)) {
             continue;
         }
-        bool zero = !bits_get(in_file, i) ||
-                    migrate_is_zero(view + i * PAGE_BYTES, PAGE_BYTES);
+        bool zero = !bits_get(held, i) ||
+                    migrate_is_zero(bytes + i * PAGE_BYTES, PAGE_BYTES);
         bits_set(zero ? head->zero : head->data, i);
     }
 }
@@ -118,13 +52,18 @@ static bool
 send_run(MigratePush *push, const MigrateBlock *block, uint64_t page,
          unsigned n, GError **error)
 {
-    if (push->zero_copy) {
-        return wire_link_send_file(push->bulk, block->file,
-                                   block->file_offset + page * PAGE_BYTES,
-                                   n * PAGE_BYTES, error);
+    uint32_t extent = (uint32_t)(page / PAGES_PER_EXTENT);
+    uint64_t offset;
+    int file = push->zero_copy
+                   ? migrate_ram_source_of(block)->file(block, page, &offset)
+                   : -1;
+    if (file >= 0) {
+        return wire_link_send_file(push->bulk, file, offset, n * PAGE_BYTES,
+                                   error);
     }
-    return wire_link_write(push->bulk, block->view + page * PAGE_BYTES,
-                           n * PAGE_BYTES, error);
+    const uint8_t *bytes = migrate_ram_source_of(block)->look(block, extent) +
+                           page % PAGES_PER_EXTENT * PAGE_BYTES;
+    return wire_link_write(push->bulk, bytes, n * PAGE_BYTES, error);
 }
 
 static bool
@@ -149,12 +88,12 @@ send_extent(MigratePush *push, unsigned block_index, uint32_t extent,
     const MigrateBlock *block = &push->ram->blocks[block_index];
     WireExtent head = {
         .type = WIRE_EXTENT, .block = block_index, .extent = extent};
-    uint64_t taken[8], in_file[8];
-    if (!find_data(block, extent, in_file, error)) {
+    uint64_t taken[8], held[8];
+    if (!migrate_ram_source_of(block)->find_data(block, extent, held, error)) {
         return false;
     }
     migrate_sent_take_extent(push->sent, block_index, extent, taken);
-    classify(block, extent, taken, in_file, &head);
+    classify(block, extent, taken, held, &head);
 
     WireExtentBytes bytes;
     wire_extent_encode(&head, &bytes);
@@ -164,7 +103,7 @@ send_extent(MigratePush *push, unsigned block_index, uint32_t extent,
                                          error)
                   : wire_link_write(push->bulk, &bytes, sizeof bytes, error);
     ok = ok && send_runs(push, block, &head, error);
-    migrate_ram_forget(block, extent);
+    migrate_ram_source_of(block)->forget(block, extent);
     if (!ok) {
         return false;
     }

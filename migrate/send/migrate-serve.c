@@ -4,7 +4,6 @@
  */
 #include "migrate/send/migrate-serve.h"
 
-#include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +12,7 @@
 #include "base/range.h"
 #include "base/thread.h"
 #include "migrate/core/migrate-priority.h"
+#include "migrate/ram/migrate-ram-source.h"
 
 #define BATCH 64u
 
@@ -46,20 +46,13 @@ migrate_is_zero(const void *bytes, size_t length)
     return true;
 }
 
-/* pread, not our view: a hole reads as zeros without being filled, and one
- * page costs no page-table entry. */
 static bool
 answer(MigrateServe *serve, const WirePage *page, GError **error)
 {
     const MigrateBlock *block = &serve->ram->blocks[page->block];
-    uint64_t offset = block->file_offset + page->page * PAGE_BYTES;
-    ssize_t n = pread(block->file, serve->answer.bytes, PAGE_BYTES,
-                      (off_t)offset);
-    if (n != (ssize_t)PAGE_BYTES) {
-        return error_set_errno(error, n < 0 ? errno : EIO,
-                               "read page %" G_GUINT64_FORMAT
-                               " of RAM block '%s'",
-                               page->page, block->name);
+    if (!migrate_ram_source_of(block)->read(block, page->page,
+                                            serve->answer.bytes, error)) {
+        return false;
     }
     bool zero = migrate_is_zero(serve->answer.bytes, PAGE_BYTES);
     WirePage head = {.type = zero ? WIRE_ZERO : WIRE_PAGE,

@@ -15,7 +15,7 @@
 static void
 pass_no_return(MigrateSession *session)
 {
-    session->interrupted = false; /* a signal that came too late */
+    session->operator.interrupted = false; /* a signal that came too late */
     migrate_record_start(session);
     /* Lowering it takes CAP_SYS_RESOURCE; without, we are as likely as any. */
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
@@ -53,12 +53,13 @@ migrate_commit_take_back(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
     session->past_no_return = false;
-    session->refused = session->options.role == MIGRATE_SEND;
+    session->peer.refused = session->options.role == MIGRATE_SEND;
     if (!migrate_record_write(session, &why)) {
-        g_warning("it cannot be recorded that the destination does not run "
-                  "the guest (%s): if this process is killed now, "
-                  "'--resume' waits for it in vain; then '--give-up' and "
-                  "'cont' by hand, see docs/failure.md",
+        g_warning("the journal cannot be written, so it still says that the "
+                  "destination may run the guest (%s): if this process is "
+                  "killed now, '--resume' waits for the destination without "
+                  "end; then run '--give-up' and 'cont' by hand, see "
+                  "docs/failure.md",
                   why->message);
     }
 }

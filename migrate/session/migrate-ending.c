@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "migrate/session/migrate-record.h"
+#include "migrate/session/migrate-wait.h"
 
 #define LAST_WORDS_MS 2000
 
@@ -27,32 +28,32 @@ static void
 hear_last_words(MigrateSession *session)
 {
     uint64_t deadline = fd_deadline_ns(LAST_WORDS_MS);
-    while (!session->qemu_gone && fd_now_ns() < deadline) {
+    while (!session->guest.gone && fd_now_ns() < deadline) {
         migrate_session_take_in(session, NULL);
         g_usleep(1000);
     }
-    session->qemu_gone = true;
+    session->guest.gone = true;
 }
 
 static void
 note(MigrateSession *session, WireEndedCode code, const char *words)
 {
-    session->ended = code;
-    g_free(session->ended_words);
-    session->ended_words = g_strdup(words);
+    session->guest.ended = code;
+    g_free(session->guest.ended_words);
+    session->guest.ended_words = g_strdup(words);
     session->report.ended = wire_ended_name(code);
 }
 
 void
 migrate_ending_note(MigrateSession *session)
 {
-    if (session->ended) {
+    if (session->guest.ended) {
         return;
     }
     hear_last_words(session);
-    bool said = session->shutdown.code != 0;
-    note(session, said ? session->shutdown.code : WIRE_ENDED_CRASHED,
-         said ? session->shutdown.words : SILENT);
+    bool said = session->guest.shutdown.code != 0;
+    note(session, said ? session->guest.shutdown.code : WIRE_ENDED_CRASHED,
+         said ? session->guest.shutdown.words : SILENT);
     migrate_record_or_warn(session);
 }
 
@@ -65,8 +66,8 @@ migrate_ending_note_old(MigrateSession *session)
         [WIRE_ENDED_STOPPED] = "its QEMU was ended on its host",
         [WIRE_ENDED_CRASHED] = SILENT,
     };
-    WireEndedCode known = session->ended;
-    session->qemu_gone = true;
+    WireEndedCode known = session->guest.ended;
+    session->guest.gone = true;
     note(session, known ? known : WIRE_ENDED_CRASHED, words[known]);
 }
 
@@ -74,7 +75,8 @@ GByteArray *
 migrate_ending_payload(const MigrateSession *session)
 {
     GByteArray *payload = g_byte_array_new();
-    wire_ended_encode(session->ended, session->ended_words, payload);
+    wire_ended_encode(session->guest.ended, session->guest.ended_words,
+                      payload);
     return payload;
 }
 
@@ -97,17 +99,17 @@ describe(const MigrateSession *session)
 {
     bool send = session->options.role == MIGRATE_SEND;
     const char *where = send ? "on the destination" : "here";
-    switch (session->ended) {
+    switch (session->guest.ended) {
     case WIRE_ENDED_SHUT_DOWN:
         return g_strdup_printf("the guest has shut down %s: %s", where,
-                               session->ended_words);
+                               session->guest.ended_words);
     case WIRE_ENDED_STOPPED:
         return g_strdup_printf("the guest was ended %s: %s", where,
-                               session->ended_words);
+                               session->guest.ended_words);
     default:
         return g_strdup_printf("the guest ended %s before all of its memory "
                                "had arrived: %s; start it anew from its disks",
-                               where, session->ended_words);
+                               where, session->guest.ended_words);
     }
 }
 
@@ -115,7 +117,7 @@ bool
 migrate_ending_conclude(MigrateSession *session, GError **error)
 {
     g_autofree char *text = describe(session);
-    if (session->ended == WIRE_ENDED_CRASHED) {
+    if (session->guest.ended == WIRE_ENDED_CRASHED) {
         return error_set(error, ERROR_VM_GONE, "%s", text);
     }
     session->report.outcome = "ended";

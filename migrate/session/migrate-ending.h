@@ -10,7 +10,7 @@
 
 /* Destination: QEMU has ended, and the guest had run here. How is taken from
  * what QEMU said last, and put into the journal: who takes over then tells the
- * source. Sets session->ended. */
+ * source. Sets session->guest.ended. */
 void migrate_ending_note(MigrateSession *session);
 
 /* Destination: the same for who takes over and finds QEMU gone; how it ended is
@@ -20,7 +20,7 @@ void migrate_ending_note_old(MigrateSession *session);
 /* Destination: ENDED's payload; the caller's. */
 GByteArray *migrate_ending_payload(const MigrateSession *session);
 
-/* Source: takes in ENDED's payload: sets session->ended, and nothing is waited
+/* Source: takes in ENDED's payload: sets session->guest.ended, and nothing is waited
  * for any more. PROTOCOL if it is none. */
 bool migrate_ending_hear(MigrateSession *session, const GByteArray *payload,
                          GError **error);

@@ -14,18 +14,17 @@ migrate_holder_choose(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
     g_autofree char *keeper =
-        migrate_archive_keeper_path(session->pid, session->qemu_started);
-    session->archive = migrate_archive_open(MIGRATE_SEND, session->pid,
-                                            session->qemu_started, &why);
+        migrate_archive_keeper_path(session->guest.pid, session->guest.started);
+    session->archive = migrate_archive_open(MIGRATE_SEND, session->guest.pid,
+                                            session->guest.started, &why);
     if (session->archive) {
         /* Of a sender that was killed and whose work somebody put right. */
         migrate_keeper_release(keeper);
         session->source.keeper = migrate_keeper_start(
-            session->ram, keeper, migrate_confine_user(), &why);
+            session->guest.ram, keeper, migrate_confine_user(), &why);
     }
     if (session->source.keeper < 0) {
-        g_warning("nobody could take over from this process: %s",
-                  why->message);
+        g_warning("crash recovery is off: %s", why->message);
     }
 }
 
@@ -35,7 +34,7 @@ void
 migrate_holder_prepare(MigrateSession *session)
 {
     migrate_keeper_commit(&session->source.keeper);
-    migrate_fdstore_put(session->ram);
+    migrate_fdstore_put(session->guest.ram);
     migrate_record_or_warn(session);
 }
 
@@ -45,15 +44,14 @@ migrate_holder_renew(MigrateSession *session, const char *keeper,
                      bool is_kept)
 {
     g_autoptr(GError) why = NULL;
-    migrate_fdstore_put(session->ram);
+    migrate_fdstore_put(session->guest.ram);
     if (is_kept) {
         return;
     }
     session->source.keeper = migrate_keeper_start(
-        session->ram, keeper, migrate_confine_user(), &why);
+        session->guest.ram, keeper, migrate_confine_user(), &why);
     if (session->source.keeper < 0) {
-        g_warning("nobody could take over from this process once QEMU has "
-                  "ended: %s",
+        g_warning("crash recovery is off once QEMU has ended: %s",
                   why->message);
     }
     migrate_keeper_commit(&session->source.keeper);
@@ -63,7 +61,7 @@ void
 migrate_holder_release(MigrateSession *session)
 {
     g_autofree char *keeper =
-        migrate_archive_keeper_path(session->pid, session->qemu_started);
+        migrate_archive_keeper_path(session->guest.pid, session->guest.started);
     migrate_keeper_release(keeper);
-    migrate_fdstore_clear(session->ram);
+    migrate_fdstore_clear(session->guest.ram);
 }

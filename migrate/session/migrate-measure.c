@@ -18,7 +18,7 @@ count_source(const MigrateSession *session, MigrateAccount *account)
 {
     account->pushed_pages = session->past.pushed_pages;
     account->demand_pages = session->past.answered_pages;
-    for (unsigned i = 0; i < session->n_streams; i++) {
+    for (unsigned i = 0; i < session->peer.n_streams; i++) {
         if (session->source.push[i]) {
             account->pushed_pages +=
                 migrate_push_sent(session->source.push[i]);
@@ -37,7 +37,7 @@ count_destination(const MigrateSession *session, MigrateAccount *account)
 {
     MigrateTally tally = {0};
     migrate_tally_add(&tally, &session->destination.tally);
-    for (unsigned i = 0; i < session->n_streams; i++) {
+    for (unsigned i = 0; i < session->peer.n_streams; i++) {
         if (session->destination.fill[i]) {
             migrate_fill_count(session->destination.fill[i], &tally);
         }
@@ -50,7 +50,8 @@ count_destination(const MigrateSession *session, MigrateAccount *account)
     account->duplicate_pages = tally.duplicates;
     account->device_bytes =
         session->past.device_bytes +
-        (session->device ? wire_link_bytes_received(session->device) : 0);
+        (session->peer.device ? wire_link_bytes_received(session->peer.device)
+                              : 0);
 }
 
 void
@@ -72,10 +73,10 @@ migrate_measure_take(const MigrateSession *session, MigrateAccount *account)
         .laid_extents = report->huge.laid_extents,
         .source_ran = report->source_ran,
     };
-    add_link(account, session->device);
-    add_link(account, session->urgent);
-    for (unsigned i = 0; i < session->n_streams; i++) {
-        add_link(account, session->bulk[i]);
+    add_link(account, session->peer.device);
+    add_link(account, session->peer.urgent);
+    for (unsigned i = 0; i < session->peer.n_streams; i++) {
+        add_link(account, session->peer.bulk[i]);
     }
     if (session->options.role == MIGRATE_SEND) {
         count_source(session, account);

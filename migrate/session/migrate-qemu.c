@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/proc-life.h"
 #include "migrate/device/migrate-monitor.h"
+#include "migrate/session/migrate-wait.h"
 
 #define QMP_OPEN_MS 5000
 
@@ -19,37 +20,38 @@
 static bool
 claim(MigrateSession *session, GError **error)
 {
-    session->claim = migrate_claim_take(
-        session->pid, session->qemu_started,
+    session->guest.claim = migrate_claim_take(
+        session->guest.pid, session->guest.started,
         session->options.role == MIGRATE_SEND ? "send" : "receive", error);
-    return session->claim != NULL;
+    return session->guest.claim != NULL;
 }
 
 static bool
 open_process(MigrateSession *session, GError **error)
 {
-    if (session->pidfd >= 0) {
+    if (session->guest.pidfd >= 0) {
         return true;
     }
-    session->pidfd = (int)syscall(SYS_pidfd_open, session->pid, 0);
-    if (session->pidfd < 0) {
+    session->guest.pidfd = (int)syscall(SYS_pidfd_open, session->guest.pid, 0);
+    if (session->guest.pidfd < 0) {
         return error_set_errno(error, errno, "open QEMU, process %d",
-                               (int)session->pid);
+                               (int)session->guest.pid);
     }
-    return proc_life_started(session->pid, &session->qemu_started, error);
+    return proc_life_started(session->guest.pid, &session->guest.started,
+                             error);
 }
 
 static bool
 find_process(MigrateSession *session, const QmpClient *qmp, GError **error)
 {
-    if (session->pid <= 0) {
-        session->pid = session->options.pid ? session->options.pid
+    if (session->guest.pid <= 0) {
+        session->guest.pid = session->options.pid ? session->options.pid
                                             : qmp_client_peer_pid(qmp);
     }
-    return (session->pid > 0 ||
+    return (session->guest.pid > 0 ||
             error_set(error, ERROR_STATE,
-                      "the socket does not tell QEMU's process; name it with "
-                      "--pid")) &&
+                      "the monitor's socket does not tell which process "
+                      "QEMU is; name it with --pid")) &&
            open_process(session, error);
 }
 
@@ -61,15 +63,15 @@ migrate_qemu_open(MigrateSession *session, GError **error)
     g_autoptr(QmpClient) qmp =
         qmp_client_connect(session->options.qmp_path, QMP_OPEN_MS, error);
     if (!qmp || !find_process(session, qmp, error) ||
-        !(session->claim || claim(session, error)) ||
+        !(session->guest.claim || claim(session, error)) ||
         !qmp_client_greet(qmp, error) ||
-        !migrate_monitor_belongs_to(qmp, session->pid, error)) {
+        !migrate_monitor_belongs_to(qmp, session->guest.pid, error)) {
         return false;
     }
     qmp_client_set_timeout(qmp, QMP_CLIENT_DEFAULT_TIMEOUT_MS);
-    session->qmp = g_steal_pointer(&qmp);
-    session->watch_qmp =
-        migrate_session_watch(session, qmp_client_fd(session->qmp));
+    session->guest.qmp = g_steal_pointer(&qmp);
+    session->guest.watch =
+        migrate_session_watch(session, qmp_client_fd(session->guest.qmp));
     return true;
 }
 
@@ -77,13 +79,13 @@ void
 migrate_qemu_restore(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
-    if (!session->capability || session->qemu_gone) {
+    if (!session->guest.capability || session->guest.gone) {
         return;
     }
     /* It may have been closed since. */
-    if ((!session->qmp && !migrate_qemu_open(session, &why)) ||
-        !migrate_capability_restore(g_steal_pointer(&session->capability),
-                                    session->qmp, &why)) {
+    if ((!session->guest.qmp && !migrate_qemu_open(session, &why)) ||
+        !migrate_capability_restore(g_steal_pointer(&session->guest.capability),
+                                    session->guest.qmp, &why)) {
         g_warning("%s", why->message);
     }
 }
@@ -92,10 +94,10 @@ bool
 migrate_qemu_clean(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
-    bool clean = session->qemu_gone ||
-                 ((session->qmp ||
+    bool clean = session->guest.gone ||
+                 ((session->guest.qmp ||
                    migrate_qemu_open(session, &why)) &&
-                  migrate_capability_clear(session->qmp, &why));
+                  migrate_capability_clear(session->guest.qmp, &why));
     if (!clean) {
         g_warning("%s", why->message);
     }
@@ -108,7 +110,7 @@ migrate_qemu_may_run(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
     g_autofree char *state = migrate_qemu_open(session, &why)
-                                 ? qmp_qemu_run_state(session->qmp, &why)
+                                 ? qmp_qemu_run_state(session->guest.qmp, &why)
                                  : NULL;
     if (!state) {
         g_warning("QEMU does not say whether the guest runs here, so it is "
@@ -122,6 +124,6 @@ bool
 migrate_qemu_is_as_left(MigrateSession *session, bool *as_left, GError **error)
 {
     return migrate_qemu_open(session, error) &&
-           qmp_qemu_get_capability(session->qmp, "x-ignore-shared", as_left,
-                                   error);
+           qmp_qemu_get_capability(session->guest.qmp, "x-ignore-shared",
+                                   as_left, error);
 }

@@ -19,11 +19,9 @@ void migrate_qemu_restore(MigrateSession *session);
  * counts as running, and that is said. */
 bool migrate_qemu_may_run(MigrateSession *session);
 
-/* Opens its monitor and asks whether a helper that died left it as it is now.
- * Nobody changes a capability while QEMU migrates. So if x-ignore-shared, which
- * the dead helper had switched on before "migrate", is off, then its migration
- * is over and somebody has put things right by hand; and what QEMU did since,
- * or does, is somebody else's. */
+/* Opens the monitor and asks whether x-ignore-shared, which a helper that died had
+ * switched on before "migrate", is still on. QEMU changes no capability while it
+ * migrates: off means that that migration is over. */
 bool migrate_qemu_is_as_left(MigrateSession *session, bool *as_left,
                              GError **error);
 

@@ -19,22 +19,26 @@ migrate_record_of(const MigrateSession *session, MigrateJournal *journal)
         .committed = session->past_no_return,
         .starting = session->destination.starting,
         .ran = session->destination.ran,
-        .ended = session->ended,
-        .refused = session->refused,
+        .ended = session->guest.ended,
+        .refused = session->peer.refused,
         .begun = session->source.begun,
         .guest_ran =
-            send ? session->guest_ran : session->destination.start_guest,
-        .qemu_pid = session->pid,
-        .qemu_started = session->qemu_started,
+            send ? session->guest.ran : session->destination.start_guest,
+        .qemu_pid = session->guest.pid,
+        .qemu_started = session->guest.started,
         .remote_uffd = session->destination.remote_uffd,
-        .stopped_us = session->stopped_us,
-        .vm_name = session->identity.name,
-        .vm_uuid = session->identity.uuid,
-        .n_streams = session->n_streams,
-        .n_blocks = session->ram->n_blocks,
-        .blocks = session->ram->blocks,
+        .stopped_us = session->guest.stopped_us,
+        .vm_name = session->guest.identity.name,
+        .vm_uuid = session->guest.identity.uuid,
+        .n_streams = session->peer.n_streams,
+        .n_blocks = session->guest.ram->n_blocks,
+        .blocks = session->guest.ram->blocks,
     };
-    memcpy(journal->session, session->session, WIRE_SESSION_BYTES);
+    if (session->peer.address) {
+        journal->options.known =
+            (char *)wire_address_known(session->peer.address);
+    }
+    memcpy(journal->session, session->peer.id, WIRE_SESSION_BYTES);
     migrate_measure_take(session, &journal->account);
 }
 
@@ -58,21 +62,21 @@ migrate_record_give(MigrateJournal *journal, MigrateSession *session)
 {
     session->past_no_return = journal->committed;
     session->destination.starting = journal->starting;
-    session->refused = journal->refused;
+    session->peer.refused = journal->refused;
     session->source.begun = journal->begun;
-    session->guest_ran = journal->guest_ran;
+    session->guest.ran = journal->guest_ran;
     session->destination.ran = journal->ran;
-    session->ended = journal->ended;
+    session->guest.ended = journal->ended;
     session->destination.start_guest = journal->guest_ran;
-    session->pid = journal->qemu_pid;
-    session->qemu_started = journal->qemu_started;
+    session->guest.pid = journal->qemu_pid;
+    session->guest.started = journal->qemu_started;
     session->destination.remote_uffd = journal->remote_uffd;
-    session->stopped_us = journal->stopped_us;
-    session->identity.name = g_steal_pointer(&journal->vm_name);
-    session->identity.uuid = g_steal_pointer(&journal->vm_uuid);
-    memcpy(session->session, journal->session, WIRE_SESSION_BYTES);
-    session->n_streams = journal->n_streams;
-    session->ram = take_ram(journal);
+    session->guest.stopped_us = journal->stopped_us;
+    session->guest.identity.name = g_steal_pointer(&journal->vm_name);
+    session->guest.identity.uuid = g_steal_pointer(&journal->vm_uuid);
+    memcpy(session->peer.id, journal->session, WIRE_SESSION_BYTES);
+    session->peer.n_streams = journal->n_streams;
+    session->guest.ram = take_ram(journal);
     migrate_measure_give(&journal->account, session);
     migrate_journal_clear(journal);
 }
@@ -83,17 +87,17 @@ static bool
 look_after(MigrateSession *session, GError **error)
 {
     bool removed = false;
-    if (!session->claim ||
-        migrate_claim_renew(session->claim, &removed, error)) {
+    if (!session->guest.claim ||
+        migrate_claim_renew(session->guest.claim, &removed, error)) {
         if (removed) {
-            g_warning("somebody removed files in the run-time directory that "
-                      "are in use; they are made anew as far as that is "
-                      "possible, but 'postlude status' does not see this "
+            g_warning("files in use were removed from the run-time "
+                      "directory; they are written again as far as that is "
+                      "possible, but 'postlude status' does not show this "
                       "process any more, and %s",
                       session->options.role == MIGRATE_SEND
                           ? "QEMU must not be ended: the keeper of its memory "
                             "cannot be reached"
-                          : "nobody can take over from it");
+                          : "crash recovery is off");
         }
         return true;
     }
@@ -119,8 +123,7 @@ migrate_record_or_warn(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
     if (!migrate_record_write(session, &why)) {
-        g_warning("nobody could take over from this process: %s",
-                  why->message);
+        g_warning("crash recovery is off: %s", why->message);
     }
 }
 
@@ -137,11 +140,11 @@ on_record(gpointer data)
     bool before = session->unrecorded;
     session->unrecorded = !migrate_record_write(session, &why);
     if (session->unrecorded && !before) {
-        g_warning("nobody could take over from this process, so leave it "
-                  "running until it ends: %s",
+        g_warning("crash recovery is off, so leave this process running "
+                  "until it ends: %s",
                   why->message);
     } else if (before && !session->unrecorded) {
-        g_message("this process can be taken over from again");
+        g_message("crash recovery is on again");
     }
     return G_SOURCE_CONTINUE;
 }

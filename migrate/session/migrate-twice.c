@@ -6,6 +6,8 @@
 
 #include <unistd.h>
 
+#include "migrate/session/migrate-mailbox.h"
+
 /* After RUN. The memory that is not there yet changes under the guest that
  * runs on the destination, and both write to the same disks: so this one is
  * stopped again, at once. */
@@ -13,22 +15,24 @@ void
 migrate_twice_watch(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
-    if (!session->resumed || session->options.follow || session->qemu_gone ||
-        !session->qmp) {
+    if (!session->source.ran_again || session->options.follow ||
+        session->guest.gone || !session->guest.qmp) {
         return;
     }
-    session->resumed = false;
+    session->source.ran_again = session->guest.resumed = false;
     session->report.source_ran = true;
-    if (qmp_qemu_stop(session->qmp, &why)) {
-        g_warning("somebody started the guest here after it had been handed "
-                  "over to the destination; it was stopped here again");
+    if (qmp_qemu_stop(session->guest.qmp, &why)) {
+        g_warning("the guest was started here, not by postlude, after it "
+                  "had been handed over to the destination; it was stopped "
+                  "here again");
     } else {
-        g_warning("somebody started the guest here after it had been handed "
-                  "over to the destination, and it cannot be stopped: %s",
+        g_warning("the guest was started here, not by postlude, after it "
+                  "had been handed over to the destination, and it cannot "
+                  "be stopped: %s; say 'stop' in QEMU's monitor now",
                   why->message);
     }
     g_warning("%s", MIGRATE_REPORT_RAN_TWICE);
-    if (!session->linked) {
+    if (!session->peer.linked) {
         g_warning("the destination is not connected; if it is lost for good "
                   "and the guest is to go on here, do it in this order: end "
                   "the destination's QEMU, 'kill -9' this process (%d), "

@@ -78,8 +78,8 @@ migrate_events_new(MigrateSession *session)
     events->session = session;
     events->fd = fd;
     fd_set_nonblocking(fd, true, NULL);
-    session->on_step = on_step;
-    session->on_step_data = events;
+    session->operator.on_step = on_step;
+    session->operator.on_step_data = events;
     events->timer = g_timeout_add(PROGRESS_MS, on_tick, events);
     return events;
 }
@@ -87,7 +87,7 @@ migrate_events_new(MigrateSession *session)
 void
 migrate_events_free(MigrateEvents *events)
 {
-    events->session->on_step = NULL;
+    events->session->operator.on_step = NULL;
     g_source_remove(events->timer);
     g_free(events);
 }

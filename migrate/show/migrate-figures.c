@@ -19,18 +19,18 @@ void
 migrate_figures_take(const MigrateSession *session, MigrateFigures *figures)
 {
     *figures = (MigrateFigures){0};
-    if (!session->ram) {
+    if (!session->guest.ram) {
         return;
     }
-    figures->total_pages = session->ram->pages;
-    figures->extents = session->ram->extents;
+    figures->total_pages = session->guest.ram->pages;
+    figures->extents = session->guest.ram->extents;
     figures->bytes = (session->options.role == MIGRATE_SEND
                           ? session->past.bytes_sent
                           : session->past.bytes_received) +
-                     bytes_of(session, session->urgent) +
-                     bytes_of(session, session->device);
-    for (unsigned i = 0; i < session->n_streams; i++) {
-        figures->bytes += bytes_of(session, session->bulk[i]);
+                     bytes_of(session, session->peer.urgent) +
+                     bytes_of(session, session->peer.device);
+    for (unsigned i = 0; i < session->peer.n_streams; i++) {
+        figures->bytes += bytes_of(session, session->peer.bulk[i]);
     }
     if (session->options.role == MIGRATE_SEND) {
         figures->present_pages = session->source.present_pages;

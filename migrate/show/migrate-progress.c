@@ -188,7 +188,8 @@ tick(gpointer data)
     MigrateFigures figures;
     migrate_figures_take(progress->session, &figures);
     migrate_estimate_update(&progress->estimate, fd_now_ns(), figures.bytes);
-    if (!progress->session->ram || progress->session->stage == MIGRATE_OVER) {
+    if (!progress->session->guest.ram ||
+        progress->session->stage == MIGRATE_OVER) {
         return G_SOURCE_CONTINUE;
     }
     MigrateBar bar;

@@ -47,21 +47,21 @@ migrate_status_to_json(const MigrateSession *session)
     migrate_json_text(json, "role",
              session->options.role == MIGRATE_SEND ? "send" : "receive");
     migrate_json_int(json, "pid", (uint64_t)getpid());
-    migrate_json_int(json, "qemu_pid", (uint64_t)session->pid);
-    migrate_json_text(json, "vm", session->identity.name);
-    migrate_json_text(json, "uuid", session->identity.uuid);
+    migrate_json_int(json, "qemu_pid", (uint64_t)session->guest.pid);
+    migrate_json_text(json, "vm", session->guest.identity.name);
+    migrate_json_text(json, "uuid", session->guest.identity.uuid);
     migrate_json_text(json, "peer", session->options.address);
-    migrate_json_text(json, "peer_host", session->peer_host);
+    migrate_json_text(json, "peer_host", session->peer.host);
     const char *tls = migrate_trust_kind(session);
     migrate_json_text(json, "tls", tls ? tls : "no");
     migrate_json_text(json, "stage", migrate_stage_id_name(session->stage));
     migrate_json_bool(json, "past_no_return", session->past_no_return);
-    migrate_json_bool(json, "peer_lost", session->control_lost);
+    migrate_json_bool(json, "peer_lost", session->peer.control_lost);
     migrate_json_bool(json, "unrecorded", session->unrecorded);
     migrate_json_bool(json, "lacks_memory", figures.lacks_memory);
     migrate_json_bool(json, "source_ran", session->report.source_ran);
-    if (session->ended) {
-        migrate_json_text(json, "ended", wire_ended_name(session->ended));
+    if (session->guest.ended) {
+        migrate_json_text(json, "ended", wire_ended_name(session->guest.ended));
     }
     migrate_json_int(json, "total_pages", figures.total_pages);
     migrate_json_int(json, "present_pages", figures.present_pages);
@@ -256,8 +256,9 @@ migrate_status_orphans(void)
         bool untold = qemu < 0 && j->options.role == MIGRATE_RECEIVE;
         GString *line = g_string_new(NULL);
         g_string_append_printf(
-            line, "%-8s %-20s qemu %d, peer %s; NOBODY AT WORK: run "
-                  "'postlude %s --resume --pid %d'%s",
+            line,
+            "%-8s %-20s qemu %d, peer %s; NO HELPER AT WORK: run "
+            "'postlude %s --resume --pid %d'%s",
             role, j->vm_name ? j->vm_name : "(unnamed)", (int)j->qemu_pid,
             j->options.address, role, (int)j->qemu_pid,
             untold ? " (this QEMU has ended, and the source does not know)"
@@ -396,7 +397,7 @@ migrate_status_describe(const char *json)
         g_string_append(text, "; STARTED ON BOTH HOSTS");
     }
     if (true_member(o, "unrecorded")) {
-        g_string_append(text, "; CANNOT BE TAKEN OVER");
+        g_string_append(text, "; CRASH RECOVERY IS OFF");
     }
     if (true_member(o, "lacks_memory")) {
         g_string_append(text, "; NO MEMORY HERE");

@@ -12,6 +12,7 @@
 #include "migrate/drive/migrate-arm.h"
 #include "migrate/link/migrate-intake.h"
 #include "migrate/link/migrate-trust.h"
+#include "migrate/session/migrate-wait.h"
 
 #define AGREE_MS 30000
 
@@ -28,7 +29,7 @@ check_token(const MigrateSession *session, const uint8_t *token,
             GError **error)
 {
     return !session->options.token_path ||
-           memcmp(session->session, token, WIRE_SESSION_BYTES) == 0 ||
+           memcmp(session->peer.id, token, WIRE_SESSION_BYTES) == 0 ||
            error_set(error, ERROR_PROTOCOL,
                      "the source at %s was not started with this token; give "
                      "--token-file to 'postlude send' as well",
@@ -48,17 +49,18 @@ migrate_destination_connect(MigrateSession *session, GError **error)
         !migrate_token_read(session->options.token_path, token, error)) {
         return false;
     }
-    memcpy(session->session, token, sizeof token);
+    memcpy(session->peer.id, token, sizeof token);
     uint64_t began_ns = fd_now_ns();
     uint64_t deadline =
         fd_deadline_ns(session->options.peer_timeout_s * 1000);
     for (int pause_ms = 50;; pause_ms = MIN(pause_ms * 2, 1000)) {
         g_autoptr(GError) why = NULL;
-        session->control = wire_link_dial(session->address, WIRE_ROLE_CONTROL,
-                                          0, session->session, &why);
-        if (session->control) {
-            session->watch_control = migrate_session_watch(
-                session, wire_link_fd(session->control));
+        session->peer.control =
+            wire_link_dial(session->peer.address, WIRE_ROLE_CONTROL, 0,
+                           session->peer.id, &why);
+        if (session->peer.control) {
+            session->peer.watch = migrate_session_watch(
+                session, wire_link_fd(session->peer.control));
             return check_token(session, token, error);
         }
         if (!error_is(why, ERROR_PEER_GONE) || fd_now_ns() >= deadline) {
@@ -81,11 +83,12 @@ migrate_destination_connect(MigrateSession *session, GError **error)
 static bool
 dial_others(MigrateSession *session, GError **error)
 {
-    memcpy(session->ticket, session->session, sizeof session->ticket);
+    memcpy(session->peer.ticket, session->peer.id, sizeof session->peer.ticket);
     if (!session->options.follow) {
-        session->device = migrate_intake_dial(session, WIRE_ROLE_DEVICE, 0, error);
+        session->peer.device =
+            migrate_intake_dial(session, WIRE_ROLE_DEVICE, 0, error);
     }
-    return (session->device || session->options.follow) &&
+    return (session->peer.device || session->options.follow) &&
            migrate_intake_dial_pages(session, error);
 }
 
@@ -94,7 +97,7 @@ migrate_destination_agree(MigrateSession *session, GError **error)
 {
     session->report.started_ns = fd_now_ns();
     g_auto(WireLayout) layout = {0};
-    migrate_ram_to_layout(session->ram, &session->identity,
+    migrate_ram_to_layout(session->guest.ram, &session->guest.identity,
                           (unsigned)session->options.streams, &layout);
     g_autoptr(GByteArray) payload = g_byte_array_new();
     wire_layout_encode(&layout, payload);
@@ -104,18 +107,18 @@ migrate_destination_agree(MigrateSession *session, GError **error)
     g_autoptr(GByteArray) accept = migrate_session_expect(
         session, WIRE_FRAME_ACCEPT, AGREE_MS, error);
     return accept &&
-           wire_accept_decode(accept, &session->n_streams, error) &&
+           wire_accept_decode(accept, &session->peer.n_streams, error) &&
            dial_others(session, error);
 }
 
 bool
 migrate_destination_prepare(MigrateSession *session, GError **error)
 {
-    unsigned n = session->ram->n_blocks;
+    unsigned n = session->guest.ram->n_blocks;
     session->destination.wanted = g_new0(uint8_t *, n);
     for (unsigned i = 0; i < n; i++) {
         session->destination.wanted[i] =
-            g_malloc0(session->ram->blocks[i].extents);
+            g_malloc0(session->guest.ram->blocks[i].extents);
     }
     if (!migrate_intake_hear_extents(session, false, AGREE_MS, error) ||
         !migrate_arm(session, error) ||

@@ -31,7 +31,7 @@ typedef struct {
 static bool
 is_eligible(const MigrateSession *session, unsigned block, uint32_t extent)
 {
-    const MigrateBlock *b = &session->ram->blocks[block];
+    const MigrateBlock *b = &session->guest.ram->blocks[block];
     return b->aligned &&
            migrate_ram_extent_pages(b, extent) == PAGES_PER_EXTENT &&
            (session->destination.wanted[block][extent] ||
@@ -50,7 +50,7 @@ look_at(MigrateSession *session, unsigned block, uint32_t extent,
         session->report.huge.small_extents++;
     }
     if (!migrate_huge_is(session->destination.huge, block, extent)) {
-        CollapseExtent e = {.hva = session->ram->blocks[block].hva +
+        CollapseExtent e = {.hva = session->guest.ram->blocks[block].hva +
                                    extent * EXTENT_BYTES,
                             .pages = PAGES_PER_EXTENT};
         g_array_append_val(extents, e);
@@ -61,8 +61,8 @@ static GArray *
 list(MigrateSession *session)
 {
     GArray *extents = g_array_new(false, true, sizeof(CollapseExtent));
-    for (unsigned i = 0; i < session->ram->n_blocks; i++) {
-        for (uint32_t e = 0; e < session->ram->blocks[i].extents; e++) {
+    for (unsigned i = 0; i < session->guest.ram->n_blocks; i++) {
+        for (uint32_t e = 0; e < session->guest.ram->blocks[i].extents; e++) {
             look_at(session, i, e, extents);
         }
     }
@@ -120,7 +120,7 @@ do_rest(gpointer data, uint64_t ns)
     Sweep *sweep = data;
     CollapseRest rest = sweep->kernel->rest(sweep->kernel->data, ns);
     g_main_context_iteration(NULL, false);
-    return rest == COLLAPSE_REST_OVER && sweep->session->interrupted
+    return rest == COLLAPSE_REST_OVER && sweep->session->operator.interrupted
                ? COLLAPSE_REST_STOP
                : rest;
 }
@@ -207,7 +207,7 @@ static CollapseRest
 confined_rest(gpointer data, uint64_t ns)
 {
     Confined *c = data;
-    struct pollfd gone = {.fd = c->session->pidfd, .events = POLLIN};
+    struct pollfd gone = {.fd = c->session->guest.pidfd, .events = POLLIN};
     struct timespec pause = {.tv_sec = (time_t)(ns / 1000000000),
                              .tv_nsec = (long)(ns % 1000000000)};
     ppoll(&gone, 1, &pause, NULL);
@@ -234,7 +234,7 @@ sweep_openly(MigrateSession *session, GArray *extents)
     g_autoptr(GError) why = NULL;
     autofd never = eventfd(0, EFD_CLOEXEC);
     g_autoptr(CollapseKernel) kernel =
-        collapse_kernel_open(session->pid, never, &why);
+        collapse_kernel_open(session->guest.pid, never, &why);
     if (!kernel) {
         g_warning("%u MiB stay in small pages: %s", extents->len * 2,
                   why->message);
@@ -252,11 +252,11 @@ migrate_remainder_sweep(MigrateSession *session)
         return;
     }
     g_debug("sweeping %u extents", extents->len);
-    session->sweeping = true;
+    session->operator.sweeping = true;
     if (session->destination.attendant) {
         sweep_confined(session, extents);
     } else {
         sweep_openly(session, extents);
     }
-    session->sweeping = false;
+    session->operator.sweeping = false;
 }

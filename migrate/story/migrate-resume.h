@@ -15,16 +15,6 @@
 bool migrate_resume_find(MigrateOptions *options, MigrateJournal *journal,
                          GError **error);
 
-/* In the place of the stage switchover. */
-bool migrate_resume_source(MigrateSession *session, GError **error);
-bool migrate_resume_destination(MigrateSession *session, GError **error);
-
-/* Their undo: what the one that died could not take back any more. */
-void migrate_resume_undo_source(MigrateSession *session);
-void migrate_resume_undo_destination(MigrateSession *session);
-
-/* Ends the guest that OPTIONS mean, as above, whose other half is gone for
- * good: at the destination its QEMU
- * is killed, at the source its memory let go. False (STATE): there is no such
- * guest, or its sender is still at work. */
-bool migrate_resume_give_up(const MigrateOptions *options, GError **error);
+/* Claims the QEMU of SESSION and opens its archive, before anything is touched.
+ * STATE: another process has taken over since the journal was read. */
+bool migrate_resume_claim(MigrateSession *session, GError **error);

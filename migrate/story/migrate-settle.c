@@ -13,6 +13,7 @@
 #include "migrate/session/migrate-ending.h"
 #include "migrate/session/migrate-qemu.h"
 #include "migrate/session/migrate-record.h"
+#include "migrate/session/migrate-wait.h"
 #include "migrate/story/migrate-remainder.h"
 
 #define BYE_MS 5000
@@ -26,9 +27,9 @@ wait_for_bye(MigrateSession *session)
 {
     uint64_t deadline = fd_deadline_ns(BYE_MS);
     GByteArray *bye = NULL;
-    while (!bye && !session->control_lost && !session->interrupted &&
-           fd_now_ns() < deadline &&
-           (!session->qemu_gone || session->ended)) {
+    while (!bye && !session->peer.control_lost &&
+           !session->operator.interrupted && fd_now_ns() < deadline &&
+           (!session->guest.gone || session->guest.ended)) {
         g_autoptr(GError) why = NULL;
         bye = migrate_session_expect(session, WIRE_FRAME_BYE, BYE_MS, &why);
         if (!bye) {
@@ -42,7 +43,7 @@ static bool
 tell_last(MigrateSession *session, GError **error)
 {
     g_autoptr(GByteArray) ended =
-        session->ended ? migrate_ending_payload(session) : NULL;
+        session->guest.ended ? migrate_ending_payload(session) : NULL;
     return migrate_session_tell(
         session, ended ? WIRE_FRAME_ENDED : WIRE_FRAME_DONE, ended, error);
 }
@@ -66,7 +67,7 @@ say_done(MigrateSession *session)
     migrate_outage_destination(session);
     /* While it still listens for this; the guest is served meanwhile. */
     told = told || migrate_rejoin_say_done(session, AGAIN_MS);
-    session->control_lost = !told;
+    session->peer.control_lost = !told;
     return told;
 }
 
@@ -75,11 +76,11 @@ say_done(MigrateSession *session)
 static void
 insist_on_done(MigrateSession *session)
 {
-    session->settled = true;
-    session->control_lost =
+    session->operator.settled = true;
+    session->peer.control_lost =
         !migrate_rejoin_say_done(session,
                                  session->options.peer_timeout_s * 1000);
-    if (session->control_lost) {
+    if (session->peer.control_lost) {
         g_warning("the source at %s could not be told that it is no longer "
                   "needed; if 'postlude send' still runs there, end it with "
                   "'kill -9', and let the guest's memory go with 'postlude "
@@ -102,7 +103,7 @@ look_at(MigrateSession *session, const MigrateBlock *block,
     MigrateAttendant *attendant = session->destination.attendant;
     return attendant ? migrate_attendant_coverage(attendant, block->hva,
                                                   block->bytes, coverage, NULL)
-                     : collapse_account_range(session->pid, block->hva,
+                     : collapse_account_range(session->guest.pid, block->hva,
                                               block->bytes, coverage, NULL);
 }
 
@@ -110,8 +111,8 @@ static uint64_t
 huge_bytes_now(MigrateSession *session)
 {
     uint64_t sum = 0;
-    for (unsigned i = 0; i < session->ram->n_blocks; i++) {
-        const MigrateBlock *block = &session->ram->blocks[i];
+    for (unsigned i = 0; i < session->guest.ram->n_blocks; i++) {
+        const MigrateBlock *block = &session->guest.ram->blocks[i];
         CollapseCoverage coverage;
         if (look_at(session, block, &coverage)) {
             sum += coverage.huge_bytes;
@@ -125,7 +126,7 @@ count(MigrateSession *session)
 {
     MigrateReport *report = &session->report;
     const MigrateTally *tally = &session->destination.tally;
-    report->pages.total = session->ram->pages;
+    report->pages.total = session->guest.ram->pages;
     report->pages.demand = tally->demand_pages;
     report->pages.pushed = tally->pushed_pages;
     report->pages.zero = tally->zero_pages;
@@ -135,8 +136,9 @@ count(MigrateSession *session)
     report->huge.sweep_ns += migrate_huge_ns(session->destination.huge);
     report->huge.sweep_cpu_ns =
         migrate_huge_cpu_ns(session->destination.huge);
-    uint64_t device =
-        session->device ? wire_link_bytes_received(session->device) : 0;
+    uint64_t device = session->peer.device
+                          ? wire_link_bytes_received(session->peer.device)
+                          : 0;
     report->device_bytes = session->past.device_bytes + device;
     report->bytes_received = session->past.bytes_received + device;
     report->downtime_unknown =
@@ -147,13 +149,13 @@ count(MigrateSession *session)
 static bool
 settle_ended(MigrateSession *session, GError **error)
 {
-    session->settled = true;
+    session->operator.settled = true;
     if (session->destination.fault) {
         migrate_fault_stop(g_steal_pointer(&session->destination.fault),
                            &session->destination.tally);
     }
     bool told = say_done(session);
-    migrate_ram_unmap(session->ram);
+    migrate_ram_unmap(session->guest.ram);
     if (session->destination.huge) {
         stop_helping(session);
         count(session);
@@ -161,7 +163,7 @@ settle_ended(MigrateSession *session, GError **error)
     if (!told) {
         g_message("the guest has ended (%s), and the source is to let its "
                   "memory go: looking for it for %d s; a signal ends that",
-                  session->ended_words, session->options.peer_timeout_s);
+                  session->guest.ended_words, session->options.peer_timeout_s);
         insist_on_done(session);
     }
     return migrate_ending_conclude(session, error);
@@ -170,7 +172,7 @@ settle_ended(MigrateSession *session, GError **error)
 bool
 migrate_settle_destination(MigrateSession *session, GError **error)
 {
-    if (session->ended) {
+    if (session->guest.ended) {
         return settle_ended(session, error);
     }
     g_autoptr(GError) why = NULL;
@@ -184,7 +186,7 @@ migrate_settle_destination(MigrateSession *session, GError **error)
                   why->message);
     }
     /* Our view would keep the folios from being QEMU's alone. */
-    migrate_ram_unmap(session->ram);
+    migrate_ram_unmap(session->guest.ram);
     if (session->options.resume) {
         migrate_qemu_clean(session);
     }
@@ -192,7 +194,7 @@ migrate_settle_destination(MigrateSession *session, GError **error)
     count(session);
     session->report.huge.after_bytes = huge_bytes_now(session);
     if (!told) {
-        session->interrupted = false; /* it meant the sweep */
+        session->operator.interrupted = false; /* it meant the sweep */
         insist_on_done(session);
     }
     return true;

@@ -17,6 +17,7 @@
 #include "migrate/link/migrate-readmit.h"
 #include "migrate/session/migrate-ending.h"
 #include "migrate/session/migrate-holder.h"
+#include "migrate/session/migrate-wait.h"
 #include "migrate/takeover/migrate-archive.h"
 
 #define AGREE_MS 30000
@@ -66,7 +67,8 @@ check_identity(const MigrateSession *session, const WireLayout *peer,
                GError **error)
 {
     WireLayout ours = {0};
-    migrate_ram_to_layout(session->ram, &session->identity, 0, &ours);
+    migrate_ram_to_layout(session->guest.ram, &session->guest.identity, 0,
+                          &ours);
     bool same = memcmp(ours.uuid, peer->uuid, sizeof ours.uuid) == 0;
     bool ok = same || !is_set(ours.uuid) || !is_set(peer->uuid);
     wire_layout_clear(&ours);
@@ -83,15 +85,15 @@ migrate_source_agree(MigrateSession *session, GError **error)
         session, WIRE_FRAME_LAYOUT, AGREE_MS, error);
     g_auto(WireLayout) peer = {0};
     if (!payload || !wire_layout_decode(payload, &peer, error) ||
-        !migrate_ram_matches(session->ram, &peer, error) ||
+        !migrate_ram_matches(session->guest.ram, &peer, error) ||
         !check_identity(session, &peer, error)) {
         return false;
     }
     session->report.started_ns = fd_now_ns();
-    session->n_streams =
+    session->peer.n_streams =
         MIN(choose_streams(session, peer.streams), WIRE_MAX_STREAMS);
     g_autoptr(GByteArray) reply = g_byte_array_new();
-    wire_accept_encode(session->n_streams, reply);
+    wire_accept_encode(session->peer.n_streams, reply);
     return migrate_session_tell(session, WIRE_FRAME_ACCEPT, reply, error) &&
            migrate_lobby_wait_others(session, error);
 }
@@ -115,7 +117,7 @@ migrate_source_prepare(MigrateSession *session, GError **error)
 static bool
 may_go(MigrateSession *session)
 {
-    return session->go;
+    return session->operator.go;
 }
 
 bool
@@ -139,23 +141,23 @@ static void
 count(MigrateSession *session)
 {
     MigrateReport *report = &session->report;
-    report->pages.total = session->ram->pages;
+    report->pages.total = session->guest.ram->pages;
     report->pages.pushed = session->past.pushed_pages;
     report->pages.demand = session->past.answered_pages;
     report->pages.zero = report->pages.total -
                          MIN(report->pages.total, report->pages.pushed +
                                                       report->pages.demand);
     report->bytes_sent = session->past.bytes_sent +
-                         (session->device
-                              ? wire_link_bytes_sent(session->device)
+                         (session->peer.device
+                              ? wire_link_bytes_sent(session->peer.device)
                               : 0);
-    report->bytes_received = session->past.bytes_received +
-                             (session->device
-                                  ? wire_link_bytes_received(session->device)
-                                  : 0);
+    report->bytes_received =
+        session->past.bytes_received +
+        (session->peer.device ? wire_link_bytes_received(session->peer.device)
+                              : 0);
     report->device_bytes = session->past.device_bytes +
                            migrate_relay_bytes(session->relay);
-    report->downtime_unknown = session->guest_ran && report->downtime_ms <= 0;
+    report->downtime_unknown = session->guest.ran && report->downtime_ms <= 0;
     /* What the one before sent after its last record counts as zero here. */
     report->pages.zero_unknown = report->takeovers > 0;
 }
@@ -185,7 +187,7 @@ say_bye(MigrateSession *session)
     if (!migrate_session_tell(session, WIRE_FRAME_BYE, bye, NULL)) {
         return false;
     }
-    while (!heard && !session->control_lost && fd_now_ns() < deadline) {
+    while (!heard && !session->peer.control_lost && fd_now_ns() < deadline) {
         migrate_session_wait(session, migrate_session_has_frame, HANG_UP_MS,
                              "the end", NULL);
         heard = migrate_readmit_heard(session, WIRE_FRAME_DONE);
@@ -201,19 +203,19 @@ is_called_back(MigrateSession *session)
 {
     migrate_outage_source(session);
     guint watch =
-        migrate_session_watch(session, wire_porch_fd(session->porch));
+        migrate_session_watch(session, wire_porch_fd(session->peer.porch));
     bool called = migrate_session_wait(session, migrate_lobby_has_caller,
                                        LOOK_MS, "the destination", NULL);
     g_source_remove(watch);
     if (called) {
         migrate_lobby_admit(session);
     }
-    if (!session->control) {
+    if (!session->peer.control) {
         return false;
     }
-    session->control_lost = false;
-    session->watch_control =
-        migrate_session_watch(session, wire_link_fd(session->control));
+    session->peer.control_lost = false;
+    session->peer.watch =
+        migrate_session_watch(session, wire_link_fd(session->peer.control));
     unsigned flags;
     return migrate_readmit_hear_return(session, HANG_UP_MS, &flags, NULL);
 }
@@ -221,16 +223,16 @@ is_called_back(MigrateSession *session)
 bool
 migrate_source_settle(MigrateSession *session, GError **error)
 {
-    session->settled = true;
+    session->operator.settled = true;
     let_memory_go(session);
     uint64_t deadline = fd_deadline_ns(LINGER_MS);
     bool told = say_bye(session);
-    while (!told && !session->interrupted && fd_now_ns() < deadline) {
+    while (!told && !session->operator.interrupted && fd_now_ns() < deadline) {
         told = is_called_back(session) && say_bye(session);
     }
     migrate_outage_source(session);
-    session->control_lost = false; /* it was ours to close */
+    session->peer.control_lost = false; /* it was ours to close */
     count(session);
     migrate_outlet_stop_threads(session);
-    return !session->ended || migrate_ending_conclude(session, error);
+    return !session->guest.ended || migrate_ending_conclude(session, error);
 }

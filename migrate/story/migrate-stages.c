@@ -14,9 +14,11 @@
 #include "migrate/drive/migrate-follow.h"
 #include "migrate/drive/migrate-own.h"
 #include "migrate/session/migrate-holder.h"
+#include "migrate/session/migrate-mailbox.h"
 #include "migrate/story/migrate-destination.h"
 #include "migrate/story/migrate-inspect.h"
-#include "migrate/story/migrate-resume.h"
+#include "migrate/story/migrate-resume-destination.h"
+#include "migrate/story/migrate-resume-source.h"
 #include "migrate/story/migrate-settle.h"
 #include "migrate/story/migrate-source.h"
 #include "migrate/story/migrate-switchover.h"
@@ -151,7 +153,7 @@ migrate_stages_run(MigrateSession *session, GError **error)
             g_propagate_error(error, g_steal_pointer(&why));
         }
     }
-    if (result != MIGRATE_EXIT_GIVEN_UP || session->qemu_gone) {
+    if (result != MIGRATE_EXIT_GIVEN_UP || session->guest.gone) {
         leave_nothing(session);
     }
     session->report.ended_ns = fd_now_ns();

@@ -78,8 +78,8 @@ open_monitor(MigrateGuest *guest, const char *path, GError **error)
     }
     return guest->pid > 0 ||
            error_set(error, ERROR_STATE,
-                     "the socket does not tell QEMU's process; name it with "
-                     "--pid");
+                     "the monitor's socket does not tell which process QEMU "
+                     "is; name it with --pid");
 }
 
 static void

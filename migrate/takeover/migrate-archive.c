@@ -160,8 +160,9 @@ read_own(const char *path, GError **error)
          st.st_uid != migrate_confine_user()) ||
         st.st_size > MOST_BYTES) {
         error_set(error, ERROR_STATE,
-                  "%s is not a journal of ours: another user's, open to "
-                  "others, or too long", path);
+                  "%s is not a journal of this user: it belongs to another "
+                  "user, others can read it, or it is too long",
+                  path);
         return NULL;
     }
     g_autofree char *text = g_malloc0((size_t)st.st_size + 1);

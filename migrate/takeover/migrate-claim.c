@@ -113,9 +113,9 @@ report_held(const char *path, pid_t qemu_pid, GError **error)
                                 (int)(space - holder), holder, space + 1)
               : g_strdup("another postlude");
     return error_set(error, ERROR_STATE,
-                     "QEMU %d is in the hands of %s, and only one command at "
-                     "a time may move a guest; wait until that one has ended, "
-                     "or end it first ('postlude status' shows what it does)",
+                     "QEMU %d is locked by %s: only one command at a time "
+                     "may move a guest; wait until that one has ended, or "
+                     "end it first ('postlude status' shows what it does)",
                      (int)qemu_pid, who);
 }
 
@@ -125,7 +125,8 @@ sign(int lock, const char *verb)
     g_autofree char *text = g_strdup_printf("%s %d\n", verb, (int)getpid());
     if (ftruncate(lock, 0) < 0 ||
         pwrite(lock, text, strlen(text), 0) != (ssize_t)strlen(text)) {
-        g_debug("who holds QEMU cannot be noted: %s", g_strerror(errno));
+        g_debug("cannot write into the lock which process holds QEMU: %s",
+                g_strerror(errno));
     }
 }
 

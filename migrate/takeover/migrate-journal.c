@@ -77,6 +77,7 @@ put_options(GKeyFile *file, const MigrateOptions *options)
                           options->role == MIGRATE_SEND ? "send" : "receive");
     put_text(file, "qmp", options->qmp_path);
     put_text(file, "address", options->address);
+    put_text(file, "known", options->known);
     put_text(file, "report", options->report_path);
     g_key_file_set_integer(file, HEAD, "peer-timeout", options->peer_timeout_s);
     g_key_file_set_integer(file, HEAD, "link-timeout", options->link_timeout_s);
@@ -227,6 +228,7 @@ get_options(Reader *r, MigrateOptions *options)
     }
     options->qmp_path = get_path(r, "qmp");
     options->address = get_text(r, HEAD, "address");
+    options->known = get_optional(r, "known");
     options->report_path = get_path(r, "report");
     options->peer_timeout_s =
         (int)get_number(r, HEAD, "peer-timeout", 1, 86400);

@@ -94,7 +94,7 @@ migrate_keeper_commit(int *life)
     if (*life >= 0 &&
         !fd_write_all(*life, &word, 1, fd_deadline_ns(ANSWER_MS), NULL)) {
         g_warning("the keeper of the guest's memory has ended: if this "
-                  "process is killed as well, only QEMU has it");
+                  "process is killed as well, only QEMU has the memory");
     }
     fd_clear(life);
 }

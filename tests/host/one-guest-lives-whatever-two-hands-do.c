@@ -42,6 +42,15 @@ add_log(ModelScene *scene, VmTool *tool, const char *name)
     }
 }
 
+/* The sender's patience was over before the receiver had begun to dial, which
+ * happens on a busy host only; where it happens each time, that is told. */
+static bool
+missed_each_other(ModelScene *scene)
+{
+    g_autofree char *said = scene->send ? vm_tool_stderr(scene->send) : NULL;
+    return said && strstr(said, "gave up waiting for a destination");
+}
+
 /* In the child: what is wrong, to OUT. */
 static void G_GNUC_NORETURN
 play(MatrixCell *cell, int out)
@@ -53,6 +62,9 @@ play(MatrixCell *cell, int out)
     if (model_scene_init(&scene, version)) {
         matrix_cell_play(cell, &scene);
         matrix_verdict_give(cell, &scene);
+    }
+    if (scene.trouble->len > 0 && missed_each_other(&scene)) {
+        g_string_prepend(scene.trouble, UNREACHED ": ");
     }
     if (scene.trouble->len > 0) {
         add_log(&scene, scene.send, "send");

@@ -153,11 +153,16 @@ int
 main(int argc, char **argv)
 {
     static const Case cases[] = {
-        {false, 0, NULL}, {true, 0, NULL}, {false, SIGTERM, NULL},
-        {true, SIGINT, NULL}, {false, SIGKILL, NULL}, {true, SIGKILL, NULL},
+        {false, 0, NULL},
+        {true, 0, NULL},
+        {false, SIGTERM, NULL},
+        {true, SIGINT, NULL},
+        {false, SIGKILL, NULL},
+        {true, SIGKILL, NULL},
         {false, 0, "its sender was ended by signal 9"},
-        {true, 0, "this host: switchover: the sender ended before the point "
-                  "of no return: what it had begun is taken back"}};
+        {true, 0,
+         "this host: switchover: the sender ended before the point of no "
+         "return: what it had changed in QEMU is undone"}};
     static const char *const names[] = {
         "/who-stops/abort/before", "/who-stops/abort/armed",
         "/who-stops/sigterm/before", "/who-stops/sigint/armed",

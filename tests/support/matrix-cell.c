@@ -22,10 +22,25 @@ const char *const matrix_stage_names[MATRIX_STAGES] = {
     "wait", "start", "active", "stopped", "device", "completed", "run",
     "postcopy", "settle"};
 const char *const matrix_change_names[MATRIX_CHANGES] = {
-    "nothing", "stop", "cont", "cont-on-the-source", "panic", "poweroff",
-    "ram", "device", "capability-source", "capability-destination", "native",
-    "native-active", "send", "receive", "source-qemu-gone",
-    "destination-qemu-gone", "sender-gone", "receiver-gone"};
+    "nothing",
+    "stop",
+    "cont",
+    "cont-on-the-source",
+    "cont-and-stop-on-the-source",
+    "panic",
+    "poweroff",
+    "ram",
+    "device",
+    "capability-source",
+    "capability-destination",
+    "native",
+    "native-active",
+    "send",
+    "receive",
+    "source-qemu-gone",
+    "destination-qemu-gone",
+    "sender-gone",
+    "receiver-gone"};
 
 /* Where a model of QEMU is held up. */
 static const struct {

@@ -35,19 +35,20 @@ typedef enum {
 
 typedef enum {
     MATRIX_NOTHING,
-    MATRIX_STOP,          /* the operator says "stop" where the guest is */
-    MATRIX_CONT,          /* "cont" there; early: to a guest that is paused */
-    MATRIX_CONT_SOURCE,   /* "cont" on A, wherever the guest is */
-    MATRIX_PANIC,         /* the guest panics */
-    MATRIX_POWEROFF,      /* it powers itself off (-no-shutdown) */
-    MATRIX_RAM,           /* a pc-dimm is plugged in, on both sides */
-    MATRIX_DEVICE_ADD,    /* a device that cannot be moved: vfio-pci */
-    MATRIX_CAPABILITY_A,  /* x-ignore-shared and the pause off on A */
-    MATRIX_CAPABILITY_B,  /* x-ignore-shared off on B */
-    MATRIX_NATIVE,        /* the hand moves the guest from A to C */
-    MATRIX_NATIVE_ACTIVE, /* the same, and it is not over yet */
-    MATRIX_SEND,          /* another send of A, with a receive on C */
-    MATRIX_RECEIVE,       /* another receive on B, from nowhere */
+    MATRIX_STOP,        /* the operator says "stop" where the guest is */
+    MATRIX_CONT,        /* "cont" there; early: to a guest that is paused */
+    MATRIX_CONT_SOURCE, /* "cont" on A, wherever the guest is */
+    MATRIX_CONT_STOP_SOURCE, /* and "stop" at once: it has run all the same */
+    MATRIX_PANIC,            /* the guest panics */
+    MATRIX_POWEROFF,         /* it powers itself off (-no-shutdown) */
+    MATRIX_RAM,              /* a pc-dimm is plugged in, on both sides */
+    MATRIX_DEVICE_ADD,       /* a device that cannot be moved: vfio-pci */
+    MATRIX_CAPABILITY_A,     /* x-ignore-shared and the pause off on A */
+    MATRIX_CAPABILITY_B,     /* x-ignore-shared off on B */
+    MATRIX_NATIVE,           /* the hand moves the guest from A to C */
+    MATRIX_NATIVE_ACTIVE,    /* the same, and it is not over yet */
+    MATRIX_SEND,             /* another send of A, with a receive on C */
+    MATRIX_RECEIVE,          /* another receive on B, from nowhere */
     MATRIX_A_GONE,
     MATRIX_B_GONE,
     MATRIX_SENDER_GONE,

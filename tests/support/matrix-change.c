@@ -132,6 +132,10 @@ matrix_change_do(MatrixCell *cell, ModelScene *scene)
     case MATRIX_CONT_SOURCE:
         cell->carried = model_scene_say(scene, MODEL_A, "cont", NULL);
         break;
+    case MATRIX_CONT_STOP_SOURCE:
+        cell->carried = model_scene_say(scene, MODEL_A, "cont", NULL) &&
+                        model_scene_say(scene, MODEL_A, "stop", NULL);
+        break;
     case MATRIX_PANIC:
         cell->carried = model_scene_say(scene, side, "x-model-panic", NULL);
         break;

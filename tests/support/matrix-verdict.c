@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "migrate/core/migrate-report.h"
 #include "migrate/core/migrate-rundir.h"
 #include "qmp/qmp-message.h"
 #include "tests/support/matrix-cell.h"
@@ -21,12 +22,19 @@ typedef struct {
     unsigned places, states;
 } Expected;
 
+static bool
+is_started_at_source(const MatrixCell *cell)
+{
+    return cell->change == MATRIX_CONT_SOURCE ||
+           cell->change == MATRIX_CONT_STOP_SOURCE;
+}
+
 /* Started on the source when nobody can hinder it: for an instant it runs
  * twice, its memory there is not judged. */
 static bool
 may_run_twice(const MatrixCell *cell)
 {
-    return cell->change == MATRIX_CONT_SOURCE && cell->stage >= MATRIX_RUN;
+    return is_started_at_source(cell) && cell->stage >= MATRIX_RUN;
 }
 
 /* Killed between "cont" and its answer: the guest goes on at the source, and
@@ -66,20 +74,18 @@ matrix_cell_why_not(const MatrixCell *cell)
                                cell->change == MATRIX_POWEROFF)) {
         return "the guest stands still";
     }
-    if (cell->change == MATRIX_CONT_SOURCE &&
-        cell->stage < MATRIX_COMPLETED) {
+    if (is_started_at_source(cell) && cell->stage < MATRIX_COMPLETED) {
         return "the guest is still on the source: that is 'cont'";
     }
     if (cell->change == MATRIX_CONT && cell->stage == MATRIX_COMPLETED) {
         return "that is 'cont-on-the-source'";
     }
-    if (follow && (cell->change == MATRIX_CONT_SOURCE ||
-                   (stage_moves(cell) &&
-                    (cell->change == MATRIX_STOP ||
-                     cell->change == MATRIX_CONT)))) {
+    if (follow && (is_started_at_source(cell) ||
+                   (stage_moves(cell) && (cell->change == MATRIX_STOP ||
+                                          cell->change == MATRIX_CONT)))) {
         return "whoever drives QEMU decides who runs the guest";
     }
-    if (cell->change == MATRIX_CONT_SOURCE && cell->stage == MATRIX_SETTLE) {
+    if (is_started_at_source(cell) && cell->stage == MATRIX_SETTLE) {
         return "the sender has done its work: nobody of ours is left to see it";
     }
     if (cell->kind == MATRIX_RESUME && (cell->change == MATRIX_SENDER_GONE ||
@@ -102,13 +108,14 @@ matrix_cell_why_not(const MatrixCell *cell)
 static Expected
 expect_run_state(const MatrixCell *cell)
 {
+    bool early = cell->stage < MATRIX_RUN;
     unsigned state = cell->change == MATRIX_STOP       ? PAUSED
                      : cell->change == MATRIX_PANIC    ? PANICKED
                      : cell->change == MATRIX_POWEROFF ? SHUT_DOWN
                                                        : RUNS;
-    bool early = cell->stage < MATRIX_RUN;
-    if (cell->change == MATRIX_CONT_SOURCE) {
-        return (Expected){early ? AT_A : AT_B, RUNS};
+    if (is_started_at_source(cell)) {
+        bool stopped = early && cell->change == MATRIX_CONT_STOP_SOURCE;
+        return (Expected){early ? AT_A : AT_B, stopped ? PAUSED : RUNS};
     }
     if (cell->change == MATRIX_STOP && stands_still(cell)) {
         state = PAUSED | RUNS; /* QEMU itself may forget it */
@@ -162,6 +169,7 @@ expect(const MatrixCell *cell)
     case MATRIX_STOP:
     case MATRIX_CONT:
     case MATRIX_CONT_SOURCE:
+    case MATRIX_CONT_STOP_SOURCE:
     case MATRIX_PANIC:
     case MATRIX_POWEROFF:
         return expect_run_state(cell);
@@ -291,6 +299,19 @@ judge_board(const MatrixCell *cell, ModelScene *scene)
     }
 }
 
+/* What nobody could hinder is said. */
+static void
+judge_words(const MatrixCell *cell, ModelScene *scene)
+{
+    g_autofree char *said = may_run_twice(cell) && cell->carried && scene->send
+                                ? vm_tool_stderr(scene->send)
+                                : NULL;
+    if (said && !strstr(said, MIGRATE_REPORT_RAN_TWICE)) {
+        model_scene_complain(scene, "the sender does not say that the guest "
+                                    "was started on both hosts");
+    }
+}
+
 static void
 judge_qemu(ModelScene *scene, unsigned side)
 {
@@ -381,6 +402,7 @@ matrix_verdict_give(const MatrixCell *cell, ModelScene *scene)
     unsigned place;
     judge_place(cell, scene, &place);
     judge_board(cell, scene);
+    judge_words(cell, scene);
     /* Once all was there it had moved, whatever is killed then, and who resumes
      * finds nothing to do; where it is given up, that went well. */
     bool killed = cell->kind == MATRIX_RESUME || cell->change == MATRIX_B_GONE ||

@@ -34,7 +34,7 @@ def read(path):
         with open(path, encoding="utf-8") as log:
             return [json.loads(line) for line in log if line.strip()]
     except OSError as error:
-        print(f"sum-up: no log of the tests: {error}")
+        print(f"sum-up: no log of the tests: {error}", file=sys.stderr)
         return []
 
 
@@ -67,9 +67,19 @@ def has_failed(test):
             not all(may_skip(reason) for _, reason in skips_of(test)))
 
 
+def telling_lines(lines):
+    """What a case that failed has written before it, and the end."""
+    end = len(lines) - TAIL_LINES
+    for number, line in enumerate(lines[:max(end, 0)]):
+        if line.startswith("not ok"):
+            return lines[max(number - TAIL_LINES, 0):number + 1] + ["..."] + \
+                lines[-TAIL_LINES // 4:]
+    return lines[-TAIL_LINES:]
+
+
 def show(test, word):
     print(f"\n=== {test['name']}: {word}")
-    for line in output_of(test).splitlines()[-TAIL_LINES:]:
+    for line in telling_lines(output_of(test).splitlines()):
         print(f"    {line}")
 
 

@@ -74,6 +74,9 @@ CASES = {
     "a-test-skipped": (([test("a", "SKIP", "no such thing")],), 0,
                        "0 passed, 0 failed, 1 skipped",
                        "a : no such thing", []),
+    "early-case": (([test("a", "FAIL", "the reason\nnot ok 1 /a\n" +
+                           "ok 2 /b\n" * 100)],), 1,
+                   "0 passed, 1 failed, 0 skipped", "    the reason", ["a"]),
     "must-run": (([test("a", "OK", SKIPPED.format("no root"))], (), (), MUST),
                  1, "0 passed, 1 failed, 0 skipped", "/a/skips: no root",
                  ["a"]),

@@ -30,7 +30,7 @@ static void
 make_ram(MigrateSession *session)
 {
     uint8_t data[LINK_DATA_PAGES * PAGE_BYTES];
-    MigrateRam *ram = session->ram;
+    MigrateRam *ram = session->guest.ram;
     MigrateBlock *block = &ram->blocks[0];
     ram->pages = block->pages = LINK_PAGES;
     ram->bytes = block->bytes = LINK_PAGES * PAGE_BYTES;
@@ -47,13 +47,13 @@ init_source(LinkScene *s)
 {
     g_autoptr(GError) error = NULL;
     MigrateSession *session = s->session;
-    session->listener = wire_peer_listen(&s->port);
-    session->porch =
-        wire_porch_open(session->listener, NULL, OPEN_MS, &error);
+    session->peer.listener = wire_peer_listen(&s->port);
+    session->peer.porch =
+        wire_porch_open(session->peer.listener, NULL, OPEN_MS, &error);
     g_assert_no_error(error);
-    g_assert_true(migrate_ram_map(session->ram, false, &error));
+    g_assert_true(migrate_ram_map(session->guest.ram, false, &error));
     migrate_outlet_make_order(session);
-    session->guest_ran = true;
+    session->guest.ran = true;
 }
 
 static void
@@ -61,13 +61,13 @@ init_destination(LinkScene *s)
 {
     g_autoptr(GError) error = NULL;
     MigrateSession *session = s->session;
-    uint8_t *laid[] = {g_malloc0(session->ram->blocks[0].extents)};
+    uint8_t *laid[] = {g_malloc0(session->guest.ram->blocks[0].extents)};
     s->listener = wire_peer_listen(&s->port);
     session->destination.wanted = g_new0(uint8_t *, 1);
     session->destination.wanted[0] =
-        g_malloc0(session->ram->blocks[0].extents);
+        g_malloc0(session->guest.ram->blocks[0].extents);
     session->destination.pages =
-        migrate_pages_new(session->ram, laid, -1, &session->alarm, &error);
+        migrate_pages_new(session->guest.ram, laid, -1, &session->alarm, &error);
     g_assert_no_error(error);
 }
 
@@ -79,31 +79,31 @@ link_scene_init(LinkScene *s, MigrateRole role, const QmpPeerStep *steps)
     signal(SIGPIPE, SIG_IGN); /* as main() does */
     session_scene_init(&s->guest, role);
     MigrateSession *session = s->session = s->guest.session;
-    memset(session->session, 5, sizeof session->session);
-    memset(session->ticket, 6, sizeof session->ticket);
+    memset(session->peer.id, 5, sizeof session->peer.id);
+    memset(session->peer.ticket, 6, sizeof session->peer.ticket);
     make_ram(session);
-    session->n_streams = 1;
-    session->control = make_link(&s->control);
-    session->watch_control =
-        migrate_session_watch(session, wire_link_fd(session->control));
-    session->device = make_link(&s->device);
-    session->urgent = make_link(&s->urgent);
-    session->bulk[0] = make_link(&s->bulk);
+    session->peer.n_streams = 1;
+    session->peer.control = make_link(&s->control);
+    session->peer.watch =
+        migrate_session_watch(session, wire_link_fd(session->peer.control));
+    session->peer.device = make_link(&s->device);
+    session->peer.urgent = make_link(&s->urgent);
+    session->peer.bulk[0] = make_link(&s->bulk);
     if (role == MIGRATE_SEND) {
         init_source(s);
     } else {
         init_destination(s);
     }
     g_autofree char *address = g_strdup_printf("127.0.0.1:%u", s->port);
-    session->address = wire_address_parse(address, &error);
+    session->peer.address = wire_address_parse(address, &error);
     g_assert_no_error(error);
     if (steps) {
         s->monitor = qmp_peer_start(steps);
-        session->qmp =
+        session->guest.qmp =
             qmp_client_open(qmp_peer_path(s->monitor), OPEN_MS, &error);
         g_assert_no_error(error);
-        session->watch_qmp =
-            migrate_session_watch(session, qmp_client_fd(session->qmp));
+        session->guest.watch =
+            migrate_session_watch(session, qmp_client_fd(session->guest.qmp));
     }
 }
 
@@ -127,7 +127,7 @@ link_scene_clear(LinkScene *s)
 void
 link_scene_let_monitor_speak(LinkScene *s)
 {
-    struct pollfd p = {.fd = qmp_client_fd(s->session->qmp), .events = POLLIN};
+    struct pollfd p = {.fd = qmp_client_fd(s->session->guest.qmp), .events = POLLIN};
     qmp_peer_go(s->monitor);
     g_assert_cmpint(poll(&p, 1, OPEN_MS), ==, 1);
 }

@@ -33,15 +33,15 @@ session_scene_init(SessionScene *scene, MigrateRole role)
                                     .peer_timeout_s = 1,
                                     .link_timeout_s = 1};
     MigrateSession *session = migrate_session_new(&options);
-    session->pid = scene->qemu;
-    session->pidfd = (int)syscall(SYS_pidfd_open, scene->qemu, 0);
-    g_assert_cmpint(session->pidfd, >=, 0);
-    proc_life_started(scene->qemu, &session->qemu_started, &error);
+    session->guest.pid = scene->qemu;
+    session->guest.pidfd = (int)syscall(SYS_pidfd_open, scene->qemu, 0);
+    g_assert_cmpint(session->guest.pidfd, >=, 0);
+    proc_life_started(scene->qemu, &session->guest.started, &error);
     g_assert_no_error(error);
-    session->ram = g_new0(MigrateRam, 1);
-    session->ram->n_blocks = 1;
-    session->ram->blocks = g_new0(MigrateBlock, 1);
-    session->ram->blocks[0] = (MigrateBlock){
+    session->guest.ram = g_new0(MigrateRam, 1);
+    session->guest.ram->n_blocks = 1;
+    session->guest.ram->blocks = g_new0(MigrateBlock, 1);
+    session->guest.ram->blocks[0] = (MigrateBlock){
         .name = g_strdup("ram"), .bytes = PAGE_BYTES, .inode = 1, .file = -1};
     scene->session = session;
 }
@@ -67,16 +67,16 @@ session_scene_clear(SessionScene *scene)
 MigrateClaim *
 session_scene_claim(const SessionScene *scene, GError **error)
 {
-    return migrate_claim_take(scene->session->pid,
-                              scene->session->qemu_started, "test", error);
+    return migrate_claim_take(scene->session->guest.pid,
+                              scene->session->guest.started, "test", error);
 }
 
 MigrateArchive *
 session_scene_archive(const SessionScene *scene, MigrateRole role,
                       GError **error)
 {
-    return migrate_archive_open(role, scene->session->pid,
-                                scene->session->qemu_started, error);
+    return migrate_archive_open(role, scene->session->guest.pid,
+                                scene->session->guest.started, error);
 }
 
 bool
@@ -98,5 +98,5 @@ session_scene_path(const SessionScene *scene, const char *ending)
         lock ? "qemu"
         : scene->session->options.role == MIGRATE_SEND ? "send"
                                                        : "receive",
-        (int)scene->session->pid, scene->session->qemu_started, ending);
+        (int)scene->session->guest.pid, scene->session->guest.started, ending);
 }

@@ -48,7 +48,7 @@ static const Case cases[] = {
     {"/verdict/memory-lost",
      {.called = true, .sender_status = GIVEN_UP, .sender_end = "its QEMU ended",
       .armed = true, .past_no_return = true, .reason = "its QEMU ended"},
-     GIVEN_UP, {"not all of its memory: its QEMU ended"}, "whole"},
+     GIVEN_UP, {"not all of its memory: its QEMU ended"}, "itself"},
     /* It has gone over, and has ended there. */
     {"/verdict/shut-down-there",
      {.called = true, .sender_status = DONE, .sender_end = "it has shut down",
@@ -69,11 +69,11 @@ static const Case cases[] = {
     {"/verdict/nobody-armed",
      {.called = true, .sender_status = FAILED, .sender_end = "too early",
       .reason = "too early"},
-     GIVEN_UP, {"moved 'web1' itself, whole", "too early"}, NULL},
+     GIVEN_UP, {"moved 'web1' itself, in its own way", "too early"}, NULL},
     {"/verdict/moved-unseen",
      {.called = true, .sender_status = FAILED, .sender_end = "so",
       .armed = true, .reason = "so"},
-     GIVEN_UP, {"did not see it go: so", "not start it again"}, "whole"},
+     GIVEN_UP, {"did not see it go: so", "not start it again"}, "itself"},
     {"/verdict/killed-before",
      {.called = true, .failure = "no", .sender_status = FAILED,
       .sender_end = "killed", .armed = true, .left_work = true,
@@ -90,7 +90,7 @@ static const Case cases[] = {
     {"/verdict/killed-between",
      {.called = true, .sender_status = FAILED, .sender_end = "killed",
       .armed = true, .left_work = true, .reason = "killed"},
-     GIVEN_UP, {"has gone over", "waits there", RESUME}, "whole"},
+     GIVEN_UP, {"has gone over", "waits there", RESUME}, "itself"},
 };
 
 static void

@@ -29,7 +29,7 @@ is_orphan(const SessionScene *s)
     g_autoptr(GPtrArray) all = migrate_archive_orphans();
     for (guint i = 0; i < all->len; i++) {
         const MigrateJournal *j = g_ptr_array_index(all, i);
-        found |= j->qemu_pid == s->session->pid;
+        found |= j->qemu_pid == s->session->guest.pid;
     }
     return found;
 }
@@ -182,17 +182,17 @@ numbers_anew(void)
     g_assert_no_error(error);
     g_assert_true(session_scene_write(&s, first, &error));
     migrate_archive_close(first);
-    g_autofree char *keeper =
-        migrate_archive_keeper_path(s.session->pid, s.session->qemu_started);
-    uint64_t started = s.session->qemu_started++;
-    g_autofree char *another =
-        migrate_archive_keeper_path(s.session->pid, s.session->qemu_started);
+    g_autofree char *keeper = migrate_archive_keeper_path(
+        s.session->guest.pid, s.session->guest.started);
+    uint64_t started = s.session->guest.started++;
+    g_autofree char *another = migrate_archive_keeper_path(
+        s.session->guest.pid, s.session->guest.started);
     g_assert_cmpstr(keeper, !=, another);
     MigrateArchive *second = session_scene_archive(&s, MIGRATE_SEND, &error);
     g_assert_no_error(error);
     g_assert_true(session_scene_write(&s, second, &error));
     migrate_archive_remove(second);
-    s.session->qemu_started = started;
+    s.session->guest.started = started;
     g_assert_true(exists(&s, ".journal"));
     migrate_archive_remove(session_scene_archive(&s, MIGRATE_SEND, NULL));
     session_scene_clear(&s);

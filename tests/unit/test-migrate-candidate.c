@@ -82,7 +82,7 @@ leave_behind(SessionScene *s, const char *name)
 {
     g_autoptr(GError) error = NULL;
     session_scene_init(s, MIGRATE_SEND);
-    s->session->identity.name = g_strdup(name);
+    s->session->guest.identity.name = g_strdup(name);
     MigrateArchive *a = session_scene_archive(s, MIGRATE_SEND, &error);
     g_assert_no_error(error);
     session_scene_write(s, a, &error);
@@ -103,7 +103,7 @@ assert_says(const GError *error, const SessionScene *s, const char *what)
     g_autofree char *monitor = g_strdup_printf("monitor %s", s->qmp);
     g_autofree char *command =
         g_strdup_printf("postlude send %s --pid %d", what,
-                        (int)s->session->pid);
+                        (int)s->session->guest.pid);
     g_assert_nonnull(strstr(error->message, monitor));
     g_assert_nonnull(strstr(error->message, command));
 }
@@ -128,10 +128,10 @@ test_several(void)
     assert_says(error, &two, "--resume");
     g_clear_error(&error);
 
-    options.pid = two.session->pid;
+    options.pid = two.session->guest.pid;
     g_assert_true(migrate_archive_find(&options, &found, &error));
     g_assert_no_error(error);
-    g_assert_cmpint(found.qemu_pid, ==, two.session->pid);
+    g_assert_cmpint(found.qemu_pid, ==, two.session->guest.pid);
     migrate_journal_clear(&found);
 
     /* Both are asked for at once, and no QEMU is both. */

@@ -28,15 +28,15 @@ second(void)
     g_autoptr(GError) error = NULL;
     g_autofree char *holder = NULL;
     session_scene_init(&s, MIGRATE_SEND);
-    pid_t pid = s.session->pid;
-    uint64_t started = s.session->qemu_started;
+    pid_t pid = s.session->guest.pid;
+    uint64_t started = s.session->guest.started;
     g_assert_false(migrate_claim_is_held(pid, started, NULL));
     MigrateClaim *claim = migrate_claim_take(pid, started, "receive", &error);
     g_assert_no_error(error);
     g_assert_null(migrate_claim_take(pid, started, "send", &error));
     g_assert_true(error_is(error, ERROR_STATE));
     g_autofree char *who = g_strdup_printf(
-        "in the hands of 'postlude receive' (process %d)", (int)getpid());
+        "locked by 'postlude receive' (process %d)", (int)getpid());
     g_assert_nonnull(strstr(error->message, who));
     g_assert_true(migrate_claim_is_held(pid, started, &holder));
     g_assert_true(g_str_has_prefix(holder, "receive "));
@@ -133,7 +133,7 @@ removed(void)
     bool listed = false;
     for (guint i = 0; i < all->len; i++) {
         MigrateClaimHolder *h = &g_array_index(all, MigrateClaimHolder, i);
-        listed |= h->qemu_pid == s.session->pid && h->pid == getpid();
+        listed |= h->qemu_pid == s.session->guest.pid && h->pid == getpid();
     }
     g_assert_true(listed);
 

@@ -27,7 +27,7 @@ static void
 init(Armed *a)
 {
     session_scene_init(&a->scene, MIGRATE_RECEIVE);
-    MigrateBlock *block = &a->scene.session->ram->blocks[0];
+    MigrateBlock *block = &a->scene.session->guest.ram->blocks[0];
     block->bytes = BYTES;
     block->pages = BYTES / PAGE_BYTES;
     block->extents = 1;
@@ -51,7 +51,7 @@ static uint8_t
 in_file(const Armed *a, uint64_t offset)
 {
     uint8_t byte = 0xff;
-    g_assert_cmpint(pread(a->scene.session->ram->blocks[0].file, &byte, 1,
+    g_assert_cmpint(pread(a->scene.session->guest.ram->blocks[0].file, &byte, 1,
                           (off_t)offset), ==, 1);
     return byte;
 }

@@ -402,7 +402,7 @@ room_never_comes(void)
     wait_for_state(&s, 0, PAGE_FILLING);
     migrate_fault_stop(s.fault, NULL);
     MigrateSession *session = migrate_session_new(&options);
-    session->n_streams = 1;
+    session->peer.n_streams = 1;
     session->destination.fill[0] = s.fill;
     session->destination.pages = s.pages;
     alarm(60);

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "migrate/link/migrate-readmit.h"
+#include "migrate/session/migrate-wait.h"
 #include "tests/support/qmp-peer.h"
 #include "tests/unit/session-scene.h"
 
@@ -35,13 +36,14 @@ noted(const QmpPeerStep *steps, WireEndedCode code, const char *words)
     g_autoptr(GError) error = NULL;
     session_scene_init(&s, MIGRATE_RECEIVE);
     QmpPeer *peer = qmp_peer_start(steps);
-    s.session->qmp = qmp_client_open(qmp_peer_path(peer), OPEN_MS, &error);
+    s.session->guest.qmp =
+        qmp_client_open(qmp_peer_path(peer), OPEN_MS, &error);
     g_assert_no_error(error);
     s.session->past_no_return = true;
     session_scene_end_qemu(&s);
     migrate_ending_note(s.session);
-    g_assert_cmpint(s.session->ended, ==, code);
-    g_assert_true(s.session->qemu_gone);
+    g_assert_cmpint(s.session->guest.ended, ==, code);
+    g_assert_true(s.session->guest.gone);
     bool ok = migrate_ending_conclude(s.session, &error);
     g_assert_cmpint(ok, ==, code != WIRE_ENDED_CRASHED);
     const char *said = ok ? s.session->report.reason : error->message;
@@ -73,8 +75,8 @@ hear(MigrateSession *session, unsigned type, const GByteArray *payload,
     int fds[2];
     g_assert_no_errno(socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
     g_autoptr(WireLink) peer = wire_link_new(fds[1]);
-    g_clear_pointer(&session->control, wire_link_free);
-    session->control = wire_link_new(fds[0]);
+    g_clear_pointer(&session->peer.control, wire_link_free);
+    session->peer.control = wire_link_new(fds[0]);
     g_assert_true(wire_link_send_frame(peer, type, payload, NULL));
     return migrate_session_take_in(session, error);
 }
@@ -119,7 +121,7 @@ nonsense_is_not_believed(void)
     g_assert_false(migrate_readmit_heard(s.session, WIRE_FRAME_DONE));
     g_test_assert_expected_messages();
     g_assert_false(s.session->source.complete);
-    g_assert_cmpint(s.session->ended, ==, 0);
+    g_assert_cmpint(s.session->guest.ended, ==, 0);
     session_scene_clear(&s);
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "migrate/session/migrate-wait.h"
 #include "migrate/show/migrate-event-line.h"
 
 /* The lines that are in FD by now. */
@@ -103,7 +104,7 @@ test_parent(void)
         MigrateOptions options = {.role = MIGRATE_SEND, .parent_fd = ends[0]};
         MigrateSession *session = migrate_session_new(&options);
         g_autoptr(GError) before = NULL, after = NULL;
-        session->pidfd = -1;
+        session->guest.pidfd = -1;
         g_assert_false(
             migrate_session_wait(session, never, 50, "nothing", &before));
         g_assert_true(error_is(before, ERROR_RETRY));

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "migrate/session/migrate-wait.h"
 #include "tests/unit/session-scene.h"
 
 #define LIMIT_MS 300
@@ -62,8 +63,8 @@ scene_init(Scene *s)
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends));
     session_scene_init(&s->guest, MIGRATE_SEND);
     MigrateSession *session = s->guest.session;
-    session->control = wire_link_new(ends[0]);
-    session->watch_control = migrate_session_watch(session, ends[0]);
+    session->peer.control = wire_link_new(ends[0]);
+    session->peer.watch = migrate_session_watch(session, ends[0]);
     s->peer = wire_link_new(ends[1]);
     s->talks = g_thread_new("talks", talk, s->peer);
     s->hears = g_thread_new("hears", hear, s->peer);

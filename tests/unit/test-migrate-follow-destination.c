@@ -208,7 +208,7 @@ check(LinkScene *s, const Case *c, bool ok, const GError *error)
     g_assert_cmpint(ok, ==, c->outcome != GUEST_STAYS);
     g_assert_cmpint(s->session->past_no_return, ==,
                     c->outcome != GUEST_STAYS);
-    g_assert_cmpint(s->session->ended, ==,
+    g_assert_cmpint(s->session->guest.ended, ==,
                     c->outcome == GUEST_ENDED ? WIRE_ENDED_SHUT_DOWN : 0);
     if (c->outcome == GUEST_STAYS) {
         g_assert_nonnull(strstr(error->message, c->words));
@@ -216,7 +216,7 @@ check(LinkScene *s, const Case *c, bool ok, const GError *error)
         g_assert_no_error(error);
     }
     g_assert_cmpint(s->session->destination.follow.end_told, ==, c->put_down);
-    g_assert_cmpint(proc_life_has_ended(s->session->pidfd, 0), ==,
+    g_assert_cmpint(proc_life_has_ended(s->session->guest.pidfd, 0), ==,
                     c->put_down || c->ended);
 }
 
@@ -337,7 +337,7 @@ after(gconstpointer data)
     MigrateSession *session = s.session;
     session->options.follow = true;
     session->past_no_return = session->destination.start_guest = true;
-    session->resumed = session->destination.ran = c->runs;
+    session->guest.resumed = session->destination.ran = c->runs;
     session->destination.follow.run_heard = c->run_heard;
     session->destination.follow.final_heard = c->complete;
     session->destination.wanted[0][0] = !c->complete;

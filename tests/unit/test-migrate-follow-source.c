@@ -55,7 +55,7 @@ static const QmpPeerStep ends[] = {ACTIVE, {QMP_PEER_CLOSE}};
 static const Freeze freezes[] = {
     {"waits", waits, 0, NULL},
     {"goes-on", goes_on, 0, NULL},
-    {"nobody-begins", nobody, ERROR_RETRY, "somebody (libvirt) to start"},
+    {"nobody-begins", nobody, ERROR_RETRY, "libvirt or an operator"},
     {"pause-off", pause_off, ERROR_STATE, "pause-before-switchover switched"},
     {"return-path-off", return_off, ERROR_STATE, "return-path switched off"},
     {"x-ignore-shared-off", ignore_off, ERROR_STATE, "x-ignore-shared switche"},
@@ -158,8 +158,8 @@ retreat(gconstpointer data)
     g_autoptr(GError) why = NULL;
     link_scene_init(&s, MIGRATE_SEND, c->steps);
     s.session->options.follow = true;
-    s.session->migration_status = g_strdup(c->heard);
-    s.session->interrupted = true; /* a signal does not shorten it */
+    s.session->guest.migration = g_strdup(c->heard);
+    s.session->operator.interrupted = true; /* a signal does not shorten it */
     if (c->ended) {
         session_scene_end_qemu(&s.guest);
     }
@@ -211,12 +211,12 @@ unseen(gconstpointer data)
     session_scene_init(&s, MIGRATE_SEND);
     MigrateSession *session = s.session;
     QmpPeer *peer = c->steps ? qmp_peer_start(c->steps) : NULL;
-    session->qemu_gone = !peer;
-    session->refused = c->refused;
+    session->guest.gone = !peer;
+    session->peer.refused = c->refused;
     if (peer) { /* which is of this process */
         session->options.qmp_path = (char *)qmp_peer_path(peer);
-        session->pid = getpid();
-        g_assert_true(proc_life_started(session->pid, &session->qemu_started,
+        session->guest.pid = getpid();
+        g_assert_true(proc_life_started(session->guest.pid, &session->guest.started,
                                         &error));
     }
     g_assert_cmpint(migrate_follow_source_was_passed_unseen(session, &error),
@@ -308,16 +308,16 @@ after(gconstpointer data)
     g_autoptr(GError) error = NULL;
     link_scene_init(&s, MIGRATE_SEND, c->steps);
     MigrateSession *session = s.session;
-    session->options.follow = session->past_no_return = session->linked = true;
-    session->migration_status = g_strdup("completed");
-    session->stopped_us = g_get_real_time() - 1000;
-    session->heard_ns = fd_now_ns();
+    session->options.follow = session->past_no_return = session->peer.linked = true;
+    session->guest.migration = g_strdup("completed");
+    session->guest.stopped_us = g_get_real_time() - 1000;
+    session->peer.heard_ns = fd_now_ns();
     c->destination(&s);
     g_assert_cmpint(migrate_follow_source_postcopy(session, &error), ==,
                     c->ok);
     g_assert_cmpint(session->source.running, ==, c->running);
     g_assert_cmpint(session->past_no_return, ==, c->ok);
-    g_assert_cmpint(session->refused, ==, !c->ok);
+    g_assert_cmpint(session->peer.refused, ==, !c->ok);
     g_assert_cmpint(session->report.downtime_ms >= 1, ==,
                     c->destination == say_done);
     g_assert_cmpint(error == NULL, ==, c->ok);
@@ -348,7 +348,7 @@ commit(gconstpointer data)
     MigrateSession *session = s.session;
     session->options.follow = true;
     session->driver = &migrate_follow;
-    session->migration_status = g_strdup("completed");
+    session->guest.migration = g_strdup("completed");
     if (told) {
         link_scene_play(&s, hear_run);
     } else {
@@ -356,7 +356,7 @@ commit(gconstpointer data)
     }
     g_assert_true(migrate_follow_source_commit(session, &error));
     g_assert_true(session->past_no_return);
-    g_assert_cmpint(session->linked, ==, told);
+    g_assert_cmpint(session->peer.linked, ==, told);
     g_assert_cmpint(session->source.push[0] != NULL, ==, told);
     link_scene_clear(&s);
 }
@@ -369,11 +369,11 @@ commit_gone(void)
     char byte;
     link_scene_init(&s, MIGRATE_SEND, nobody);
     s.session->options.follow = true;
-    s.session->migration_status = g_strdup("device");
-    s.session->qemu_gone = true;
+    s.session->guest.migration = g_strdup("device");
+    s.session->guest.gone = true;
     g_assert_true(migrate_follow_source_commit(s.session, &error));
     g_assert_true(s.session->past_no_return);
-    g_assert_true(s.session->linked);
+    g_assert_true(s.session->peer.linked);
     g_assert_cmpint(recv(s.control, &byte, 1, MSG_DONTWAIT), <, 0);
     link_scene_clear(&s);
 }
@@ -406,9 +406,9 @@ forbid(gconstpointer data)
     LinkScene s;
     link_scene_init(&s, MIGRATE_SEND, c->steps);
     s.session->options.follow = true;
-    s.session->migration_status = g_strdup(c->heard);
-    s.session->was_idle = c->was_idle;
-    s.session->too_early = c->too_early;
+    s.session->guest.migration = g_strdup(c->heard);
+    s.session->guest.was_idle = c->was_idle;
+    s.session->guest.too_early = c->too_early;
     migrate_follow_source_forbid(s.session);
     link_scene_clear(&s);
 }

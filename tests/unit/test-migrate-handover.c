@@ -88,11 +88,11 @@ static const Case freezes[] = {
     {"not-known", unknown, false, true, ERROR_UNSUPPORTED, "no such command"},
     {"unanswered", unanswered, true, true, ERROR_VM_GONE, ""},
     {"x-ignore-shared-off", left_out_off, true, true, ERROR_STATE,
-     "x-ignore-shared off"},
+     "x-ignore-shared was switched off"},
     {"pause-off", pause_off, true, true, ERROR_STATE,
-     "pause-before-switchover off"},
+     "pause-before-switchover was switched off"},
     {"return-path-off", return_off, true, true, ERROR_STATE,
-     "return-path off"},
+     "return-path was switched off"},
     {"fails-at-active", fails_active, true, true, ERROR_FAILED,
      "failed: the disk is busy"},
     {"cancelled", cancelled, true, true, ERROR_FAILED, "cancelled"},
@@ -111,7 +111,7 @@ run_case(const Case *c, Step step, const char *status)
     LinkScene s;
     g_autoptr(GError) error = NULL;
     link_scene_init(&s, MIGRATE_SEND, c->steps);
-    s.session->migration_status = g_strdup(status);
+    s.session->guest.migration = g_strdup(status);
     s.session->source.begun = status != NULL;
     bool ok = step(s.session, &error);
     if (c->words) {
@@ -122,7 +122,7 @@ run_case(const Case *c, Step step, const char *status)
     }
     g_assert_cmpint(ok, ==, !c->words);
     g_assert_cmpint(s.session->source.begun, ==, c->begun);
-    g_assert_cmpint(s.session->guest_ran, ==, c->guest_ran);
+    g_assert_cmpint(s.session->guest.ran, ==, c->guest_ran);
     g_assert_false(s.session->past_no_return);
     link_scene_clear(&s);
 }
@@ -222,7 +222,7 @@ static void
 comes_back(LinkScene *s)
 {
     WireWelcome welcome;
-    autofd fd = link_scene_dial(s, WIRE_ROLE_CONTROL, 0, s->session->session,
+    autofd fd = link_scene_dial(s, WIRE_ROLE_CONTROL, 0, s->session->peer.id,
                                 &welcome);
     link_scene_say(fd, WIRE_FRAME_RESUME,
                    link_scene_resume(WIRE_RESUME_STARTED |
@@ -272,9 +272,9 @@ commit(gconstpointer data)
     LinkScene s;
     g_autoptr(GError) error = NULL;
     link_scene_init(&s, MIGRATE_SEND, c->steps);
-    s.session->migration_status = g_strdup("completed");
+    s.session->guest.migration = g_strdup("completed");
     s.session->source.begun = true;
-    s.session->stopped_us = g_get_real_time() - 1000;
+    s.session->guest.stopped_us = g_get_real_time() - 1000;
     if (c->hears_run) {
         link_scene_play(&s, c->destination);
     } else {
@@ -283,8 +283,8 @@ commit(gconstpointer data)
     g_assert_cmpint(migrate_handover_commit(s.session, &error), ==, c->ok);
     g_assert_cmpint(error == NULL, ==, c->ok);
     g_assert_cmpint(s.session->past_no_return, ==, c->ok);
-    g_assert_cmpint(s.session->refused, ==, c->refused);
-    g_assert_cmpint(s.session->ended != 0, ==, c->ended);
+    g_assert_cmpint(s.session->peer.refused, ==, c->refused);
+    g_assert_cmpint(s.session->guest.ended != 0, ==, c->ended);
     g_assert_cmpint(s.session->source.running, ==, c->ok);
     g_assert_cmpint(s.session->report.downtime_ms >= 1, ==,
                     c->destination == says_running);
@@ -307,14 +307,14 @@ restore(gconstpointer data)
     LinkScene s;
     g_autoptr(GError) error = NULL;
     link_scene_init(&s, MIGRATE_SEND, steps);
-    s.session->capability =
-        migrate_capability_set_following(s.session->qmp, true, &error);
+    s.session->guest.capability =
+        migrate_capability_set_following(s.session->guest.qmp, true, &error);
     g_assert_no_error(error);
     if (ends) {
         session_scene_end_qemu(&s.guest);
     }
     g_assert_cmpint(migrate_handover_restore(s.session), ==, ends);
-    g_assert_null(s.session->capability);
+    g_assert_null(s.session->guest.capability);
     g_assert_true(migrate_handover_restore(s.session)); /* nothing is left */
     link_scene_clear(&s);
 }

@@ -56,6 +56,7 @@ there_and_back(void)
     MigrateJournal in = make();
     g_auto(MigrateJournal) out = {0};
     g_autoptr(GError) error = NULL;
+    in.options.known = (char *)"192.0.2.7 fe80::1%1";
     g_autofree char *text = migrate_journal_to_text(&in);
     migrate_journal_from_text(text, &out, &error);
     g_assert_no_error(error);
@@ -63,6 +64,7 @@ there_and_back(void)
     g_assert_cmpstr(text, ==, again);
     g_assert_cmpint(out.options.role, ==, MIGRATE_RECEIVE);
     g_assert_cmpstr(out.options.qmp_path, ==, in.options.qmp_path);
+    g_assert_cmpstr(out.options.known, ==, in.options.known);
     g_assert_null(out.options.report_path);
     g_assert_cmpmem(out.session, sizeof out.session, in.session,
                     sizeof in.session);

@@ -80,8 +80,8 @@ call(const LinkScene *s, const Case *c)
     WireHelloBytes bytes;
     memcpy(hello.session,
            c->shown == NOTHING   ? none
-           : c->shown == SESSION ? s->session->session
-                                 : s->session->ticket,
+           : c->shown == SESSION ? s->session->peer.id
+                                 : s->session->peer.ticket,
            WIRE_SESSION_BYTES);
     wire_hello_encode(&hello, &bytes);
     int fd = wire_peer_dial(s->port);
@@ -92,7 +92,7 @@ call(const LinkScene *s, const Case *c)
 static void
 admit(LinkScene *s)
 {
-    struct pollfd p = {.fd = wire_porch_fd(s->session->porch),
+    struct pollfd p = {.fd = wire_porch_fd(s->session->peer.porch),
                        .events = POLLIN};
     g_assert_cmpint(poll(&p, 1, CALL_MS), ==, 1);
     g_assert_true(migrate_lobby_has_caller(s->session));
@@ -106,10 +106,10 @@ make_room(LinkScene *s, WireRole role)
 {
     MigrateSession *session = s->session;
     WireLink **places[] = {
-        [WIRE_ROLE_CONTROL] = &session->control,
-        [WIRE_ROLE_DEVICE] = &session->device,
-        [WIRE_ROLE_URGENT] = &session->urgent,
-        [WIRE_ROLE_BULK] = &session->bulk[0]};
+        [WIRE_ROLE_CONTROL] = &session->peer.control,
+        [WIRE_ROLE_DEVICE] = &session->peer.device,
+        [WIRE_ROLE_URGENT] = &session->peer.urgent,
+        [WIRE_ROLE_BULK] = &session->peer.bulk[0]};
     g_clear_pointer(places[role], wire_link_free);
 }
 
@@ -125,7 +125,7 @@ hear_refusal(int fd, const Case *c)
 static bool
 has_links(const MigrateSession *session)
 {
-    return session->control && session->urgent && session->bulk[0];
+    return session->peer.control && session->peer.urgent && session->peer.bulk[0];
 }
 
 static void
@@ -143,7 +143,7 @@ caller(gconstpointer data)
         make_room(&s, c->role);
     }
     bool before = has_links(session);
-    memcpy(ticket, session->ticket, sizeof ticket);
+    memcpy(ticket, session->peer.ticket, sizeof ticket);
     autofd fd = call(&s, c);
     admit(&s);
     WireWelcome welcome = wire_peer_hear_welcome(fd);
@@ -151,15 +151,15 @@ caller(gconstpointer data)
     if (c->status != WIRE_STATUS_OK) {
         hear_refusal(fd, c);
         g_assert_cmpint(has_links(session), ==, before); /* it costs nobody */
-        g_assert_cmpmem(session->ticket, sizeof ticket, ticket, sizeof ticket);
+        g_assert_cmpmem(session->peer.ticket, sizeof ticket, ticket, sizeof ticket);
     } else {
-        g_assert_cmpmem(welcome.session, sizeof ticket, session->ticket,
+        g_assert_cmpmem(welcome.session, sizeof ticket, session->peer.ticket,
                         sizeof ticket);
         g_assert_cmpint(has_links(session), ==, !c->past_no_return);
-        g_assert_cmpint(memcmp(session->ticket, ticket, sizeof ticket) != 0,
+        g_assert_cmpint(memcmp(session->peer.ticket, ticket, sizeof ticket) != 0,
                         ==, c->past_no_return);
     }
-    g_assert_cmpuint(session->rejoins, ==,
+    g_assert_cmpuint(session->peer.rejoins, ==,
                      c->past_no_return && c->status == WIRE_STATUS_OK);
     link_scene_clear(&s);
 }
@@ -190,13 +190,13 @@ strangers(void)
     g_autoptr(GError) error = NULL;
     link_scene_init(&s, MIGRATE_SEND, NULL);
     MigrateSession *session = s.session;
-    g_source_remove(session->watch_control);
+    g_source_remove(session->peer.watch);
     make_room(&s, WIRE_ROLE_CONTROL);
     session->options.peer_timeout_s = 20;
     link_scene_play(&s, call_after_strangers);
     g_assert_true(migrate_lobby_wait_control(session, &error));
     g_assert_no_error(error);
-    g_assert_cmpstr(session->peer_host, ==, "127.0.0.1");
+    g_assert_cmpstr(session->peer.host, ==, "127.0.0.1");
     link_scene_clear(&s);
 }
 
@@ -250,10 +250,10 @@ static void
 dial_anew(LinkScene *s)
 {
     WireWelcome first, second, other;
-    autofd old = link_scene_dial(s, WIRE_ROLE_CONTROL, 0, s->session->session,
+    autofd old = link_scene_dial(s, WIRE_ROLE_CONTROL, 0, s->session->peer.id,
                                  &first);
     autofd control = link_scene_dial(s, WIRE_ROLE_CONTROL, 0,
-                                     s->session->session, &second);
+                                     s->session->peer.id, &second);
     wire_peer_drain(old);
     autofd urgent = link_scene_dial(s, WIRE_ROLE_URGENT, 0, first.session,
                                     &other);
@@ -280,10 +280,10 @@ anew(void)
     for (unsigned i = 1; i <= 2; i++) {
         g_assert_false(migrate_lobby_wait_others(s.session, &error));
         g_assert_true(error_is(error, ERROR_RETRY));
-        g_assert_nonnull(strstr(error->message, "dialled once more"));
-        g_assert_cmpuint(s.session->rejoins, ==, i);
+        g_assert_nonnull(strstr(error->message, "connected once more"));
+        g_assert_cmpuint(s.session->peer.rejoins, ==, i);
         g_clear_error(&error);
-        s.session->control_lost = false;
+        s.session->peer.control_lost = false;
     }
     g_assert_true(migrate_lobby_wait_others(s.session, &error));
     g_assert_no_error(error);

@@ -68,16 +68,16 @@ adopt(MigrateSession *session, unsigned pages, unsigned n)
 {
     g_autoptr(GError) error = NULL;
     autofd memory = memfd_create("states", MFD_CLOEXEC);
-    MigrateBlock *block = &session->ram->blocks[0];
-    block->pages = session->ram->pages = pages;
-    block->bytes = session->ram->bytes = pages * PAGE_BYTES;
-    block->extents = session->ram->extents = 1;
+    MigrateBlock *block = &session->guest.ram->blocks[0];
+    block->pages = session->guest.ram->pages = pages;
+    block->bytes = session->guest.ram->bytes = pages * PAGE_BYTES;
+    block->extents = session->guest.ram->extents = 1;
     block->file = memfd_create("ram", MFD_CLOEXEC);
     g_assert_no_errno(ftruncate(block->file, (off_t)block->bytes));
     g_autofree uint8_t *states = g_malloc0(pages + 1);
     memset(states, PAGE_PRESENT, n);
     g_assert_cmpint(write(memory, states, pages + 1), ==, pages + 1);
-    MigratePages *adopted = migrate_pages_adopt(session->ram, -1, memory,
+    MigratePages *adopted = migrate_pages_adopt(session->guest.ram, -1, memory,
                                                 &session->alarm, &error);
     g_assert_no_error(error);
     return adopted;

@@ -44,13 +44,13 @@ has_threads(const MigrateSession *session)
 static void
 assert_closed(LinkScene *s)
 {
-    g_assert_null(s->session->control);
-    g_assert_null(s->session->urgent);
-    g_assert_null(s->session->bulk[0]);
+    g_assert_null(s->session->peer.control);
+    g_assert_null(s->session->peer.urgent);
+    g_assert_null(s->session->peer.bulk[0]);
     g_assert_false(has_threads(s->session));
-    g_assert_true(s->session->control_lost);
-    g_assert_false(s->session->linked);
-    g_assert_cmpuint(s->session->watch_control, ==, 0);
+    g_assert_true(s->session->peer.control_lost);
+    g_assert_false(s->session->peer.linked);
+    g_assert_cmpuint(s->session->peer.watch, ==, 0);
     g_assert_false(migrate_session_has_frame(s->session));
 }
 
@@ -60,14 +60,14 @@ lost(gconstpointer data)
     LinkScene s;
     g_autoptr(GError) error = NULL;
     link_scene_init(&s, (MigrateRole)GPOINTER_TO_INT(data), NULL);
-    s.session->past_no_return = s.session->linked = true;
+    s.session->past_no_return = s.session->peer.linked = true;
     start_threads(&s);
     link_scene_say(s.control, WIRE_FRAME_DONE, NULL);
     g_assert_true(migrate_session_wait(s.session, migrate_session_has_frame,
                                        10000, "a word", &error));
     lose(&s);
     assert_closed(&s);
-    g_assert_nonnull(s.session->device); /* which is QEMU's */
+    g_assert_nonnull(s.session->peer.device); /* which is QEMU's */
     wire_peer_drain(s.control);
     wire_peer_drain(s.urgent);
     wire_peer_drain(s.bulk);

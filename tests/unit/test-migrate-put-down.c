@@ -18,11 +18,16 @@
      "{\"running\": false, \"singlestep\": false, \"status\": \"" state       \
      "\"}",                                                                    \
      NULL}
-#define RESUME                                                                 \
-    {QMP_PEER_SAY,                                                             \
-     "{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, \"event\": "      \
-     "\"RESUME\"}\r\n",                                                        \
-     NULL}
+#define EVENT(name)                                                            \
+    {                                                                          \
+        QMP_PEER_SAY,                                                          \
+            "{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, "          \
+            "\"event\": "                                                      \
+            "\"" name "\"}\r\n",                                               \
+            NULL                                                               \
+    }
+#define RESUME EVENT("RESUME")
+#define STOP EVENT("STOP")
 #define ASKED {QMP_PEER_GREET}, {QMP_PEER_HEAR, "query-status", NULL}
 
 typedef struct {
@@ -36,12 +41,16 @@ static const QmpPeerStep runs[] = {ASKED, STATE("running"), {QMP_PEER_END}};
 /* "cont" came when the question had been answered. */
 static const QmpPeerStep started_since[] = {
     ASKED, RESUME, STATE("paused"), {QMP_PEER_END}};
+/* And "stop": it may have used its memory all the same. */
+static const QmpPeerStep ran_since[] = {
+    ASKED, RESUME, STOP, STATE("paused"), {QMP_PEER_END}};
 static const QmpPeerStep mute[] = {ASKED, {QMP_PEER_END}};
 
 static const Case cases[] = {
     {"paused", paused, false, true},
     {"runs", runs, false, false},
     {"started-since", started_since, false, false},
+    {"ran-since", ran_since, false, false},
     {"waits-for-a-page", mute, false, true},
     {"attended/paused", paused, true, true},
     {"attended/started-since", started_since, true, false},
@@ -57,6 +66,15 @@ state_of(pid_t pid)
 }
 
 static void
+wait_until(pid_t pid, char state)
+{
+    for (int tries = 0; state_of(pid) != state; tries++) {
+        g_assert_cmpint(tries, <, 5000);
+        g_usleep(1000);
+    }
+}
+
+static void
 put_down(gconstpointer data)
 {
     const Case *c = data;
@@ -65,23 +83,59 @@ put_down(gconstpointer data)
     session_scene_init(&s, MIGRATE_RECEIVE);
     MigrateSession *session = s.session;
     QmpPeer *peer = qmp_peer_start(c->steps);
-    session->qmp = qmp_client_open(qmp_peer_path(peer), 10000, &error);
+    session->guest.qmp = qmp_client_open(qmp_peer_path(peer), 10000, &error);
     g_assert_no_error(error);
     if (c->attended) {
         session->destination.attendant =
-            migrate_attendant_start(session->pid, -1, &error);
+            migrate_attendant_start(session->guest.pid, -1, &error);
         g_assert_no_error(error);
     }
     g_assert_cmpint(migrate_put_down(session), ==, c->ends);
-    g_assert_cmpint(session->resumed, ==, !c->ends);
-    g_assert_cmpint(proc_life_has_ended(session->pidfd, c->ends ? 5000 : 0),
+    g_assert_cmpint(session->guest.resumed || session->destination.ran, ==,
+                    !c->ends);
+    g_assert_cmpint(proc_life_has_ended(session->guest.pidfd, c->ends ? 5000 : 0),
                     ==, c->ends);
-    for (int tries = 0; !c->ends && state_of(s.qemu) != 'S'; tries++) {
-        g_assert_cmpint(tries, <, 5000); /* it goes on */
-        g_usleep(1000);
+    if (!c->ends) {
+        wait_until(s.qemu, 'S'); /* it goes on */
     }
-    g_clear_pointer(&session->qmp, qmp_client_close);
+    g_clear_pointer(&session->guest.qmp, qmp_client_close);
     qmp_peer_stop(peer);
+    session_scene_clear(&s);
+}
+
+/* The receiver is killed when QEMU stands still, and has not ended it yet. */
+static void
+dies_between(void)
+{
+    SessionScene s;
+    g_autoptr(GError) error = NULL;
+    session_scene_init(&s, MIGRATE_RECEIVE);
+    MigrateAttendant *attendant =
+        migrate_attendant_start(s.session->guest.pid, -1, &error);
+    g_assert_no_error(error);
+    migrate_attendant_freeze_qemu(attendant, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(state_of(s.qemu), ==, 'T');
+    migrate_attendant_stop(attendant);
+    wait_until(s.qemu, 'S');
+    session_scene_clear(&s);
+}
+
+/* It had no attendant, or that was killed too: QEMU waits for who takes over;
+ * but only one that is followed is stopped by us. */
+static void
+is_taken_back(void)
+{
+    SessionScene s;
+    session_scene_init(&s, MIGRATE_RECEIVE);
+    g_assert_no_errno(kill(s.qemu, SIGSTOP));
+    wait_until(s.qemu, 'T');
+    migrate_put_down_take_back(s.session);
+    g_usleep(20000);
+    g_assert_cmpint(state_of(s.qemu), ==, 'T');
+    s.session->options.follow = true;
+    migrate_put_down_take_back(s.session);
+    wait_until(s.qemu, 'S');
     session_scene_clear(&s);
 }
 
@@ -97,5 +151,7 @@ main(int argc, char **argv)
         g_autofree char *path = g_strdup_printf("/put-down/%s", cases[i].name);
         g_test_add_data_func(path, &cases[i], put_down);
     }
+    g_test_add_func("/put-down/dies-between", dies_between);
+    g_test_add_func("/put-down/is-taken-back", is_taken_back);
     return g_test_run();
 }

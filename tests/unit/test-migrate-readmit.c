@@ -24,7 +24,7 @@ static int
 dial_control(LinkScene *s)
 {
     WireWelcome welcome;
-    int fd = link_scene_dial(s, WIRE_ROLE_CONTROL, 0, s->session->session,
+    int fd = link_scene_dial(s, WIRE_ROLE_CONTROL, 0, s->session->peer.id,
                              &welcome);
     g_assert_cmpint(welcome.status, ==, WIRE_STATUS_OK);
     return fd;
@@ -175,8 +175,8 @@ talk(gconstpointer data)
     migrate_readmit_begin(s.session);
     link_scene_play(&s, talk_then_complete);
     wait_for_complete(&s);
-    g_assert_cmpint(s.session->ended, ==, 0);
-    g_assert_cmpuint(s.session->rejoins, ==, 2);
+    g_assert_cmpint(s.session->guest.ended, ==, 0);
+    g_assert_cmpuint(s.session->peer.rejoins, ==, 2);
     link_scene_clear(&s);
 }
 
@@ -212,7 +212,7 @@ come_back(LinkScene *s)
 {
     WireWelcome welcome;
     autofd control = link_scene_dial(s, WIRE_ROLE_CONTROL, 0,
-                                     s->session->session, &welcome);
+                                     s->session->peer.id, &welcome);
     wire_peer_drain(s->control);
     wire_peer_drain(s->urgent);
     wire_peer_drain(s->bulk);
@@ -222,7 +222,7 @@ come_back(LinkScene *s)
     link_scene_hear(control, WIRE_FRAME_RUN);
     WireWelcome other;
     autofd stray = link_scene_dial(s, WIRE_ROLE_URGENT, 0,
-                                   s->session->session, &other);
+                                   s->session->peer.id, &other);
     g_assert_cmpint(other.status, ==, WIRE_STATUS_SESSION);
     autofd urgent =
         link_scene_dial(s, WIRE_ROLE_URGENT, 0, welcome.session, &other);
@@ -254,8 +254,8 @@ back(void)
                                            "the last page", &error));
         done = migrate_readmit_heard(session, WIRE_FRAME_DONE);
     }
-    g_assert_true(session->linked);
-    g_assert_cmpuint(session->rejoins, ==, 1);
+    g_assert_true(session->peer.linked);
+    g_assert_cmpuint(session->peer.rejoins, ==, 1);
     link_scene_clear(&s);
 }
 
@@ -279,7 +279,7 @@ impatient(void)
     migrate_readmit_begin(s.session);
     link_scene_play(&s, give_up_and_complete);
     wait_for_complete(&s);
-    g_assert_cmpuint(s.session->rejoins, ==, 2);
+    g_assert_cmpuint(s.session->peer.rejoins, ==, 2);
     link_scene_clear(&s);
 }
 
@@ -314,8 +314,8 @@ word(gconstpointer data)
                                        "a word", &error));
     g_assert_cmpint(migrate_readmit_heard(s.session, WIRE_FRAME_DONE), ==,
                     c->heard);
-    g_assert_cmpint(s.session->linked, ==, c->linked);
-    g_assert_cmpint(s.session->ended == WIRE_ENDED_CRASHED, ==, c->ended);
+    g_assert_cmpint(s.session->peer.linked, ==, c->linked);
+    g_assert_cmpint(s.session->guest.ended == WIRE_ENDED_CRASHED, ==, c->ended);
     g_assert_cmpint(s.session->source.complete, ==, c->ended);
     if (!c->linked) {
         wire_peer_drain(s.control);
@@ -331,7 +331,7 @@ silent(void)
     link_scene_init(&s, MIGRATE_SEND, NULL);
     s.session->past_no_return = true;
     migrate_readmit_begin(s.session);
-    s.session->heard_ns -= UINT64_C(2000000000);
+    s.session->peer.heard_ns -= UINT64_C(2000000000);
     link_scene_play(&s, say_complete);
     wait_for_complete(&s);
     wire_peer_drain(s.control);
@@ -423,7 +423,7 @@ runs_here_too(void)
     link_scene_play(&s, hear_source_runs);
     wait_for_complete(&s);
     g_assert_true(s.session->report.source_ran);
-    g_assert_false(s.session->resumed);
+    g_assert_false(s.session->guest.resumed);
     link_scene_clear(&s);
 }
 

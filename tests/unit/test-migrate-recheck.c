@@ -94,7 +94,7 @@ static void
 know(MigrateSession *session, const char *name)
 {
     QmpRamBlock block = {.name = g_strdup(name), .bytes = 4096};
-    g_array_append_val(session->blocks, block);
+    g_array_append_val(session->guest.blocks, block);
 }
 
 static void
@@ -113,12 +113,12 @@ ask(gconstpointer data)
     session_scene_init(&s, c->role);
     MigrateSession *session = s.session;
     QmpPeer *peer = qmp_peer_start(steps);
-    session->qmp = qmp_client_open(qmp_peer_path(peer), 10000, &error);
+    session->guest.qmp = qmp_client_open(qmp_peer_path(peer), 10000, &error);
     g_assert_no_error(error);
     session->options.follow = c->follow;
-    session->ram->blocks[0].hva = 0x7f0000000000;
-    session->blocks = g_array_new(false, true, sizeof(QmpRamBlock));
-    g_array_set_clear_func(session->blocks,
+    session->guest.ram->blocks[0].hva = 0x7f0000000000;
+    session->guest.blocks = g_array_new(false, true, sizeof(QmpRamBlock));
+    g_array_set_clear_func(session->guest.blocks,
                            (GDestroyNotify)qmp_ram_block_clear);
     know(session, "ram");
     know(session, "rom");
@@ -127,7 +127,7 @@ ask(gconstpointer data)
         g_assert_true(error_is(error, ERROR_STATE));
         g_assert_nonnull(strstr(error->message, c->refusal));
     }
-    g_clear_pointer(&session->qmp, qmp_client_close);
+    g_clear_pointer(&session->guest.qmp, qmp_client_close);
     qmp_peer_stop(peer);
     session_scene_clear(&s);
 }

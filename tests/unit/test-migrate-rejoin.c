@@ -43,7 +43,7 @@ look(const QmpPeerStep *steps, bool follow)
     s.session->options.follow = follow;
     g_assert_false(rejoin(&s, &error));
     g_assert_true(error_is(error, ERROR_PEER_GONE));
-    g_assert_cmpint(s.session->resumed, ==, follow);
+    g_assert_cmpint(s.session->guest.resumed, ==, follow);
     link_scene_clear(&s);
 }
 
@@ -237,12 +237,12 @@ find(gconstpointer data)
     link_scene_play(&s, answer);
     g_assert_true(rejoin(&s, &error));
     g_assert_no_error(error);
-    g_assert_true(session->linked);
+    g_assert_true(session->peer.linked);
     g_assert_true(session->destination.start_guest);
     g_assert_false(session->past_no_return);
-    g_assert_cmpuint(session->n_streams, ==, 2);
+    g_assert_cmpuint(session->peer.n_streams, ==, 2);
     g_assert_nonnull(session->destination.fill[1]);
-    g_assert_cmpuint(session->rejoins, ==, 1);
+    g_assert_cmpuint(session->peer.rejoins, ==, 1);
     link_scene_clear(&s);
 }
 
@@ -270,7 +270,7 @@ interrupted(void)
     link_scene_init(&s, MIGRATE_RECEIVE, NULL);
     fd_clear(&s.listener);
     s.session->options.peer_timeout_s = 60;
-    s.session->interrupted = true;
+    s.session->operator.interrupted = true;
     g_assert_false(rejoin(&s, &error));
     g_assert_true(error_is(error, ERROR_CANCELLED));
     link_scene_clear(&s);
@@ -286,9 +286,9 @@ typedef struct {
 static const Silence silences[] = {
     {"none", true, false, false, NULL},
     {"not-linked", false, true, true, NULL},
-    {"unheard", true, true, false, "nothing was heard of the source for 2."},
+    {"unheard", true, true, false, "the source sent nothing for 2."},
     {"no-flow", true, false, true, "pages are missing and none came for 2."},
-    {"both", true, true, true, "nothing was heard of the source"},
+    {"both", true, true, true, "the source sent nothing"},
 };
 
 static void
@@ -301,8 +301,8 @@ silence(gconstpointer data)
     link_scene_init(&s, MIGRATE_RECEIVE, NULL);
     MigrateSession *session = s.session;
     migrate_rejoin_begin(session);
-    session->linked = c->linked;
-    session->heard_ns -= c->unheard ? two_s : 0;
+    session->peer.linked = c->linked;
+    session->peer.heard_ns -= c->unheard ? two_s : 0;
     session->destination.flow_ns -= c->no_flow ? two_s : 0;
     g_assert_cmpint(migrate_rejoin_is_silent(session, &error), ==,
                     c->words != NULL);
@@ -311,7 +311,7 @@ silence(gconstpointer data)
     /* A single byte is as good as a page. */
     char byte = 0;
     wire_peer_write(s.bulk, &byte, 1);
-    g_assert_true(wire_link_read(session->bulk[0], &byte, 1, NULL));
+    g_assert_true(wire_link_read(session->peer.bulk[0], &byte, 1, NULL));
     g_assert_cmpint(migrate_rejoin_is_silent(session, NULL), ==,
                     c->linked && c->unheard);
     link_scene_clear(&s);
@@ -327,7 +327,7 @@ nobody_to_tell(void)
     uint64_t began_ns = fd_now_ns();
     g_assert_false(migrate_rejoin_say_done(s.session, 300));
     g_assert_cmpuint(fd_now_ns() - began_ns, >=, UINT64_C(300000000));
-    s.session->interrupted = true;
+    s.session->operator.interrupted = true;
     g_assert_false(migrate_rejoin_say_done(s.session, 60000));
     link_scene_clear(&s);
 }

@@ -9,6 +9,8 @@
 
 #include "base/error.h"
 #include "base/proc-life.h"
+#include "migrate/link/migrate-trust.h"
+#include "migrate/story/migrate-resume.h"
 #include "migrate/story/migrate-stages.h"
 #include "tests/support/qmp-peer.h"
 #include "tests/unit/session-scene.h"
@@ -106,10 +108,10 @@ take_over(gconstpointer data)
     QmpPeer *peer = qmp_peer_start(c->steps);
     session->options.qmp_path = (char *)qmp_peer_path(peer);
     session->options.resume = true;
-    session->source.begun = session->guest_ran = c->begun;
-    session->ram->pages = 16384;
-    session->pid = getpid();
-    g_assert_true(proc_life_started(session->pid, &session->qemu_started,
+    session->source.begun = session->guest.ran = c->begun;
+    session->guest.ram->pages = 16384;
+    session->guest.pid = getpid();
+    g_assert_true(proc_life_started(session->guest.pid, &session->guest.started,
                                     &error));
     MigrateArchive *archive = session_scene_archive(&s, MIGRATE_SEND, &error);
     g_assert_no_error(error);
@@ -119,8 +121,37 @@ take_over(gconstpointer data)
     g_assert_nonnull(error);
     g_autofree char *journal = session_scene_path(&s, ".journal");
     g_assert_cmpint(access(journal, F_OK) == 0, ==, c->stays);
-    g_clear_pointer(&session->qmp, qmp_client_close);
+    g_clear_pointer(&session->guest.qmp, qmp_client_close);
     qmp_peer_stop(peer);
+    session_scene_clear(&s);
+    migrate_archive_remove(archive);
+}
+
+/* The guest waits, and the network that broke may be the resolver's too. */
+static void
+knows_the_name(void)
+{
+    SessionScene s;
+    g_autoptr(GError) error = NULL;
+    session_scene_init(&s, MIGRATE_RECEIVE);
+    MigrateSession *session = s.session;
+    session->options.address = (char *)"postlude.invalid:7000";
+    session->options.insecure = true;
+    session->peer.address =
+        wire_address_parse_known(session->options.address, "192.0.2.7", &error);
+    g_assert_no_error(error);
+    MigrateArchive *archive =
+        session_scene_archive(&s, MIGRATE_RECEIVE, &error);
+    g_assert_no_error(error);
+    g_assert_true(session_scene_write(&s, archive, &error));
+    g_auto(MigrateOptions)
+        options = {.role = MIGRATE_RECEIVE, .pid = (int)session->guest.pid};
+    g_auto(MigrateJournal) journal = {0};
+    g_assert_true(migrate_resume_find(&options, &journal, &error));
+    g_autoptr(MigrateSession) successor = migrate_session_new(&options);
+    g_assert_true(migrate_trust_take_address(successor, &error));
+    g_assert_cmpstr(wire_address_known(successor->peer.address), ==,
+                    "192.0.2.7");
     session_scene_clear(&s);
     migrate_archive_remove(archive);
 }
@@ -135,5 +166,6 @@ main(int argc, char **argv)
         g_autofree char *path = g_strdup_printf("/resume/%s", cases[i].name);
         g_test_add_data_func(path, &cases[i], take_over);
     }
+    g_test_add_func("/resume/knows-the-name", knows_the_name);
     return g_test_run();
 }

@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "migrate/session/migrate-commit.h"
 #include "migrate/session/migrate-record.h"
+#include "migrate/session/migrate-wait.h"
 #include "migrate/takeover/migrate-archive.h"
 #include "tests/support/qmp-peer.h"
 #include "tests/unit/session-scene.h"
@@ -39,7 +40,7 @@ scene_init(Scene *s, MigrateRole role)
     g_autoptr(GError) error = NULL;
     session_scene_init(&s->guest, role);
     s->peer = qmp_peer_start(closes);
-    s->guest.session->qmp =
+    s->guest.session->guest.qmp =
         qmp_client_open(qmp_peer_path(s->peer), OPEN_MS, &error);
     g_assert_no_error(error);
     return s->guest.session;
@@ -58,7 +59,7 @@ take_in(MigrateSession *session, GError **error)
 {
     uint64_t deadline = fd_deadline_ns(END_MS);
     while (migrate_session_take_in(session, error)) {
-        if (!session->qmp) {
+        if (!session->guest.qmp) {
             return true;
         }
         g_assert_cmpuint(fd_now_ns(), <, deadline);
@@ -76,7 +77,7 @@ closed_before(gconstpointer data)
         scene_init(&s, (MigrateRole)GPOINTER_TO_INT(data));
     g_assert_false(take_in(session, &error));
     g_assert_true(error_is(error, ERROR_VM_GONE));
-    g_assert_true(session->qemu_gone);
+    g_assert_true(session->guest.gone);
     scene_clear(&s);
 }
 
@@ -89,12 +90,12 @@ closed_after(void)
     session->past_no_return = true;
     g_assert_true(take_in(session, &error));
     g_assert_no_error(error);
-    g_assert_false(session->qemu_gone);
+    g_assert_false(session->guest.gone);
     g_assert_true(migrate_session_take_in(session, &error));
     session_scene_end_qemu(&s.guest);
     g_assert_false(migrate_session_take_in(session, &error));
     g_assert_true(error_is(error, ERROR_VM_GONE));
-    g_assert_true(session->qemu_gone);
+    g_assert_true(session->guest.gone);
     scene_clear(&s);
 }
 

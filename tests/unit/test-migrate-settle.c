@@ -28,7 +28,7 @@ say_bye(int fd)
 static void
 hear_last(const LinkScene *s, int fd)
 {
-    link_scene_hear(fd, s->session->ended ? WIRE_FRAME_ENDED
+    link_scene_hear(fd, s->session->guest.ended ? WIRE_FRAME_ENDED
                                           : WIRE_FRAME_DONE);
 }
 
@@ -36,7 +36,7 @@ static int
 accept_last(const LinkScene *s)
 {
     int fd = link_scene_accept(s, WIRE_ROLE_CONTROL);
-    link_scene_hear(fd, s->session->ended ? WIRE_FRAME_ENDED
+    link_scene_hear(fd, s->session->guest.ended ? WIRE_FRAME_ENDED
                                           : WIRE_FRAME_RESUME);
     return fd;
 }
@@ -121,7 +121,7 @@ static void
 help(MigrateSession *session)
 {
     g_autoptr(GError) error = NULL;
-    session->destination.target = collapse_target_open(session->pid, &error);
+    session->destination.target = collapse_target_open(session->guest.pid, &error);
     g_assert_no_error(error);
     session->destination.huge =
         migrate_huge_start(session->destination.pages,
@@ -136,13 +136,13 @@ destination(const Destination *c, WireEndedCode ended)
     g_autoptr(GError) error = NULL, early = NULL;
     link_scene_init(&s, MIGRATE_RECEIVE, NULL);
     MigrateSession *session = s.session;
-    session->past_no_return = session->linked = true;
-    session->ended = ended;
-    session->ended_words = g_strdup("for a test");
+    session->past_no_return = session->peer.linked = true;
+    session->guest.ended = ended;
+    session->guest.ended_words = g_strdup("for a test");
     help(session);
     if (ended) {
         session_scene_end_qemu(&s.guest);
-        session->qemu_gone = true;
+        session->guest.gone = true;
     }
     /* A connection that the other side's leaving breaks is heard of first. */
     error_set(&early, ERROR_PEER_GONE, "a bulk connection ended early");
@@ -152,7 +152,7 @@ destination(const Destination *c, WireEndedCode ended)
                     ended != WIRE_ENDED_CRASHED);
     g_assert_cmpint(error_is(error, ERROR_VM_GONE), ==,
                     ended == WIRE_ENDED_CRASHED);
-    g_assert_false(session->control_lost);
+    g_assert_false(session->peer.control_lost);
     g_assert_cmpfloat(session->report.downtime_ms, ==, DOWNTIME_US / 1e3);
     link_scene_clear(&s);
 }
@@ -175,7 +175,7 @@ static int
 come_back(LinkScene *s, unsigned type)
 {
     WireWelcome welcome;
-    int fd = link_scene_dial(s, WIRE_ROLE_CONTROL, 0, s->session->session,
+    int fd = link_scene_dial(s, WIRE_ROLE_CONTROL, 0, s->session->peer.id,
                              &welcome);
     link_scene_say(fd, type,
                    type == WIRE_FRAME_ENDED
@@ -291,7 +291,7 @@ source(gconstpointer data)
     LinkScene s;
     g_autoptr(GError) error = NULL;
     link_scene_init(&s, MIGRATE_SEND, NULL);
-    s.session->past_no_return = s.session->linked = true;
+    s.session->past_no_return = s.session->peer.linked = true;
     s.session->source.running = true;
     s.session->report.downtime_ms = DOWNTIME_US / 1000.0;
     link_scene_play(&s, c->destination);
@@ -301,7 +301,7 @@ source(gconstpointer data)
     /* It is sure that it was heard, so it does not wait to be called again; and
      * who calls is heard at once. */
     g_assert_cmpfloat(fd_seconds_since(began_ns), <, 3);
-    g_assert_null(s.session->control);
+    g_assert_null(s.session->peer.control);
     g_assert_cmpuint(s.session->report.pages.total, ==, LINK_PAGES);
     link_scene_clear(&s);
 }
@@ -315,9 +315,9 @@ source_ended(gconstpointer data)
     LinkScene s;
     g_autoptr(GError) error = NULL;
     link_scene_init(&s, MIGRATE_SEND, NULL);
-    s.session->past_no_return = s.session->linked = true;
-    s.session->ended = code;
-    s.session->ended_words = g_strdup("for a test");
+    s.session->past_no_return = s.session->peer.linked = true;
+    s.session->guest.ended = code;
+    s.session->guest.ended_words = g_strdup("for a test");
     s.session->report.downtime_ms = DOWNTIME_US / 1000.0;
     link_scene_play(&s, hear_it);
     g_assert_cmpint(migrate_source_settle(s.session, &error), ==, !crash);
@@ -330,7 +330,7 @@ source_ended(gconstpointer data)
 static gboolean
 interrupt(gpointer data)
 {
-    ((MigrateSession *)data)->interrupted = true;
+    ((MigrateSession *)data)->operator.interrupted = true;
     return G_SOURCE_REMOVE;
 }
 
@@ -341,7 +341,7 @@ source_interrupted(void)
     LinkScene s;
     g_autoptr(GError) error = NULL;
     link_scene_init(&s, MIGRATE_SEND, NULL);
-    s.session->past_no_return = s.session->linked = true;
+    s.session->past_no_return = s.session->peer.linked = true;
     fd_clear(&s.control);
     g_timeout_add(100, interrupt, s.session);
     uint64_t began_ns = fd_now_ns();
@@ -358,17 +358,17 @@ destination_interrupted(void)
     g_autoptr(GError) error = NULL;
     link_scene_init(&s, MIGRATE_RECEIVE, NULL);
     MigrateSession *session = s.session;
-    session->past_no_return = session->linked = true;
-    session->ended = WIRE_ENDED_STOPPED;
-    session->ended_words = g_strdup("for a test");
-    session->qemu_gone = true;
+    session->past_no_return = session->peer.linked = true;
+    session->guest.ended = WIRE_ENDED_STOPPED;
+    session->guest.ended_words = g_strdup("for a test");
+    session->guest.gone = true;
     session->options.peer_timeout_s = 60;
     fd_clear(&s.listener);
     g_timeout_add(100, interrupt, session);
     uint64_t began_ns = fd_now_ns();
     g_assert_true(migrate_settle_destination(session, &error));
     g_assert_cmpfloat(fd_seconds_since(began_ns), <, 4);
-    g_assert_true(session->control_lost);
+    g_assert_true(session->peer.control_lost);
     link_scene_clear(&s);
 }
 

@@ -156,8 +156,15 @@ said(void)
     migrate_shortage_clear(&shortage);
 }
 
-/* A sanitizer has an allocator of its own. */
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+/* A sanitizer has an allocator of its own. gcc says by a macro that there is one,
+ * clang by a feature. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define HAS_SANITIZER 1
+#endif
+#endif
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) &&          \
+    !defined(HAS_SANITIZER)
 #define COUNTS_ALLOCATIONS 1
 #endif
 

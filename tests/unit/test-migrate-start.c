@@ -73,10 +73,10 @@ static void
 add_known_block(MigrateSession *session)
 {
     QmpRamBlock block = {.name = g_strdup("ram"), .bytes = 4096};
-    session->blocks = g_array_new(false, true, sizeof block);
-    g_array_set_clear_func(session->blocks,
+    session->guest.blocks = g_array_new(false, true, sizeof block);
+    g_array_set_clear_func(session->guest.blocks,
                            (GDestroyNotify)qmp_ram_block_clear);
-    g_array_append_val(session->blocks, block);
+    g_array_append_val(session->guest.blocks, block);
 }
 
 static void
@@ -88,7 +88,7 @@ start(gconstpointer data)
     session_scene_init(&s, MIGRATE_RECEIVE);
     MigrateSession *session = s.session;
     QmpPeer *peer = qmp_peer_start(c->steps);
-    session->qmp = qmp_client_open(qmp_peer_path(peer), 10000, &error);
+    session->guest.qmp = qmp_client_open(qmp_peer_path(peer), 10000, &error);
     g_assert_no_error(error);
     add_known_block(session);
     session->destination.start_guest = true;
@@ -99,7 +99,7 @@ start(gconstpointer data)
         g_assert_true(error_is(error, c->code));
         g_assert_nonnull(strstr(error->message, c->words));
     }
-    g_clear_pointer(&session->qmp, qmp_client_close);
+    g_clear_pointer(&session->guest.qmp, qmp_client_close);
     qmp_peer_stop(peer);
     session_scene_clear(&s);
 }

@@ -32,7 +32,8 @@ described(void)
     g_assert_null(strstr(quiet, "LOST"));
     g_assert_nonnull(strstr(quiet, "(unnamed)"));
     g_assert_true(g_str_has_suffix(
-        quiet, "; STARTED ON BOTH HOSTS; CANNOT BE TAKEN OVER; NO MEMORY HERE"));
+        quiet,
+        "; STARTED ON BOTH HOSTS; CRASH RECOVERY IS OFF; NO MEMORY HERE"));
 }
 
 static void

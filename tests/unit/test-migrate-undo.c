@@ -81,14 +81,14 @@ undo_case(const Case *c, bool heard)
     session_scene_init(&s, MIGRATE_SEND);
     MigrateSession *session = s.session;
     QmpPeer *peer = qmp_peer_start(c->steps);
-    session->qmp = qmp_client_open(qmp_peer_path(peer), 10000, &error);
+    session->guest.qmp = qmp_client_open(qmp_peer_path(peer), 10000, &error);
     g_assert_no_error(error);
     session->source.begun = c->begun;
-    session->guest_ran = !c->paused;
-    session->crashed = c->crashed;
-    session->migration_status = heard ? g_strdup("cancelled") : NULL;
+    session->guest.ran = !c->paused;
+    session->guest.crashed = c->crashed;
+    session->guest.migration = heard ? g_strdup("cancelled") : NULL;
     migrate_undo_switchover(session);
-    g_clear_pointer(&session->qmp, qmp_client_close);
+    g_clear_pointer(&session->guest.qmp, qmp_client_close);
     qmp_peer_stop(peer);
     session_scene_clear(&s);
 }

@@ -40,6 +40,33 @@ a_name(void)
     g_assert_cmpuint(count_threads(), ==, before);
 }
 
+/* Who takes over asks nobody. */
+static void
+a_known_name(void)
+{
+    static const struct {
+        const char *known, *again;
+    } cases[] = {
+        {"192.0.2.7", "192.0.2.7"},
+        {"192.0.2.7 2001:db8::1", "192.0.2.7 2001:db8::1"},
+        {"fe80::1%1", "fe80::1%1"},
+        {"no.number 192.0.2.7", "192.0.2.7"},
+    };
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(WireAddress) address = wire_address_parse_known(
+            "postlude.invalid:7000", cases[i].known, &error);
+        g_assert_no_error(error);
+        g_assert_cmpstr(wire_address_known(address), ==, cases[i].again);
+        g_assert_cmpstr(wire_address_host(address), ==, "postlude.invalid");
+        g_assert_false(wire_address_is_local(address));
+    }
+    g_autoptr(GError) error = NULL;
+    g_assert_null(
+        wire_address_parse_known("postlude.invalid:7000", "?", &error));
+    g_assert_true(error_is(error, ERROR_PEER_GONE));
+}
+
 static void
 good(void)
 {
@@ -60,6 +87,7 @@ good(void)
         g_assert_no_error(error);
         g_assert_cmpstr(wire_address_text(address), ==, cases[i].text);
         g_assert_cmpint(wire_address_is_local(address), ==, cases[i].local);
+        g_assert_null(wire_address_known(address));
     }
 }
 
@@ -190,6 +218,7 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/address/name", a_name);
+    g_test_add_func("/address/known-name", a_known_name);
     g_test_add_func("/address/good", good);
     g_test_add_func("/address/bad", bad);
     g_test_add_func("/address/tcp", tcp);

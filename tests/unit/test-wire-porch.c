@@ -142,7 +142,7 @@ silent_ones_make_room(void)
         }
     }
     g_test_expect_message("wire", G_LOG_LEVEL_WARNING,
-                          "turned a connection away: *");
+                          "refused a connection: *");
     expect_through(&s, WIRE_PORCH_GRACE_MS + 4000);
     g_assert_true(is_closed_within(fds[0], 5000));
     g_assert_false(is_closed_within(fds[WIRE_PORCH_CALLERS - 1], 0));

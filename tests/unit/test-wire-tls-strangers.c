@@ -132,7 +132,7 @@ beside_strangers(void)
     g_auto(Scene) s = {0};
     int fds[9];
     scene_open(&s, 30000);
-    g_test_expect_message("wire", G_LOG_LEVEL_WARNING, "turned a *");
+    g_test_expect_message("wire", G_LOG_LEVEL_WARNING, "refused a *");
     for (size_t i = 0; i < G_N_ELEMENTS(fds); i++) {
         fds[i] = wire_peer_dial(s.port);
         if (i % 3 == 1) {

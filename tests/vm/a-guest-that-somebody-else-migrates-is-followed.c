@@ -18,7 +18,7 @@ move(VmPair *pair)
     g_autoptr(VmDriver) driver = vm_driver_accept(pair);
     g_autoptr(VmTool) send = vm_expect_send(pair, follow);
     g_autoptr(VmTool) receive = vm_expect_receive(pair, follow);
-    vm_expect_says(receive, "armed: QEMU may be given its guest");
+    vm_expect_says(receive, "armed: QEMU's migration to this QEMU may begin");
     vm_expect_says(send, "the destination is armed");
     g_assert_true(vm_expect_capability(pair->source, "x-ignore-shared"));
     g_assert_true(vm_expect_capability(pair->destination, "x-ignore-shared"));
@@ -83,7 +83,7 @@ left_paused(void)
     g_autoptr(VmDriver) driver = vm_driver_accept(pair);
     g_autoptr(VmTool) send = vm_expect_send(pair, follow);
     g_autoptr(VmTool) receive = vm_expect_receive(pair, follow);
-    vm_expect_says(receive, "armed: QEMU may be given its guest");
+    vm_expect_says(receive, "armed: QEMU's migration to this QEMU may begin");
     vm_driver_start(driver);
     g_assert_cmpstr(vm_driver_follow(driver), ==, "completed");
     vm_expect_end(receive, 60000, 0, "");

@@ -39,7 +39,7 @@ test_strangers(void)
     g_autoptr(GByteArray) why = wire_peer_hear_frame(old, WIRE_FRAME_ABORT);
     g_autofree char *reason = wire_abort_decode(why);
     g_assert_nonnull(strstr(reason, "install the same postlude"));
-    vm_expect_says(send, "turned a connection away");
+    vm_expect_says(send, "refused a connection");
     /* Somebody who says nothing at all must not keep the right one out. */
     autofd silent = wire_peer_dial(pair->port);
     g_autoptr(VmTool) receive = vm_expect_receive(pair, NULL);

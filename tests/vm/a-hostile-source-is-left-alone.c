@@ -178,7 +178,8 @@ test_after_armed(gconstpointer data)
                       "the peer said RUN instead of SWITCHOVER");
     } else if (what == 1) {
         wire_peer_write(others[1], nonsense, sizeof nonsense);
-        vm_expect_end(receive, 60000, 1, "nonsense on the urgent connection");
+        vm_expect_end(receive, 60000, 1,
+                      "invalid message on the urgent connection");
     } else {
         fd_clear(&fd);
         vm_expect_end(receive, 60000, 1, "the control connection is lost");

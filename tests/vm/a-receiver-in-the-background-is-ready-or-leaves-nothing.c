@@ -145,11 +145,11 @@ ready(void)
     g_assert_cmpint(vm_look_userfaultfds(scene.pair->destination), ==, 1);
     g_assert_cmpuint(helpers(&scene), ==, 1);
     g_autofree char *said = vm_tool_stderr(receive);
-    g_assert_null(strstr(said, "QEMU may be given its guest"));
+    g_assert_null(strstr(said, "QEMU's migration to this QEMU may begin"));
 
     vm_driver_migrate(scene.driver);
     vm_expect_end(send, 60000, 0, "");
-    wait_for_log(&scene, "QEMU may be given its guest");
+    wait_for_log(&scene, "QEMU's migration to this QEMU may begin");
     wait_until_none_is_left(&scene);
     wait_for_log(&scene, "completed");
     vm_expect_runs(scene.pair->destination);
@@ -171,7 +171,7 @@ wrong_token(void)
     g_autoptr(VmTool) again = receive_with(&scene, scene.right, "20");
     vm_expect_end(again, 60000, 0, "");
     vm_driver_migrate(scene.driver);
-    vm_expect_end(send, 60000, 0, "turned a control connection away");
+    vm_expect_end(send, 60000, 0, "refused a control connection");
     wait_until_none_is_left(&scene);
     vm_expect_runs(scene.pair->destination);
     tear_down(&scene);

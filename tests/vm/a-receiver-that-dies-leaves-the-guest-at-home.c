@@ -35,10 +35,9 @@ kill_receiver(VmPair *pair, const Case *c)
     g_autoptr(VmTool) send = vm_expect_send(pair, c->wait ? wait : NULL);
     g_autoptr(VmTool) receive = vm_expect_receive(pair, NULL);
     /* RUN may be out and not yet heard: then the sender waits for ever. */
-    if (!vm_expect_kill_at(receive, c->word, vm_tool_child(receive),
-                           SIGKILL) ||
+    if (!vm_expect_kill_at(receive, c->word, vm_tool_child(receive), SIGKILL) ||
         !vm_expect_end_unless(send, 60000, 1, c->sender,
-                              "waiting for the destination to come back")) {
+                              "waits until the destination reconnects")) {
         return false;
     }
     if (c->left_armed) {

@@ -44,7 +44,8 @@ set_up(Scene *scene, const char *const *send_options,
     scene->driver = vm_driver_accept(scene->pair);
     scene->send = vm_expect_send(scene->pair, send_options);
     scene->receive = vm_expect_receive(scene->pair, follow);
-    vm_expect_says(scene->receive, "armed: QEMU may be given its guest");
+    vm_expect_says(scene->receive,
+                   "armed: QEMU's migration to this QEMU may begin");
     vm_expect_says(scene->send, "the destination is armed");
     return true;
 }
@@ -94,7 +95,7 @@ nobody_starts_it(void)
         return;
     }
     vm_expect_end(scene.send, 60000, 1, "gave up waiting for somebody");
-    expect_armed_until_its_end(&scene, "staying armed");
+    expect_armed_until_its_end(&scene, "stays armed");
     tear_down(&scene);
 }
 
@@ -109,7 +110,7 @@ it_is_started_too_late(void)
         return;
     }
     vm_expect_end(scene.send, 60000, 1, "gave up waiting for somebody");
-    vm_expect_says(scene.receive, "staying armed");
+    vm_expect_says(scene.receive, "stays armed");
     vm_driver_start(scene.driver);
     g_assert_cmpstr(vm_driver_follow(scene.driver), ==, "failed");
     end_destination(&scene);
@@ -199,7 +200,7 @@ expect_taken_back(Scene *scene)
                           vm_qemu_tool_socket(scene->pair->source), NULL};
     g_assert_true(
         vm_expect_capability(scene->pair->source, "x-ignore-shared"));
-    vm_expect_refusal("send", args, 1, "what it had begun is taken back");
+    vm_expect_refusal("send", args, 1, "what it had changed in QEMU is undone");
 }
 
 /* Whoever drives goes on as if nothing was: that must not give the guest to a

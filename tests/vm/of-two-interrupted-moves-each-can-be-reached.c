@@ -55,7 +55,7 @@ expect_status(const Word *w)
     vm_expect_end(tool, 60000, 0, "");
     g_autofree char *said = vm_tool_stdout(tool);
     g_autofree char *text = g_strdup_printf(
-        "NOBODY AT WORK: run 'postlude %s --resume --pid %s'", w->verb,
+        "NO HELPER AT WORK: run 'postlude %s --resume --pid %s'", w->verb,
         w->pid);
     g_assert_nonnull(strstr(said, text));
 }

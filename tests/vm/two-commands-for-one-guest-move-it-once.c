@@ -28,7 +28,7 @@ expect_refused(const char *verb, const VmQemu *vm, const char *text)
 static char *
 held_by(const char *verb, VmTool *tool)
 {
-    return g_strdup_printf("in the hands of 'postlude %s' (process %d)", verb,
+    return g_strdup_printf("locked by 'postlude %s' (process %d)", verb,
                            (int)vm_child_pid(vm_tool_child(tool)));
 }
 
@@ -77,7 +77,7 @@ test_together(void)
         g_assert_true(vm_tool_wait(both[i], 60000, &code, &error));
         g_assert_cmpint(code, ==, 1);
         g_autofree char *text = vm_tool_stderr(both[i]);
-        refused += strstr(text, "in the hands of") != NULL;
+        refused += strstr(text, "locked by") != NULL;
         vm_tool_free(both[i]);
     }
     g_assert_cmpuint(refused, ==, 1);

@@ -40,16 +40,16 @@ test_emptied(void)
         return;
     }
     vm_rundir_empty();
-    vm_expect_says(p.receive, "nobody can take over from it");
+    vm_expect_says(p.receive, "crash recovery is off");
     vm_expect_says(p.receive, "the page states in ");
     vm_expect_says(p.send, "QEMU must not be ended");
     g_autofree char *said = status();
     assert_named(said, p.send, p.pair->source);
     assert_named(said, p.receive, p.pair->destination);
-    g_assert_null(strstr(said, "NOBODY AT WORK"));
+    g_assert_null(strstr(said, "NO HELPER AT WORK"));
     const char *second[] = {"--resume", "--qmp",
                             vm_qemu_tool_socket(p.pair->source), NULL};
-    vm_expect_refusal("send", second, 1, "in the hands of 'postlude send'");
+    vm_expect_refusal("send", second, 1, "locked by 'postlude send'");
     const char *none[] = {"--resume", NULL};
     vm_expect_refusal("receive", none, 1, "there is no interrupted 'receive'");
 
