@@ -23,7 +23,6 @@ decode_fault(const struct uffd_msg *message)
         .thread = message->arg.pagefault.feat.ptid,
         .hva = range_round_down(message->arg.pagefault.address, PAGE_BYTES),
         .bytes = PAGE_BYTES,
-        .fd = -1,
     };
 }
 
@@ -32,8 +31,7 @@ decode_range(UffdEventKind kind, uint64_t start, uint64_t end)
 {
     return (UffdEvent){.kind = kind,
                        .hva = start,
-                       .bytes = end > start ? end - start : 0,
-                       .fd = -1};
+                       .bytes = end > start ? end - start : 0};
 }
 
 static UffdEvent
@@ -45,19 +43,8 @@ decode(const struct uffd_msg *message)
     case UFFD_EVENT_REMOVE:
         return decode_range(UFFD_EVENT_IS_REMOVE, message->arg.remove.start,
                             message->arg.remove.end);
-    case UFFD_EVENT_UNMAP:
-        return decode_range(UFFD_EVENT_IS_UNMAP, message->arg.remove.start,
-                            message->arg.remove.end);
-    case UFFD_EVENT_REMAP:
-        return (UffdEvent){.kind = UFFD_EVENT_IS_REMAP,
-                           .hva = message->arg.remap.from,
-                           .bytes = message->arg.remap.len,
-                           .fd = -1};
-    case UFFD_EVENT_FORK:
-        return (UffdEvent){.kind = UFFD_EVENT_IS_FORK,
-                           .fd = (int)message->arg.fork.ufd};
     default:
-        return (UffdEvent){.kind = UFFD_EVENT_IS_OTHER, .fd = -1};
+        return (UffdEvent){.kind = UFFD_EVENT_IS_OTHER};
     }
 }
 

@@ -18,11 +18,7 @@
 typedef enum {
     UFFD_EVENT_IS_FAULT,  /* hva: the page that is wanted */
     UFFD_EVENT_IS_REMOVE, /* [hva, hva + bytes) was discarded by the guest */
-    UFFD_EVENT_IS_UNMAP,  /* [hva, hva + bytes) was unmapped by QEMU */
-    UFFD_EVENT_IS_REMAP,  /* [hva, hva + bytes) was moved away by QEMU */
-    UFFD_EVENT_IS_FORK,   /* fd: the child's userfaultfd, owned by the reader's
-                             caller, who closes it */
-    UFFD_EVENT_IS_OTHER,
+    UFFD_EVENT_IS_OTHER,  /* none that uffd_fd_handshake() has asked for */
 } UffdEventKind;
 
 typedef struct {
@@ -32,7 +28,6 @@ typedef struct {
     uint32_t thread;  /* fault: TID in the target's PID namespace, 0: unknown */
     uint64_t hva;     /* page-aligned for faults */
     uint64_t bytes;
-    int fd;
 } UffdEvent;
 
 /* Reads what is there, at most UFFD_READER_BATCH events, without waiting: the

@@ -20,6 +20,6 @@ bool migrate_arm_confine(MigrateSession *session, GError **error);
 void migrate_disarm(MigrateSession *session);
 
 /* Unregisters every block and closes the descriptor inside QEMU; what is not
- * PRESENT then would read as zeros, so everything must be. The fault thread
- * must be stopped after the first and before the second step: it is. */
+ * PRESENT then would read as zeros, so everything must be. Then stops the
+ * fault thread, which is needed until the descriptor is closed. */
 bool migrate_arm_release(MigrateSession *session, GError **error);

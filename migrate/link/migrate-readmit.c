@@ -209,8 +209,8 @@ was_refused(const MigrateSession *session)
 }
 
 /* While a talk goes on the destination may already have given it up and
- * dialled again: then that connection is what the next talk is about. False only
- * if it refuses the guest. */
+ * dialled again: then that connection is what the next talk is about. False
+ * only if it refuses the guest. */
 static bool
 talk_if_called(MigrateSession *session, GError **error)
 {

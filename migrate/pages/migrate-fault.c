@@ -126,7 +126,8 @@ ask(MigrateFault *fault, unsigned n_questions)
     }
 }
 
-/* False when the descriptor is dead: QEMU's address space is gone. */
+/* False when the descriptor cannot be read. That QEMU has ended it does not say
+ * (uffd-reader.h); calls on it do, and QEMU's pidfd. */
 static bool
 read_events(MigrateFault *fault, GError **error)
 {

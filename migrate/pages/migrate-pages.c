@@ -8,15 +8,13 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/range.h"
 #include "migrate/pages/migrate-placer.h"
+#include "migrate/pages/migrate-states.h"
 
 typedef struct {
     PageState *states;
@@ -29,8 +27,7 @@ typedef struct {
 struct MigratePages {
     const MigrateRam *ram;
     BlockPages *blocks;
-    uint8_t *state_bytes; /* one shared mapping behind all of both */
-    size_t state_room;
+    MigrateStates states; /* of all blocks */
     int orphans; /* eventfd */
     MigrateAlarm *alarm;
     void (*on_complete)(void *data, unsigned block, uint32_t extent);
@@ -40,34 +37,6 @@ struct MigratePages {
     MigrateWaiters waiters;
     MigrateShortage shortage;
 };
-
-/* The states, one byte a page, then which extents are laid, one byte each. */
-static uint64_t
-room_for(const MigrateRam *ram)
-{
-    return ram->pages + ram->extents;
-}
-
-/* Shared memory, so that a successor finds the same states. */
-static bool
-map_states(MigratePages *pages, int memory, GError **error)
-{
-    pages->state_room = room_for(pages->ram);
-    void *bytes = mmap(NULL, pages->state_room, PROT_READ | PROT_WRITE,
-                       MAP_SHARED, memory, 0);
-    if (bytes == MAP_FAILED) {
-        return error_set_errno(error, errno, "map the page states");
-    }
-    pages->state_bytes = bytes;
-    uint64_t page = 0, extent = pages->ram->pages;
-    for (unsigned i = 0; i < pages->ram->n_blocks; i++) {
-        pages->blocks[i].states = (PageState *)pages->state_bytes + page;
-        pages->blocks[i].laid = pages->state_bytes + extent;
-        page += pages->ram->blocks[i].pages;
-        extent += pages->ram->blocks[i].extents;
-    }
-    return true;
-}
 
 static void
 choose_placer(MigratePages *pages, unsigned block, int uffd)
@@ -99,10 +68,12 @@ make(const MigrateRam *ram, int uffd, int memory, MigrateAlarm *alarm,
         error_set_errno(error, errno, "eventfd");
         return NULL;
     }
-    if (!map_states(pages, memory, error)) {
+    if (!migrate_states_map(&pages->states, ram, memory, error)) {
         return NULL;
     }
     for (unsigned i = 0; i < ram->n_blocks; i++) {
+        migrate_states_find(&pages->states, i, &pages->blocks[i].states,
+                            &pages->blocks[i].laid);
         choose_placer(pages, i, uffd);
     }
     return g_steal_pointer(&pages);
@@ -112,14 +83,7 @@ MigratePages *
 migrate_pages_new_in(const MigrateRam *ram, uint8_t **laid, int uffd,
                      int memory, MigrateAlarm *alarm, GError **error)
 {
-    /* All of it now: a store into a hole of a full tmpfs is a SIGBUS, and it
-     * would come when the guest already runs here. */
-    int failed = posix_fallocate(memory, 0, (off_t)room_for(ram));
-    if (failed) {
-        error_set_errno(error, failed,
-                        "no %" G_GUINT64_FORMAT " KiB for the state of each "
-                        "page; make room in the run-time directory (/run)",
-                        room_for(ram) / 1024 + 1);
+    if (!migrate_states_make_room(ram, memory, error)) {
         return NULL;
     }
     MigratePages *pages = make(ram, uffd, memory, alarm, error);
@@ -134,12 +98,10 @@ MigratePages *
 migrate_pages_new(const MigrateRam *ram, uint8_t **laid, int uffd,
                   MigrateAlarm *alarm, GError **error)
 {
-    autofd memory = memfd_create("postlude-page-states", MFD_CLOEXEC);
-    if (memory < 0) {
-        error_set_errno(error, errno, "memory for the page states");
-        return NULL;
-    }
-    return migrate_pages_new_in(ram, laid, uffd, memory, alarm, error);
+    autofd memory = migrate_states_memory(error);
+    return memory < 0 ? NULL
+                      : migrate_pages_new_in(ram, laid, uffd, memory, alarm,
+                                             error);
 }
 
 static void
@@ -166,13 +128,10 @@ MigratePages *
 migrate_pages_adopt(const MigrateRam *ram, int uffd, int memory,
                     MigrateAlarm *alarm, GError **error)
 {
-    struct stat st;
-    if (fstat(memory, &st) < 0 || (uint64_t)st.st_size != room_for(ram)) {
-        error_set(error, ERROR_PROTOCOL,
-                  "the page states that were left are not of this guest");
-        return NULL;
-    }
-    MigratePages *pages = make(ram, uffd, memory, alarm, error);
+    MigratePages *pages =
+        migrate_states_are_of(ram, memory, error)
+            ? make(ram, uffd, memory, alarm, error)
+            : NULL;
     for (unsigned i = 0; pages && i < ram->n_blocks; i++) {
         for (uint64_t page = 0; page < ram->blocks[i].pages; page++) {
             adopt_page(pages, i, page);
@@ -202,9 +161,7 @@ migrate_pages_free(MigratePages *pages)
     for (unsigned i = 0; i < pages->ram->n_blocks; i++) {
         g_free(pages->blocks[i].present);
     }
-    if (pages->state_bytes) {
-        munmap(pages->state_bytes, pages->state_room);
-    }
+    migrate_states_unmap(&pages->states);
     fd_clear(&pages->orphans);
     migrate_shortage_clear(&pages->shortage);
     g_free(pages->blocks);
@@ -471,11 +428,7 @@ migrate_pages_hurry(MigratePages *pages, bool on)
 void
 migrate_pages_unask_all(MigratePages *pages)
 {
-    bool wanted = false;
-    for (uint64_t i = 0; i < pages->ram->pages; i++) {
-        wanted |= page_state_unask((PageState *)pages->state_bytes + i);
-    }
-    if (wanted) {
+    if (migrate_states_unask(&pages->states)) {
         eventfd_write(pages->orphans, 1);
     }
 }

@@ -52,8 +52,8 @@ char *migrate_archive_keeper_path(pid_t qemu_pid, uint64_t qemu_started);
 /* The one journal that fits OPTIONS (role; qmp_path and pid, if given),
  * whoever is at work on it; if they give neither, the one of that role that
  * nobody works on. STATE: there is none, or more than one; then all there are,
- * and how to name each. Those of a destination whose QEMU has ended, and that
- * nobody works on, are removed. */
+ * and how to name each. Those of a destination whose QEMU has ended before
+ * the guest ran there, and that nobody works on, are removed. */
 bool migrate_archive_find(const MigrateOptions *options,
                           MigrateJournal *journal, GError **error);
 

@@ -13,6 +13,8 @@
 
 #include "base/fd.h"
 #include "base/range.h"
+#include "migrate/session/migrate-mailbox.h"
+#include "migrate/session/migrate-wait.h"
 #include "migrate/link/migrate-outlet.h"
 
 #define OPEN_MS 10000
@@ -38,8 +40,7 @@ make_ram(MigrateSession *session)
     block->file = memfd_create("link-scene", MFD_CLOEXEC);
     g_assert_no_errno(ftruncate(block->file, (off_t)block->bytes));
     memset(data, 1, sizeof data);
-    g_assert_cmpint(pwrite(block->file, data, sizeof data, 0), ==,
-                    sizeof data);
+    g_assert_cmpint(pwrite(block->file, data, sizeof data, 0), ==, sizeof data);
 }
 
 static void
@@ -66,8 +67,8 @@ init_destination(LinkScene *s)
     session->destination.wanted = g_new0(uint8_t *, 1);
     session->destination.wanted[0] =
         g_malloc0(session->guest.ram->blocks[0].extents);
-    session->destination.pages =
-        migrate_pages_new(session->guest.ram, laid, -1, &session->alarm, &error);
+    session->destination.pages = migrate_pages_new(session->guest.ram, laid, -1,
+                                                   &session->alarm, &error);
     g_assert_no_error(error);
 }
 
@@ -127,7 +128,8 @@ link_scene_clear(LinkScene *s)
 void
 link_scene_let_monitor_speak(LinkScene *s)
 {
-    struct pollfd p = {.fd = qmp_client_fd(s->session->guest.qmp), .events = POLLIN};
+    struct pollfd p = {.fd = qmp_client_fd(s->session->guest.qmp),
+                       .events = POLLIN};
     qmp_peer_go(s->monitor);
     g_assert_cmpint(poll(&p, 1, OPEN_MS), ==, 1);
 }
@@ -178,8 +180,10 @@ link_scene_present(unsigned block, uint64_t first, uint32_t n)
     GByteArray *payload = g_byte_array_new();
     g_autofree uint8_t *bitmap = g_malloc((n + 7) / 8 + 1);
     memset(bitmap, 0xff, (n + 7) / 8 + 1);
-    const WirePresent present = {.block = block, .flags = WIRE_PRESENT_LAST,
-                                 .first_page = first, .n_pages = n,
+    const WirePresent present = {.block = block,
+                                 .flags = WIRE_PRESENT_LAST,
+                                 .first_page = first,
+                                 .n_pages = n,
                                  .bitmap = bitmap};
     wire_present_encode(&present, payload);
     return payload;
@@ -190,10 +194,10 @@ link_scene_extents(void)
 {
     static const uint8_t none;
     GByteArray *payload = g_byte_array_new();
-    const WireExtents extents = {
-        .flags = WIRE_EXTENTS_FINAL | WIRE_EXTENTS_LAST,
-        .n_extents = LINK_PAGES / PAGES_PER_EXTENT,
-        .bitmap = &none};
+    const WireExtents extents = {.flags =
+                                     WIRE_EXTENTS_FINAL | WIRE_EXTENTS_LAST,
+                                 .n_extents = LINK_PAGES / PAGES_PER_EXTENT,
+                                 .bitmap = &none};
     wire_extents_encode(&extents, payload);
     return payload;
 }
@@ -217,8 +221,10 @@ link_scene_call(const LinkScene *s, WireRole role, unsigned index,
                 const uint8_t session[WIRE_SESSION_BYTES])
 {
     int fd = wire_peer_dial(s->port);
-    WireHello hello = {.version = WIRE_VERSION, .lowest = WIRE_LOWEST_VERSION,
-                       .role = role, .index = (uint8_t)index};
+    WireHello hello = {.version = WIRE_VERSION,
+                       .lowest = WIRE_LOWEST_VERSION,
+                       .role = role,
+                       .index = (uint8_t)index};
     WireHelloBytes bytes;
     memcpy(hello.session, session, WIRE_SESSION_BYTES);
     wire_hello_encode(&hello, &bytes);
@@ -228,8 +234,7 @@ link_scene_call(const LinkScene *s, WireRole role, unsigned index,
 
 int
 link_scene_dial(const LinkScene *s, WireRole role, unsigned index,
-                const uint8_t session[WIRE_SESSION_BYTES],
-                WireWelcome *welcome)
+                const uint8_t session[WIRE_SESSION_BYTES], WireWelcome *welcome)
 {
     int fd = link_scene_call(s, role, index, session);
     *welcome = wire_peer_hear_welcome(fd);

@@ -31,10 +31,12 @@ void link_scene_init(LinkScene *scene, MigrateRole role,
                      const QmpPeerStep *steps);
 void link_scene_clear(LinkScene *scene);
 
-/* Its script, which waits, goes on, and has said something when this returns. */
+/* Its script, which waits, goes on, and has said something when this returns.
+ */
 void link_scene_let_monitor_speak(LinkScene *scene);
 
-/* Plays the peer on a thread of its own; it has ended when the scene is cleared. */
+/* Plays the peer on a thread of its own; it has ended when the scene is
+ * cleared. */
 void link_scene_play(LinkScene *scene, void (*play)(LinkScene *scene));
 
 /* Says a frame on FD; PAYLOAD (may be NULL) is taken over. */

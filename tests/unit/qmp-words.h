@@ -9,22 +9,31 @@
 
 /* A command, by a part of its line, and the answer. */
 #define ASKED(command, answer)                                                 \
-    {QMP_PEER_HEAR, command, NULL}, {QMP_PEER_ANSWER, answer, NULL}
+    {QMP_PEER_HEAR, command, NULL},                                            \
+    {                                                                          \
+        QMP_PEER_ANSWER, answer, NULL                                          \
+    }
 #define TOLD(command) ASKED(command, "{}")
 #define REFUSED(command, words)                                                \
-    {QMP_PEER_HEAR, command, NULL}, {QMP_PEER_REFUSE, NULL, words}
+    {QMP_PEER_HEAR, command, NULL},                                            \
+    {                                                                          \
+        QMP_PEER_REFUSE, NULL, words                                           \
+    }
 
 #define EVENT_LINE(rest)                                                       \
-    {QMP_PEER_SAY,                                                             \
-     "{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, \"event\": "      \
-     rest "}\r\n",                                                             \
-     NULL}
+    {                                                                          \
+        QMP_PEER_SAY,                                                          \
+            "{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, "          \
+            "\"event\": " rest "}\r\n",                                        \
+            NULL                                                               \
+    }
 #define SAYS(event) EVENT_LINE("\"" event "\"")
 #define SAYS_MIGRATION(status)                                                 \
     EVENT_LINE("\"MIGRATION\", \"data\": {\"status\": \"" status "\"}")
 #define SAYS_SHUTDOWN(reason)                                                  \
-    EVENT_LINE("\"SHUTDOWN\", \"data\": {\"guest\": true, \"reason\": \""      \
-               reason "\"}")
+    EVENT_LINE(                                                                \
+        "\"SHUTDOWN\", \"data\": {\"guest\": true, \"reason\": \"" reason      \
+        "\"}")
 
 #define MIGRATION(answer) ASKED("query-migrate\"", answer)
 #define MIGRATION_IS(status) MIGRATION("{\"status\": \"" status "\"}")
@@ -41,9 +50,11 @@
     "{\"capability\": \"" name "\", \"state\": " state "}"
 #define CAPABILITIES(back, pause, ignore)                                      \
     ASKED("query-migrate-capabilities",                                        \
-          "[" CAPABILITY("events", ON) ", " CAPABILITY("return-path", back)    \
-          ", " CAPABILITY("pause-before-switchover", pause) ", "               \
-          CAPABILITY("x-ignore-shared", ignore) "]")
+          "[" CAPABILITY("events", ON) ", " CAPABILITY(                        \
+              "return-path",                                                   \
+              back) ", " CAPABILITY("pause-before-switchover",                 \
+                                    pause) ", " CAPABILITY("x-ignore-shared",  \
+                                                           ignore) "]")
 #define ALL_ON CAPABILITIES(ON, ON, ON)
 #define SWITCHED TOLD("migrate-set-capabilities")
 

@@ -4,6 +4,8 @@
  * nobody leaves before it is sure whose the guest is. A monitor by script, a
  * destination by hand; no guest.
  */
+#include "migrate/session/migrate-mailbox.h"
+#include "migrate/session/migrate-wait.h"
 #include "migrate/drive/migrate-follow-source.h"
 
 #include <string.h>
@@ -16,7 +18,10 @@
 #include "migrate/drive/migrate-follow.h"
 #include "tests/unit/link-scene.h"
 
-#define END {QMP_PEER_END}
+#define END                                                                    \
+    {                                                                          \
+        QMP_PEER_END                                                           \
+    }
 #define CAPABILITIES_ARE(back, pause, ignore)                                  \
     CAPABILITIES(back, pause, ignore), CAPABILITIES(back, pause, ignore),      \
         CAPABILITIES(back, pause, ignore)
@@ -32,30 +37,29 @@ typedef struct {
     const char *words; /* NULL: it works */
 } Freeze;
 
-static const QmpPeerStep waits[] = {
-    ACTIVE, SAYS_MIGRATION("pre-switchover"), END};
-static const QmpPeerStep goes_on[] = {
-    ACTIVE, SAYS_MIGRATION("pre-switchover"), SAYS_MIGRATION("device"), END};
+static const QmpPeerStep waits[] = {ACTIVE, SAYS_MIGRATION("pre-switchover"),
+                                    END};
+static const QmpPeerStep goes_on[] = {ACTIVE, SAYS_MIGRATION("pre-switchover"),
+                                      SAYS_MIGRATION("device"), END};
 static const QmpPeerStep nobody[] = {{QMP_PEER_GREET}, END};
-static const QmpPeerStep pause_off[] = {
-    BEGINS, CAPABILITIES(ON, OFF, ON), END};
-static const QmpPeerStep return_off[] = {
-    BEGINS, CAPABILITIES(OFF, ON, ON), CAPABILITIES(OFF, ON, ON), END};
-static const QmpPeerStep ignore_off[] = {
-    BEGINS, CAPABILITIES_ARE(ON, ON, OFF), END};
-static const QmpPeerStep plugged[] = {
-    BEGINS, CAPABILITIES_ARE(ON, ON, ON), OTHER_RAM, END};
-static const QmpPeerStep fails[] = {
-    ACTIVE, SAYS_MIGRATION("failed"), MIGRATION_FAILED("no route"), END};
-static const QmpPeerStep cancelled[] = {
-    ACTIVE, SAYS_MIGRATION("cancelling"), SAYS_MIGRATION("cancelled"),
-    MIGRATION_IS("cancelled"), END};
+static const QmpPeerStep pause_off[] = {BEGINS, CAPABILITIES(ON, OFF, ON), END};
+static const QmpPeerStep return_off[] = {BEGINS, CAPABILITIES(OFF, ON, ON),
+                                         CAPABILITIES(OFF, ON, ON), END};
+static const QmpPeerStep ignore_off[] = {BEGINS, CAPABILITIES_ARE(ON, ON, OFF),
+                                         END};
+static const QmpPeerStep plugged[] = {BEGINS, CAPABILITIES_ARE(ON, ON, ON),
+                                      OTHER_RAM, END};
+static const QmpPeerStep fails[] = {ACTIVE, SAYS_MIGRATION("failed"),
+                                    MIGRATION_FAILED("no route"), END};
+static const QmpPeerStep cancelled[] = {ACTIVE, SAYS_MIGRATION("cancelling"),
+                                        SAYS_MIGRATION("cancelled"),
+                                        MIGRATION_IS("cancelled"), END};
 static const QmpPeerStep ends[] = {ACTIVE, {QMP_PEER_CLOSE}};
 
 static const Freeze freezes[] = {
     {"waits", waits, 0, NULL},
     {"goes-on", goes_on, 0, NULL},
-    {"nobody-begins", nobody, ERROR_RETRY, "libvirt or an operator"},
+    {"nobody-begins", nobody, ERROR_RETRY, "libvirt or an operator to start"},
     {"pause-off", pause_off, ERROR_STATE, "pause-before-switchover switched"},
     {"return-path-off", return_off, ERROR_STATE, "return-path switched off"},
     {"x-ignore-shared-off", ignore_off, ERROR_STATE, "x-ignore-shared switche"},
@@ -96,39 +100,60 @@ typedef struct {
 
 static const QmpPeerStep never_began[] = {
     {QMP_PEER_GREET}, MIGRATION("{}"), STATE_IS("running"), SWITCHED, END};
-static const QmpPeerStep by_us[] = {
-    {QMP_PEER_GREET}, ASKS("active", "running"), TOLD("migrate_cancel"),
-    ASKS("cancelling", "running"), TOLD("migrate-continue"),
-    ASKS("cancelled", "running"), SAYS_MIGRATION("cancelled"), SWITCHED, END};
+static const QmpPeerStep by_us[] = {{QMP_PEER_GREET},
+                                    ASKS("active", "running"),
+                                    TOLD("migrate_cancel"),
+                                    ASKS("cancelling", "running"),
+                                    TOLD("migrate-continue"),
+                                    ASKS("cancelled", "running"),
+                                    SAYS_MIGRATION("cancelled"),
+                                    SWITCHED,
+                                    END};
 static const QmpPeerStep by_itself[] = {
-    {QMP_PEER_GREET}, SAYS_MIGRATION("failed"), ASKS("failed", "running"),
-    SWITCHED, MIGRATION_FAILED("no route"), END};
-static const QmpPeerStep by_driver[] = {
-    {QMP_PEER_GREET}, ASKS("cancelling", "running"), TOLD("migrate-continue"),
-    SAYS_MIGRATION("cancelled"), ASKS("cancelled", "running"), SWITCHED,
-    MIGRATION_IS("cancelled"), END};
+    {QMP_PEER_GREET}, SAYS_MIGRATION("failed"),     ASKS("failed", "running"),
+    SWITCHED,         MIGRATION_FAILED("no route"), END};
+static const QmpPeerStep by_driver[] = {{QMP_PEER_GREET},
+                                        ASKS("cancelling", "running"),
+                                        TOLD("migrate-continue"),
+                                        SAYS_MIGRATION("cancelled"),
+                                        ASKS("cancelled", "running"),
+                                        SWITCHED,
+                                        MIGRATION_IS("cancelled"),
+                                        END};
 /* Idle, but it does not let the capability go yet. */
 static const QmpPeerStep not_yet[] = {
-    {QMP_PEER_GREET}, ASKS("cancelled", "running"),
-    REFUSED("migrate-set-capabilities", "a migration is in progress"), ALL_ON,
-    ASKS("cancelled", "running"), SWITCHED, END};
-static const QmpPeerStep not_said[] = {
-    {QMP_PEER_GREET}, REFUSED("query-migrate\"", "not now"),
-    MIGRATION_IS("failed"), REFUSED("query-status", "not now"),
-    ASKS("failed", "running"), SWITCHED, END};
+    {QMP_PEER_GREET},
+    ASKS("cancelled", "running"),
+    REFUSED("migrate-set-capabilities", "a migration is in progress"),
+    ALL_ON,
+    ASKS("cancelled", "running"),
+    SWITCHED,
+    END};
+static const QmpPeerStep not_said[] = {{QMP_PEER_GREET},
+                                       REFUSED("query-migrate\"", "not now"),
+                                       MIGRATION_IS("failed"),
+                                       REFUSED("query-status", "not now"),
+                                       ASKS("failed", "running"),
+                                       SWITCHED,
+                                       END};
 static const QmpPeerStep given_away[] = {
     {QMP_PEER_GREET}, ASKS("completed", "postmigrate"), END};
 static const QmpPeerStep just_given_away[] = {
-    {QMP_PEER_GREET}, ASKS("device", "finish-migrate"),
-    TOLD("migrate_cancel"), ASKS("completed", "finish-migrate"), END};
+    {QMP_PEER_GREET},
+    ASKS("device", "finish-migrate"),
+    TOLD("migrate_cancel"),
+    ASKS("completed", "finish-migrate"),
+    END};
 static const QmpPeerStep came_here_once[] = {
     {QMP_PEER_GREET}, ASKS("completed", "running"), SWITCHED, END};
 static const QmpPeerStep taken_back[] = {
-    {QMP_PEER_GREET}, {QMP_PEER_WAIT}, SAYS("RESUME"),
-    ASKS("completed", "running"), SWITCHED, END};
+    {QMP_PEER_GREET}, {QMP_PEER_WAIT},
+    SAYS("RESUME"),   ASKS("completed", "running"),
+    SWITCHED,         END};
 static const QmpPeerStep gone[] = {{QMP_PEER_GREET}, {QMP_PEER_CLOSE}};
 static const QmpPeerStep gone_later[] = {
-    {QMP_PEER_GREET}, {QMP_PEER_HEAR, "query-migrate\"", NULL},
+    {QMP_PEER_GREET},
+    {QMP_PEER_HEAR, "query-migrate\"", NULL},
     {QMP_PEER_CLOSE}};
 
 static const Retreat retreats[] = {
@@ -216,8 +241,8 @@ unseen(gconstpointer data)
     if (peer) { /* which is of this process */
         session->options.qmp_path = (char *)qmp_peer_path(peer);
         session->guest.pid = getpid();
-        g_assert_true(proc_life_started(session->guest.pid, &session->guest.started,
-                                        &error));
+        g_assert_true(proc_life_started(session->guest.pid,
+                                        &session->guest.started, &error));
     }
     g_assert_cmpint(migrate_follow_source_was_passed_unseen(session, &error),
                     ==, c->passed);
@@ -308,13 +333,13 @@ after(gconstpointer data)
     g_autoptr(GError) error = NULL;
     link_scene_init(&s, MIGRATE_SEND, c->steps);
     MigrateSession *session = s.session;
-    session->options.follow = session->past_no_return = session->peer.linked = true;
+    session->options.follow = session->past_no_return = session->peer.linked =
+        true;
     session->guest.migration = g_strdup("completed");
     session->guest.stopped_us = g_get_real_time() - 1000;
     session->peer.heard_ns = fd_now_ns();
     c->destination(&s);
-    g_assert_cmpint(migrate_follow_source_postcopy(session, &error), ==,
-                    c->ok);
+    g_assert_cmpint(migrate_follow_source_postcopy(session, &error), ==, c->ok);
     g_assert_cmpint(session->source.running, ==, c->running);
     g_assert_cmpint(session->past_no_return, ==, c->ok);
     g_assert_cmpint(session->peer.refused, ==, !c->ok);
@@ -378,8 +403,8 @@ commit_gone(void)
     link_scene_clear(&s);
 }
 
-/* A migration that was begun before anybody was armed is cancelled; another one,
- * that was there before us, is not, nor is one that is over. */
+/* A migration that was begun before anybody was armed is cancelled; another
+ * one, that was there before us, is not, nor is one that is over. */
 typedef struct {
     const char *name;
     const QmpPeerStep *steps;
@@ -387,9 +412,12 @@ typedef struct {
     bool was_idle, too_early;
 } Forbid;
 
-static const QmpPeerStep forbids[] = {
-    {QMP_PEER_GREET}, ASKS("active", "running"), TOLD("migrate_cancel"),
-    ASKS("cancelled", "running"), SWITCHED, END};
+static const QmpPeerStep forbids[] = {{QMP_PEER_GREET},
+                                      ASKS("active", "running"),
+                                      TOLD("migrate_cancel"),
+                                      ASKS("cancelled", "running"),
+                                      SWITCHED,
+                                      END};
 
 static const Forbid forbiddens[] = {
     {"begun", forbids, "active", true, true},

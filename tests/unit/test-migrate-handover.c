@@ -4,6 +4,8 @@
  * destination may do in the middle of each, and whose the guest is then. A
  * monitor by script, a destination by hand; no guest.
  */
+#include "migrate/session/migrate-mailbox.h"
+#include "migrate/session/migrate-wait.h"
 #include "migrate/drive/migrate-handover.h"
 
 #include <string.h>
@@ -28,11 +30,15 @@ typedef struct {
 #define LOOKED                                                                 \
     {QMP_PEER_GREET}, TOLD("getfd"), MIGRATION("{}"), STATE_IS("running")
 #define MIGRATES LOOKED, SAME_GUEST, TOLD("\"migrate\"")
-#define ACTIVE MIGRATES, ALL_ON, SAYS_MIGRATION("setup"), SAYS_MIGRATION("active")
-#define END {QMP_PEER_END}
+#define ACTIVE                                                                 \
+    MIGRATES, ALL_ON, SAYS_MIGRATION("setup"), SAYS_MIGRATION("active")
+#define END                                                                    \
+    {                                                                          \
+        QMP_PEER_END                                                           \
+    }
 
-static const QmpPeerStep waits[] = {
-    ACTIVE, SAYS_MIGRATION("pre-switchover"), SAYS("STOP"), END};
+static const QmpPeerStep waits[] = {ACTIVE, SAYS_MIGRATION("pre-switchover"),
+                                    SAYS("STOP"), END};
 static const QmpPeerStep changed[] = {LOOKED, OTHER_RAM, END};
 static const QmpPeerStep busy[] = {
     {QMP_PEER_GREET}, TOLD("getfd"), MIGRATION_IS("active"), END};
@@ -41,43 +47,53 @@ static const QmpPeerStep no_socket[] = {
 static const QmpPeerStep refused[] = {
     LOOKED, SAME_GUEST, REFUSED("\"migrate\"", "a device cannot move"), END};
 static const QmpPeerStep unknown[] = {
-    LOOKED, SAME_GUEST, {QMP_PEER_HEAR, "\"migrate\"", NULL},
-    {QMP_PEER_REFUSE, "CommandNotFound", "no such command"}, END};
-static const QmpPeerStep unanswered[] = {
-    LOOKED, SAME_GUEST, {QMP_PEER_HEAR, "\"migrate\"", NULL},
-    {QMP_PEER_CLOSE}};
-static const QmpPeerStep left_out_off[] = {
-    MIGRATES, CAPABILITIES(ON, ON, OFF), END};
-static const QmpPeerStep pause_off[] = {
-    MIGRATES, CAPABILITIES(ON, OFF, ON), END};
-static const QmpPeerStep return_off[] = {
-    MIGRATES, CAPABILITIES(OFF, ON, ON), END};
-static const QmpPeerStep fails_active[] = {
-    ACTIVE, SAYS_MIGRATION("failed"), MIGRATION_FAILED("the disk is busy"),
+    LOOKED,
+    SAME_GUEST,
+    {QMP_PEER_HEAR, "\"migrate\"", NULL},
+    {QMP_PEER_REFUSE, "CommandNotFound", "no such command"},
     END};
-static const QmpPeerStep cancelled[] = {
-    ACTIVE, SAYS_MIGRATION("cancelling"), SAYS_MIGRATION("cancelled"),
-    MIGRATION_IS("cancelled"), END};
-static const QmpPeerStep goes_past[] = {
-    ACTIVE, SAYS_MIGRATION("device"), SAYS_MIGRATION("completed"), END};
+static const QmpPeerStep unanswered[] = {
+    LOOKED, SAME_GUEST, {QMP_PEER_HEAR, "\"migrate\"", NULL}, {QMP_PEER_CLOSE}};
+static const QmpPeerStep left_out_off[] = {MIGRATES, CAPABILITIES(ON, ON, OFF),
+                                           END};
+static const QmpPeerStep pause_off[] = {MIGRATES, CAPABILITIES(ON, OFF, ON),
+                                        END};
+static const QmpPeerStep return_off[] = {MIGRATES, CAPABILITIES(OFF, ON, ON),
+                                         END};
+static const QmpPeerStep fails_active[] = {ACTIVE, SAYS_MIGRATION("failed"),
+                                           MIGRATION_FAILED("the disk is busy"),
+                                           END};
+static const QmpPeerStep cancelled[] = {ACTIVE, SAYS_MIGRATION("cancelling"),
+                                        SAYS_MIGRATION("cancelled"),
+                                        MIGRATION_IS("cancelled"), END};
+static const QmpPeerStep goes_past[] = {ACTIVE, SAYS_MIGRATION("device"),
+                                        SAYS_MIGRATION("completed"), END};
 static const QmpPeerStep ends_active[] = {ACTIVE, {QMP_PEER_CLOSE}};
 /* Somebody says "stop" before QEMU does; and "cont" after it. */
-static const QmpPeerStep stopped[] = {
-    ACTIVE, SAYS("STOP"), STATE_IS("paused"),
-    SAYS_MIGRATION("pre-switchover"), END};
+static const QmpPeerStep stopped[] = {ACTIVE, SAYS("STOP"), STATE_IS("paused"),
+                                      SAYS_MIGRATION("pre-switchover"), END};
 static const QmpPeerStep stopped_by_qemu[] = {
     ACTIVE, SAYS("STOP"), STATE_IS("finish-migrate"),
     SAYS_MIGRATION("pre-switchover"), END};
-static const QmpPeerStep started_again[] = {
-    ACTIVE, SAYS("STOP"), STATE_IS("paused"), SAYS("RESUME"), SAYS("STOP"),
-    STATE_IS("finish-migrate"), SAYS_MIGRATION("pre-switchover"), END};
+static const QmpPeerStep started_again[] = {ACTIVE,
+                                            SAYS("STOP"),
+                                            STATE_IS("paused"),
+                                            SAYS("RESUME"),
+                                            SAYS("STOP"),
+                                            STATE_IS("finish-migrate"),
+                                            SAYS_MIGRATION("pre-switchover"),
+                                            END};
 static const QmpPeerStep stopped_and_mute[] = {
     ACTIVE, SAYS("STOP"), REFUSED("query-status", "not now"),
     SAYS_MIGRATION("pre-switchover"), END};
 /* Before QEMU's migration has begun a stop is whoever's, and meant. */
-static const QmpPeerStep stopped_early[] = {
-    MIGRATES, SAYS("STOP"), ALL_ON, SAYS_MIGRATION("setup"),
-    SAYS_MIGRATION("active"), SAYS_MIGRATION("pre-switchover"), END};
+static const QmpPeerStep stopped_early[] = {MIGRATES,
+                                            SAYS("STOP"),
+                                            ALL_ON,
+                                            SAYS_MIGRATION("setup"),
+                                            SAYS_MIGRATION("active"),
+                                            SAYS_MIGRATION("pre-switchover"),
+                                            END};
 
 static const Case freezes[] = {
     {"waits-for-us", waits, true, true, 0, NULL},
@@ -214,19 +230,18 @@ says_abort_early(LinkScene *s)
 static void
 says_ended(LinkScene *s)
 {
-    hears_and_says(s, WIRE_FRAME_ENDED,
-                   link_scene_ended(WIRE_ENDED_SHUT_DOWN));
+    hears_and_says(s, WIRE_FRAME_ENDED, link_scene_ended(WIRE_ENDED_SHUT_DOWN));
 }
 
 static void
 comes_back(LinkScene *s)
 {
     WireWelcome welcome;
-    autofd fd = link_scene_dial(s, WIRE_ROLE_CONTROL, 0, s->session->peer.id,
-                                &welcome);
-    link_scene_say(fd, WIRE_FRAME_RESUME,
-                   link_scene_resume(WIRE_RESUME_STARTED |
-                                     WIRE_RESUME_COMPLETE));
+    autofd fd =
+        link_scene_dial(s, WIRE_ROLE_CONTROL, 0, s->session->peer.id, &welcome);
+    link_scene_say(
+        fd, WIRE_FRAME_RESUME,
+        link_scene_resume(WIRE_RESUME_STARTED | WIRE_RESUME_COMPLETE));
     wire_peer_drain(fd);
 }
 
@@ -301,8 +316,10 @@ static void
 restore(gconstpointer data)
 {
     static const QmpPeerStep steps[] = {
-        {QMP_PEER_GREET}, ALL_ON, ALL_ON, ALL_ON, ALL_ON,
-        {QMP_PEER_HEAR, "migrate-set-capabilities", NULL}, {QMP_PEER_CLOSE}};
+        {QMP_PEER_GREET}, ALL_ON,
+        ALL_ON,           ALL_ON,
+        ALL_ON,           {QMP_PEER_HEAR, "migrate-set-capabilities", NULL},
+        {QMP_PEER_CLOSE}};
     bool ends = GPOINTER_TO_INT(data);
     LinkScene s;
     g_autoptr(GError) error = NULL;

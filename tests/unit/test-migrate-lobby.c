@@ -3,6 +3,8 @@
  * Who is let in by the source, who is turned away and with which word, before
  * and after RUN. Callers by hand; no guest.
  */
+#include "migrate/session/migrate-mailbox.h"
+#include "migrate/session/migrate-wait.h"
 #include "migrate/link/migrate-lobby.h"
 
 #include <poll.h>
@@ -105,11 +107,10 @@ static void
 make_room(LinkScene *s, WireRole role)
 {
     MigrateSession *session = s->session;
-    WireLink **places[] = {
-        [WIRE_ROLE_CONTROL] = &session->peer.control,
-        [WIRE_ROLE_DEVICE] = &session->peer.device,
-        [WIRE_ROLE_URGENT] = &session->peer.urgent,
-        [WIRE_ROLE_BULK] = &session->peer.bulk[0]};
+    WireLink **places[] = {[WIRE_ROLE_CONTROL] = &session->peer.control,
+                           [WIRE_ROLE_DEVICE] = &session->peer.device,
+                           [WIRE_ROLE_URGENT] = &session->peer.urgent,
+                           [WIRE_ROLE_BULK] = &session->peer.bulk[0]};
     g_clear_pointer(places[role], wire_link_free);
 }
 
@@ -125,7 +126,8 @@ hear_refusal(int fd, const Case *c)
 static bool
 has_links(const MigrateSession *session)
 {
-    return session->peer.control && session->peer.urgent && session->peer.bulk[0];
+    return session->peer.control && session->peer.urgent &&
+           session->peer.bulk[0];
 }
 
 static void
@@ -151,12 +153,14 @@ caller(gconstpointer data)
     if (c->status != WIRE_STATUS_OK) {
         hear_refusal(fd, c);
         g_assert_cmpint(has_links(session), ==, before); /* it costs nobody */
-        g_assert_cmpmem(session->peer.ticket, sizeof ticket, ticket, sizeof ticket);
+        g_assert_cmpmem(session->peer.ticket, sizeof ticket, ticket,
+                        sizeof ticket);
     } else {
         g_assert_cmpmem(welcome.session, sizeof ticket, session->peer.ticket,
                         sizeof ticket);
         g_assert_cmpint(has_links(session), ==, !c->past_no_return);
-        g_assert_cmpint(memcmp(session->peer.ticket, ticket, sizeof ticket) != 0,
+        g_assert_cmpint(memcmp(session->peer.ticket, ticket, sizeof ticket) !=
+                            0,
                         ==, c->past_no_return);
     }
     g_assert_cmpuint(session->peer.rejoins, ==,
@@ -250,19 +254,18 @@ static void
 dial_anew(LinkScene *s)
 {
     WireWelcome first, second, other;
-    autofd old = link_scene_dial(s, WIRE_ROLE_CONTROL, 0, s->session->peer.id,
-                                 &first);
-    autofd control = link_scene_dial(s, WIRE_ROLE_CONTROL, 0,
-                                     s->session->peer.id, &second);
+    autofd old =
+        link_scene_dial(s, WIRE_ROLE_CONTROL, 0, s->session->peer.id, &first);
+    autofd control =
+        link_scene_dial(s, WIRE_ROLE_CONTROL, 0, s->session->peer.id, &second);
     wire_peer_drain(old);
-    autofd urgent = link_scene_dial(s, WIRE_ROLE_URGENT, 0, first.session,
-                                    &other);
+    autofd urgent =
+        link_scene_dial(s, WIRE_ROLE_URGENT, 0, first.session, &other);
     g_assert_cmpint(other.status, ==, WIRE_STATUS_SESSION);
-    autofd bulk = link_scene_dial(s, WIRE_ROLE_BULK, 0, second.session,
-                                  &other);
+    autofd bulk = link_scene_dial(s, WIRE_ROLE_BULK, 0, second.session, &other);
     g_assert_cmpint(other.status, ==, WIRE_STATUS_OK);
-    autofd right = link_scene_dial(s, WIRE_ROLE_URGENT, 0, second.session,
-                                   &other);
+    autofd right =
+        link_scene_dial(s, WIRE_ROLE_URGENT, 0, second.session, &other);
     g_assert_cmpint(other.status, ==, WIRE_STATUS_OK);
     wire_peer_drain(control);
 }

@@ -4,6 +4,8 @@
  * counted, what came over them is forgotten; what is known of QEMU is not. The
  * other side by hand; no guest.
  */
+#include "migrate/session/migrate-mailbox.h"
+#include "migrate/session/migrate-wait.h"
 #include "migrate/link/migrate-outage.h"
 
 #include "base/error.h"
@@ -135,8 +137,7 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_data_func("/outage/source", GINT_TO_POINTER(MIGRATE_SEND),
-                         lost);
+    g_test_add_data_func("/outage/source", GINT_TO_POINTER(MIGRATE_SEND), lost);
     g_test_add_data_func("/outage/destination",
                          GINT_TO_POINTER(MIGRATE_RECEIVE), lost);
     g_test_add_func("/outage/counted", counted);

@@ -3,6 +3,8 @@
  * The source after RUN: what a destination that comes back may say, what one
  * that stays may, and what is sent to it. A destination by hand; no guest.
  */
+#include "migrate/session/migrate-mailbox.h"
+#include "migrate/session/migrate-wait.h"
 #include "migrate/link/migrate-readmit.h"
 
 #include <string.h>
@@ -24,8 +26,8 @@ static int
 dial_control(LinkScene *s)
 {
     WireWelcome welcome;
-    int fd = link_scene_dial(s, WIRE_ROLE_CONTROL, 0, s->session->peer.id,
-                             &welcome);
+    int fd =
+        link_scene_dial(s, WIRE_ROLE_CONTROL, 0, s->session->peer.id, &welcome);
     g_assert_cmpint(welcome.status, ==, WIRE_STATUS_OK);
     return fd;
 }
@@ -34,9 +36,9 @@ static void
 say_complete(LinkScene *s)
 {
     autofd fd = dial_control(s);
-    link_scene_say(fd, WIRE_FRAME_RESUME,
-                   link_scene_resume(WIRE_RESUME_STARTED |
-                                     WIRE_RESUME_COMPLETE));
+    link_scene_say(
+        fd, WIRE_FRAME_RESUME,
+        link_scene_resume(WIRE_RESUME_STARTED | WIRE_RESUME_COMPLETE));
     wire_peer_drain(fd);
 }
 
@@ -211,8 +213,8 @@ static void
 come_back(LinkScene *s)
 {
     WireWelcome welcome;
-    autofd control = link_scene_dial(s, WIRE_ROLE_CONTROL, 0,
-                                     s->session->peer.id, &welcome);
+    autofd control =
+        link_scene_dial(s, WIRE_ROLE_CONTROL, 0, s->session->peer.id, &welcome);
     wire_peer_drain(s->control);
     wire_peer_drain(s->urgent);
     wire_peer_drain(s->bulk);
@@ -221,8 +223,8 @@ come_back(LinkScene *s)
     link_scene_hear(control, WIRE_FRAME_EXTENTS);
     link_scene_hear(control, WIRE_FRAME_RUN);
     WireWelcome other;
-    autofd stray = link_scene_dial(s, WIRE_ROLE_URGENT, 0,
-                                   s->session->peer.id, &other);
+    autofd stray =
+        link_scene_dial(s, WIRE_ROLE_URGENT, 0, s->session->peer.id, &other);
     g_assert_cmpint(other.status, ==, WIRE_STATUS_SESSION);
     autofd urgent =
         link_scene_dial(s, WIRE_ROLE_URGENT, 0, welcome.session, &other);

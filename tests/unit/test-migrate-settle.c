@@ -4,6 +4,8 @@
  * the connection with it. Neither side may hold the other up, nor leave it
  * waiting. The other side by hand; no guest.
  */
+#include "migrate/session/migrate-mailbox.h"
+#include "migrate/session/migrate-wait.h"
 #include "migrate/story/migrate-settle.h"
 
 #include <string.h>
@@ -29,7 +31,7 @@ static void
 hear_last(const LinkScene *s, int fd)
 {
     link_scene_hear(fd, s->session->guest.ended ? WIRE_FRAME_ENDED
-                                          : WIRE_FRAME_DONE);
+                                                : WIRE_FRAME_DONE);
 }
 
 static int
@@ -37,7 +39,7 @@ accept_last(const LinkScene *s)
 {
     int fd = link_scene_accept(s, WIRE_ROLE_CONTROL);
     link_scene_hear(fd, s->session->guest.ended ? WIRE_FRAME_ENDED
-                                          : WIRE_FRAME_RESUME);
+                                                : WIRE_FRAME_RESUME);
     return fd;
 }
 
@@ -121,11 +123,11 @@ static void
 help(MigrateSession *session)
 {
     g_autoptr(GError) error = NULL;
-    session->destination.target = collapse_target_open(session->guest.pid, &error);
+    session->destination.target =
+        collapse_target_open(session->guest.pid, &error);
     g_assert_no_error(error);
-    session->destination.huge =
-        migrate_huge_start(session->destination.pages,
-                           session->destination.target, &error);
+    session->destination.huge = migrate_huge_start(
+        session->destination.pages, session->destination.target, &error);
     g_assert_no_error(error);
 }
 
@@ -175,13 +177,13 @@ static int
 come_back(LinkScene *s, unsigned type)
 {
     WireWelcome welcome;
-    int fd = link_scene_dial(s, WIRE_ROLE_CONTROL, 0, s->session->peer.id,
-                             &welcome);
-    link_scene_say(fd, type,
-                   type == WIRE_FRAME_ENDED
-                       ? link_scene_ended(WIRE_ENDED_SHUT_DOWN)
-                       : link_scene_resume(WIRE_RESUME_STARTED |
-                                           WIRE_RESUME_COMPLETE));
+    int fd =
+        link_scene_dial(s, WIRE_ROLE_CONTROL, 0, s->session->peer.id, &welcome);
+    link_scene_say(
+        fd, type,
+        type == WIRE_FRAME_ENDED
+            ? link_scene_ended(WIRE_ENDED_SHUT_DOWN)
+            : link_scene_resume(WIRE_RESUME_STARTED | WIRE_RESUME_COMPLETE));
     return fd;
 }
 
@@ -252,8 +254,7 @@ miss_it_after_strangers(LinkScene *s)
     static const uint8_t none[WIRE_SESSION_BYTES];
     WireWelcome welcome;
     fd_clear(&s->control);
-    autofd stranger =
-        link_scene_dial(s, WIRE_ROLE_CONTROL, 0, none, &welcome);
+    autofd stranger = link_scene_dial(s, WIRE_ROLE_CONTROL, 0, none, &welcome);
     g_assert_cmpint(welcome.status, ==, WIRE_STATUS_SESSION);
     autofd fd = come_back(s, WIRE_FRAME_RESUME);
     confirm(fd);
@@ -387,8 +388,7 @@ main(int argc, char **argv)
     g_log_set_always_fatal(G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL);
     ADD("destination/arrived", destinations, arrived)
     ADD("destination/crashed", destinations, crashed)
-    g_test_add_func("/settle/destination/interrupted",
-                    destination_interrupted);
+    g_test_add_func("/settle/destination/interrupted", destination_interrupted);
     ADD("source", sources, source)
     g_test_add_data_func("/settle/source/shut-down",
                          GINT_TO_POINTER(WIRE_ENDED_SHUT_DOWN), source_ended);
