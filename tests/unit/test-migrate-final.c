@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The source's last words before the guest runs here: heard, not heard, and maybe
- * said. A monitor by script, a source by hand; no guest.
+ * The source's last words before the guest runs here: heard, not heard, and
+ * maybe said. A monitor by script, a source by hand; no guest.
  */
 #include "migrate/drive/migrate-final.h"
 
@@ -12,7 +12,10 @@
 #include "base/fd.h"
 #include "tests/unit/link-scene.h"
 
-#define END {QMP_PEER_END}
+#define END                                                                    \
+    {                                                                          \
+        QMP_PEER_END                                                           \
+    }
 
 typedef struct {
     const char *name;
@@ -32,11 +35,9 @@ static const QmpPeerStep fails[] = {
 static const QmpPeerStep loads[] = {
     {QMP_PEER_GREET}, SAYS_MIGRATION("completed"), END};
 static const QmpPeerStep closes[] = {{QMP_PEER_GREET}, {QMP_PEER_CLOSE}};
-#define LOADED                                                                 \
-    {QMP_PEER_GREET}, SAYS_MIGRATION("completed"), BLOCKS(RAM_LINE)
+#define LOADED {QMP_PEER_GREET}, SAYS_MIGRATION("completed"), BLOCKS(RAM_LINE)
 static const QmpPeerStep paused[] = {LOADED, STATE_IS("paused"), END};
-static const QmpPeerStep panicked[] = {
-    LOADED, STATE_IS("guest-panicked"), END};
+static const QmpPeerStep panicked[] = {LOADED, STATE_IS("guest-panicked"), END};
 static const QmpPeerStep changed[] = {
     {QMP_PEER_GREET}, SAYS_MIGRATION("completed"), OTHER_RAM, END};
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Following QEMU at the destination: its driver may start the guest at any moment
- * from READY on, and the source may be lost at any other. Either the guest lives
- * here, and then its source is needed, or this QEMU ends. A monitor by script, a
- * source by hand; a process stands for QEMU.
+ * Following QEMU at the destination: its driver may start the guest at any
+ * moment from READY on, and the source may be lost at any other. Either the
+ * guest lives here, and then its source is needed, or this QEMU ends. A monitor
+ * by script, a source by hand; a process stands for QEMU.
  */
 #include "migrate/drive/migrate-follow-destination.h"
 
@@ -20,7 +20,10 @@
 #include "tests/unit/link-scene.h"
 
 #define END_MS 10000
-#define END {QMP_PEER_END}
+#define END                                                                    \
+    {                                                                          \
+        QMP_PEER_END                                                           \
+    }
 #define ARMS {QMP_PEER_GREET}, SAME_GUEST, ALL_ON
 #define READY ARMS, ALL_ON
 
@@ -34,7 +37,7 @@ typedef struct {
     const char *name;
     const QmpPeerStep *steps;
     void (*source)(LinkScene *scene); /* on a thread of its own */
-    bool ended; /* QEMU's process, from the beginning */
+    bool ended;                       /* QEMU's process, from the beginning */
     Outcome outcome;
     const char *words; /* if it stays */
     bool put_down;     /* QEMU is ended by us */
@@ -43,9 +46,12 @@ typedef struct {
 static const QmpPeerStep ready[] = {READY, END};
 /* The driver is quicker than whatever the source says. */
 static const QmpPeerStep starts[] = {ARMS, SAYS("RESUME"), ALL_ON, END};
-static const QmpPeerStep starts_and_ends[] = {
-    ARMS, SAYS("RESUME"), ALL_ON, SAYS("STOP"),
-    SAYS_SHUTDOWN("guest-shutdown"), {QMP_PEER_CLOSE}};
+static const QmpPeerStep starts_and_ends[] = {ARMS,
+                                              SAYS("RESUME"),
+                                              ALL_ON,
+                                              SAYS("STOP"),
+                                              SAYS_SHUTDOWN("guest-shutdown"),
+                                              {QMP_PEER_CLOSE}};
 static const QmpPeerStep starts_later[] = {
     READY, {QMP_PEER_WAIT}, SAYS("RESUME"), END};
 static const QmpPeerStep changed[] = {{QMP_PEER_GREET}, OTHER_RAM, END};
@@ -194,8 +200,8 @@ static const Case arrivals[] = {
     {"lost/a-stream", is_put_down, lose_a_stream, false, STAYS(""), true},
     {"lost/runs-already", runs_already, just_hang_up, false, GUEST_COMES},
     {"nonsense/done", is_put_down, say_done, false, STAYS(""), true},
-    {"nonsense/extents-twice", is_put_down, say_extents_twice, false,
-     STAYS(""), true},
+    {"nonsense/extents-twice", is_put_down, say_extents_twice, false, STAYS(""),
+     true},
     {"nonsense/run-cut-short", is_put_down, say_cut_run, false, STAYS(""),
      true},
     {"aborted/ends", ends_later, say_abort, true, STAYS("")},
@@ -206,8 +212,7 @@ static void
 check(LinkScene *s, const Case *c, bool ok, const GError *error)
 {
     g_assert_cmpint(ok, ==, c->outcome != GUEST_STAYS);
-    g_assert_cmpint(s->session->past_no_return, ==,
-                    c->outcome != GUEST_STAYS);
+    g_assert_cmpint(s->session->past_no_return, ==, c->outcome != GUEST_STAYS);
     g_assert_cmpint(s->session->guest.ended, ==,
                     c->outcome == GUEST_ENDED ? WIRE_ENDED_SHUT_DOWN : 0);
     if (c->outcome == GUEST_STAYS) {
@@ -312,19 +317,37 @@ do_nothing(LinkScene *s)
 }
 
 static const After afters[] = {
-    {{"complete", quiet, hear_running, false, GUEST_COMES}, true, true, true,
+    {{"complete", quiet, hear_running, false, GUEST_COMES},
+     true,
+     true,
+     true,
      true},
-    {{"started-late", resumes, start_guest, false, GUEST_COMES}, false, true,
-     true, true},
-    {{"words-late", quiet, say_late, false, GUEST_COMES}, true, false, false,
+    {{"started-late", resumes, start_guest, false, GUEST_COMES},
+     false,
+     true,
+     true,
+     true},
+    {{"words-late", quiet, say_late, false, GUEST_COMES},
+     true,
+     false,
+     false,
      true},
     {{"lost", quiet, lose, false, GUEST_COMES}, true, true, false, true},
-    {{"ended", powers_off, do_nothing, true, GUEST_ENDED}, true, true, false,
+    {{"ended", powers_off, do_nothing, true, GUEST_ENDED},
+     true,
+     true,
+     false,
      true},
-    {{"ended-before-it-ran", closes, do_nothing, true, STAYS("")}, false, true,
-     false, false},
+    {{"ended-before-it-ran", closes, do_nothing, true, STAYS("")},
+     false,
+     true,
+     false,
+     false},
     {{"ended-complete-before-it-ran", closes, do_nothing, true, STAYS("")},
-     false, true, true, false},
+     false,
+     true,
+     true,
+     false},
 };
 
 static void
@@ -373,8 +396,8 @@ main(int argc, char **argv)
     /* What is lost is warned of. */
     g_log_set_always_fatal(G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL);
     for (size_t i = 0; i < G_N_ELEMENTS(arrivals); i++) {
-        g_autofree char *path = g_strconcat("/follow-destination/arrive/",
-                                            arrivals[i].name, NULL);
+        g_autofree char *path =
+            g_strconcat("/follow-destination/arrive/", arrivals[i].name, NULL);
         g_test_add_data_func(path, &arrivals[i], arrive);
     }
     for (size_t i = 0; i < G_N_ELEMENTS(afters); i++) {

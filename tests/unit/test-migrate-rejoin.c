@@ -14,13 +14,14 @@
 #include "tests/unit/link-scene.h"
 
 /* Before RUN was heard it may run at the source as well; each time. */
-static const QmpPeerStep unknown[] = {
-    {QMP_PEER_GREET}, SAYS("RESUME"), TOLD("\"stop\""), SAYS("RESUME"),
-    TOLD("\"stop\""), {QMP_PEER_END}};
+static const QmpPeerStep unknown[] = {{QMP_PEER_GREET}, SAYS("RESUME"),
+                                      TOLD("\"stop\""), SAYS("RESUME"),
+                                      TOLD("\"stop\""), {QMP_PEER_END}};
 /* It cannot be helped, and is said. */
-static const QmpPeerStep stays[] = {
-    {QMP_PEER_GREET}, SAYS("RESUME"), REFUSED("\"stop\"", "not now"),
-    {QMP_PEER_END}};
+static const QmpPeerStep stays[] = {{QMP_PEER_GREET},
+                                    SAYS("RESUME"),
+                                    REFUSED("\"stop\"", "not now"),
+                                    {QMP_PEER_END}};
 /* With --follow whoever drives QEMU starts it. */
 static const QmpPeerStep driven[] = {
     {QMP_PEER_GREET}, SAYS("RESUME"), {QMP_PEER_END}};
@@ -109,8 +110,8 @@ say_extents(int fd, unsigned block, unsigned flags, uint32_t n)
 {
     static const uint8_t none[8];
     GByteArray *payload = g_byte_array_new();
-    const WireExtents extents = {.block = block, .flags = flags,
-                                 .n_extents = n, .bitmap = none};
+    const WireExtents extents = {
+        .block = block, .flags = flags, .n_extents = n, .bitmap = none};
     say_accept(fd, 1);
     wire_extents_encode(&extents, payload);
     link_scene_say(fd, WIRE_FRAME_EXTENTS, payload);

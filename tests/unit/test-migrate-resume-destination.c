@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Taking over from a receiver that was killed: what its journal and its page states
- * say, what QEMU says, and what follows for the guest. A monitor by script, which
- * is of this process, so this process is its QEMU; a source by hand.
+ * Taking over from a receiver that was killed: what its journal and its page
+ * states say, what QEMU says, and what follows for the guest. A monitor by
+ * script, which is of this process, so this process is its QEMU; a source by
+ * hand.
  */
 #include "migrate/story/migrate-resume-destination.h"
 
@@ -18,11 +19,14 @@
 #include "migrate/drive/migrate-own.h"
 #include "tests/unit/link-scene.h"
 
-#define END {QMP_PEER_END}
+#define END                                                                    \
+    {                                                                          \
+        QMP_PEER_END                                                           \
+    }
 
 typedef struct {
     const char *name;
-    const QmpPeerStep *steps; /* NULL: QEMU is not to be asked */
+    const QmpPeerStep *steps;         /* NULL: QEMU is not to be asked */
     void (*source)(LinkScene *scene); /* NULL: nobody is there */
     /* what was left */
     bool known, starting, complete;
@@ -40,8 +44,12 @@ static const QmpPeerStep mute[] = {
 static const QmpPeerStep is_started[] = {
     {QMP_PEER_GREET}, STATE_IS("paused"), STARTED};
 static const QmpPeerStep is_refused[] = {
-    {QMP_PEER_GREET}, STATE_IS("paused"), BLOCKS(RAM_LINE),
-    STATE_IS("paused"), REFUSED("\"cont\"", "the disk is locked"), END};
+    {QMP_PEER_GREET},
+    STATE_IS("paused"),
+    BLOCKS(RAM_LINE),
+    STATE_IS("paused"),
+    REFUSED("\"cont\"", "the disk is locked"),
+    END};
 
 /* The source, which had said RUN; it hears that the guest does not run yet. */
 static void
@@ -143,8 +151,8 @@ be_qemu(MigrateSession *session)
     g_autoptr(GError) error = NULL;
     fd_clear(&session->guest.pidfd);
     session->guest.pid = getpid();
-    g_assert_true(proc_life_started(session->guest.pid, &session->guest.started,
-                                    &error));
+    g_assert_true(
+        proc_life_started(session->guest.pid, &session->guest.started, &error));
 }
 
 static void
