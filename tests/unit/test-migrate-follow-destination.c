@@ -85,14 +85,13 @@ say_all(LinkScene *s)
 }
 
 /* QEMU does not hang up before its process has ended. */
+static int qemu_now = -1;
+
 static void
 wait_for_end(LinkScene *s)
 {
-    autofd pidfd = (int)syscall(SYS_pidfd_open, s->guest.qemu, 0);
-    if (pidfd >= 0) { /* else it has already */
-        struct pollfd p = {.fd = pidfd, .events = POLLIN};
-        g_assert_cmpint(poll(&p, 1, END_MS), ==, 1);
-    }
+    struct pollfd p = {.fd = qemu_now, .events = POLLIN};
+    g_assert_cmpint(poll(&p, 1, END_MS), ==, 1);
     qmp_peer_go(s->monitor);
 }
 
@@ -234,6 +233,8 @@ arrive(gconstpointer data)
     link_scene_init(&s, MIGRATE_RECEIVE, c->steps);
     s.session->options.follow = true;
     s.session->driver = &migrate_follow;
+    qemu_now = (int)syscall(SYS_pidfd_open, s.guest.qemu, 0);
+    g_assert_cmpint(qemu_now, >=, 0);
     if (c->ended) {
         session_scene_end_qemu(&s.guest);
     }
@@ -243,6 +244,7 @@ arrive(gconstpointer data)
     bool ok = migrate_follow_destination_arrive(s.session, &error);
     check(&s, c, ok, error);
     link_scene_clear(&s);
+    fd_clear(&qemu_now);
 }
 
 static bool
