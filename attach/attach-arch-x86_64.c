@@ -116,8 +116,8 @@ attach_arch_redo(AttachRegs *regs)
 }
 
 static uint64_t
-search(const uint8_t *code, size_t bytes, uint64_t hva, const uint8_t *pattern,
-       size_t pattern_bytes)
+arch_x86_64_search(const uint8_t *code, size_t bytes, uint64_t hva,
+                   const uint8_t *pattern, size_t pattern_bytes)
 {
     const uint8_t *at = memmem(code, bytes, pattern, pattern_bytes);
     return at ? hva + (uint64_t)(at - code) : 0;
@@ -128,15 +128,17 @@ attach_arch_search(const uint8_t *code, size_t bytes, uint64_t hva,
                    AttachGadgets *found)
 {
     if (!found->call) {
-        found->call = search(code, bytes, hva, code_call, sizeof code_call);
+        found->call =
+            arch_x86_64_search(code, bytes, hva, code_call, sizeof code_call);
+    }
+    if (!found->sigreturn) {
+        found->sigreturn = arch_x86_64_search(code, bytes, hva, code_sigreturn,
+                                              sizeof code_sigreturn);
     }
     if (!found->sigreturn) {
         found->sigreturn =
-            search(code, bytes, hva, code_sigreturn, sizeof code_sigreturn);
-    }
-    if (!found->sigreturn) {
-        found->sigreturn = search(code, bytes, hva, code_sigreturn_short,
-                                  sizeof code_sigreturn_short);
+            arch_x86_64_search(code, bytes, hva, code_sigreturn_short,
+                               sizeof code_sigreturn_short);
     }
 }
 

@@ -59,7 +59,8 @@ attach_ptrace_decode(int status)
 }
 
 static bool
-fail(const AttachPtrace *trace, int errnum, const char *what, GError **error)
+ptrace_fail(const AttachPtrace *trace, int errnum, const char *what,
+            GError **error)
 {
     if (errnum == ESRCH) {
         /* To a tracer, a thread that was killed while it stood still is one
@@ -78,7 +79,7 @@ attach_ptrace_seize(AttachPtrace *trace, GError **error)
 {
     if (ptrace(PTRACE_SEIZE, trace->tid, NULL,
                (void *)PTRACE_O_TRACESYSGOOD) < 0) {
-        return fail(trace, errno, "trace", error);
+        return ptrace_fail(trace, errno, "trace", error);
     }
     trace->seized = true;
     return true;
@@ -119,10 +120,10 @@ wait_stop(AttachPtrace *trace, AttachStop *stop, GError **error)
 }
 
 static bool
-resume(AttachPtrace *trace, int request, int signal, GError **error)
+ptrace_resume(AttachPtrace *trace, int request, int signal, GError **error)
 {
     if (ptrace(request, trace->tid, NULL, (void *)(intptr_t)signal) < 0) {
-        return fail(trace, errno, "resume", error);
+        return ptrace_fail(trace, errno, "resume", error);
     }
     trace->stopped = false;
     return true;
@@ -149,7 +150,7 @@ bool
 attach_ptrace_interrupt(AttachPtrace *trace, AttachStop *stop, GError **error)
 {
     if (ptrace(PTRACE_INTERRUPT, trace->tid, NULL, NULL) < 0) {
-        return fail(trace, errno, "interrupt", error);
+        return ptrace_fail(trace, errno, "interrupt", error);
     }
     if (!wait_stop(trace, stop, error)) {
         return false;
@@ -157,7 +158,7 @@ attach_ptrace_interrupt(AttachPtrace *trace, AttachStop *stop, GError **error)
     /* It was taking a signal when we came. Let it: the trap is still pending
      * and catches it at the handler's first instruction. */
     while (stop->kind == ATTACH_STOP_SIGNAL) {
-        if (!resume(trace, PTRACE_CONT, stop->signal, error) ||
+        if (!ptrace_resume(trace, PTRACE_CONT, stop->signal, error) ||
             !wait_stop(trace, stop, error)) {
             return false;
         }
@@ -185,7 +186,7 @@ attach_ptrace_to_call(AttachPtrace *trace, GError **error)
             }
             pass = stop.signal;
         }
-        if (!resume(trace, PTRACE_SYSCALL, pass, error) ||
+        if (!ptrace_resume(trace, PTRACE_SYSCALL, pass, error) ||
             !wait_stop(trace, &stop, error)) {
             return false;
         }
@@ -200,7 +201,7 @@ attach_ptrace_to_trap(AttachPtrace *trace, GError **error)
      * before it executes an instruction. */
     AttachStop stop = {ATTACH_STOP_CALL, 0};
     if (ptrace(PTRACE_INTERRUPT, trace->tid, NULL, NULL) < 0) {
-        return fail(trace, errno, "interrupt", error);
+        return ptrace_fail(trace, errno, "interrupt", error);
     }
     while (stop.kind != ATTACH_STOP_TRAP && stop.kind != ATTACH_STOP_GROUP) {
         int pass = 0;
@@ -208,7 +209,7 @@ attach_ptrace_to_trap(AttachPtrace *trace, GError **error)
             !is_our_fault(trace, stop.signal)) {
             pass = stop.signal;
         }
-        if (!resume(trace, PTRACE_CONT, pass, error) ||
+        if (!ptrace_resume(trace, PTRACE_CONT, pass, error) ||
             !wait_stop(trace, &stop, error)) {
             return false;
         }
@@ -219,7 +220,7 @@ attach_ptrace_to_trap(AttachPtrace *trace, GError **error)
 bool
 attach_ptrace_run_on(AttachPtrace *trace, GError **error)
 {
-    if (!resume(trace, PTRACE_CONT, 0, error)) {
+    if (!ptrace_resume(trace, PTRACE_CONT, 0, error)) {
         return false;
     }
     nanosleep(&(struct timespec){.tv_nsec = RUN_ON_NS}, NULL);
@@ -230,7 +231,7 @@ bool
 attach_ptrace_detach(AttachPtrace *trace, GError **error)
 {
     if (ptrace(PTRACE_DETACH, trace->tid, NULL, NULL) < 0) {
-        return fail(trace, errno, "detach from", error);
+        return ptrace_fail(trace, errno, "detach from", error);
     }
     trace->seized = trace->stopped = false;
     return true;
@@ -254,7 +255,7 @@ attach_ptrace_get_regs(const AttachPtrace *trace, AttachRegs *regs,
 {
     size_t bytes = sizeof *regs;
     if (!get_regset(trace, NT_PRSTATUS, regs, &bytes)) {
-        return fail(trace, errno, "read the registers of", error);
+        return ptrace_fail(trace, errno, "read the registers of", error);
     }
     if (bytes != sizeof *regs || !attach_arch_is_native(regs)) {
         return error_set(error, ERROR_UNSUPPORTED,
@@ -271,7 +272,7 @@ attach_ptrace_set_regs(const AttachPtrace *trace, const AttachRegs *regs,
     struct iovec iov = {(void *)regs, sizeof *regs};
     if (ptrace(PTRACE_SETREGSET, trace->tid, (void *)(intptr_t)NT_PRSTATUS,
                &iov) < 0) {
-        return fail(trace, errno, "set the registers of", error);
+        return ptrace_fail(trace, errno, "set the registers of", error);
     }
     return true;
 }
@@ -282,7 +283,7 @@ attach_ptrace_set_mask(const AttachPtrace *trace, uint64_t mask,
 {
     if (ptrace(PTRACE_SETSIGMASK, trace->tid, (void *)sizeof mask, &mask) <
         0) {
-        return fail(trace, errno, "set the blocked signals of", error);
+        return ptrace_fail(trace, errno, "set the blocked signals of", error);
     }
     return true;
 }
@@ -298,7 +299,7 @@ attach_ptrace_save(const AttachPtrace *trace, AttachSaved *saved,
      * is the one we want. */
     if (ptrace(PTRACE_GETSIGMASK, trace->tid, (void *)sizeof saved->mask,
                &saved->mask) < 0) {
-        return fail(trace, errno, "read the blocked signals of", error);
+        return ptrace_fail(trace, errno, "read the blocked signals of", error);
     }
     saved->xstate_bytes = sizeof saved->xstate;
     if (get_regset(trace, NT_X86_XSTATE, saved->xstate,
@@ -308,7 +309,7 @@ attach_ptrace_save(const AttachPtrace *trace, AttachSaved *saved,
     /* A processor without XSAVE. */
     saved->xstate_bytes = sizeof saved->xstate;
     if (!get_regset(trace, NT_PRFPREG, saved->xstate, &saved->xstate_bytes)) {
-        return fail(trace, errno, "read the vector registers of", error);
+        return ptrace_fail(trace, errno, "read the vector registers of", error);
     }
     return true;
 }
@@ -319,8 +320,8 @@ call_info(const AttachPtrace *trace, int op,
 {
     if (ptrace(PTRACE_GET_SYSCALL_INFO, trace->tid, (void *)sizeof *info,
                info) < 0) {
-        return fail(trace, errno, "ask (Linux 5.3) for the system call of",
-                    error);
+        return ptrace_fail(trace, errno,
+                           "ask (Linux 5.3) for the system call of", error);
     }
     if (info->op != op) {
         return error_set(error, ERROR_FAILED,

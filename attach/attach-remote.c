@@ -92,7 +92,7 @@ attach_step_name(AttachStep step)
 }
 
 static void
-note(AttachStep step)
+remote_note(AttachStep step)
 {
     if (attach_remote_seam.step) {
         attach_remote_seam.step(step, attach_remote_seam.data);
@@ -117,7 +117,7 @@ attach_remote_is_allowed(const AttachCall *call)
 
 /* Stops the thread at a place from which it can be borrowed. */
 static bool
-stop(AttachBorrow *b, GError **error)
+remote_stop(AttachBorrow *b, GError **error)
 {
     AttachRegs regs;
     for (int i = 0; i < TRY_RSEQ; i++) {
@@ -185,13 +185,13 @@ aim_plain(AttachBorrow *b, GError **error)
 }
 
 static bool
-aim(AttachBorrow *b, GError **error)
+remote_aim(AttachBorrow *b, GError **error)
 {
     static atomic_flag told = ATOMIC_FLAG_INIT;
     if (!attach_ptrace_save(&b->trace, &b->saved, error)) {
         return false;
     }
-    note(ATTACH_STEP_SAVED);
+    remote_note(ATTACH_STEP_SAVED);
     b->framed = write_frame(b);
     if (b->framed) {
         b->aimed = attach_arch_aim(&b->saved.regs, b->gadgets.call,
@@ -203,7 +203,7 @@ aim(AttachBorrow *b, GError **error)
                "(a shadow stack, an unusual C library or a full stack)",
                (int)b->trace.pid, (int)b->trace.tid);
     }
-    note(ATTACH_STEP_FRAMED);
+    remote_note(ATTACH_STEP_FRAMED);
     return true;
 }
 
@@ -216,34 +216,34 @@ make_call(AttachBorrow *b, GError **error)
     if (!attach_ptrace_set_regs(&b->trace, &b->aimed, error)) {
         return false;
     }
-    note(ATTACH_STEP_AIMED);
+    remote_note(ATTACH_STEP_AIMED);
     if (!attach_ptrace_set_mask(&b->trace, UINT64_MAX, error)) {
         return false;
     }
-    note(ATTACH_STEP_MASKED);
+    remote_note(ATTACH_STEP_MASKED);
     if (!attach_ptrace_to_call(&b->trace, error) ||
         !attach_ptrace_at_entry(&b->trace, b->call->number, error)) {
         return false;
     }
-    note(ATTACH_STEP_ENTERED);
+    remote_note(ATTACH_STEP_ENTERED);
     if (!attach_ptrace_to_call(&b->trace, error) ||
         !attach_ptrace_at_exit(&b->trace, &b->result, error)) {
         return false;
     }
     b->made = true;
-    note(ATTACH_STEP_MADE);
+    remote_note(ATTACH_STEP_MADE);
     return true;
 }
 
 /* Puts mask and registers back, in this order. */
 static bool
-restore(AttachBorrow *b, GError **error)
+remote_restore(AttachBorrow *b, GError **error)
 {
     AttachRegs now;
     if (!attach_ptrace_to_trap(&b->trace, error)) {
         return false;
     }
-    note(ATTACH_STEP_TRAPPED);
+    remote_note(ATTACH_STEP_TRAPPED);
     if (!attach_ptrace_get_regs(&b->trace, &now, error)) {
         return false;
     }
@@ -255,11 +255,11 @@ restore(AttachBorrow *b, GError **error)
     if (!attach_ptrace_set_mask(&b->trace, b->saved.mask, error)) {
         return false;
     }
-    note(ATTACH_STEP_UNMASKED);
+    remote_note(ATTACH_STEP_UNMASKED);
     if (!attach_ptrace_set_regs(&b->trace, &b->saved.regs, error)) {
         return false;
     }
-    note(ATTACH_STEP_RESTORED);
+    remote_note(ATTACH_STEP_RESTORED);
     return true;
 }
 
@@ -270,17 +270,17 @@ give_back(AttachBorrow *b)
 {
     GError **error = b->error ? NULL : &b->error;
     b->trace.deadline_ns = fd_deadline_ns(RETURN_MS);
-    if (b->trace.stopped && b->lent && !restore(b, error)) {
+    if (b->trace.stopped && b->lent && !remote_restore(b, error)) {
         return;
     }
     if (b->trace.stopped && attach_ptrace_detach(&b->trace, error)) {
-        note(ATTACH_STEP_DETACHED);
+        remote_note(ATTACH_STEP_DETACHED);
     }
 }
 
 /* While we wait for a CPU, the target stands still. */
 static void
-hurry(void)
+remote_hurry(void)
 {
     const struct sched_param lowest = {.sched_priority = 1};
     prctl(PR_SET_TIMERSLACK, 1UL);
@@ -288,21 +288,21 @@ hurry(void)
 }
 
 static void *
-borrow(void *data)
+remote_borrow(void *data)
 {
     AttachBorrow *b = data;
     /* Our process's signals are for its other threads. */
     sigset_t all;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, NULL);
-    hurry();
+    remote_hurry();
 
     b->trace.deadline_ns = fd_deadline_ns(b->last ? LAST_STOP_MS : STOP_MS);
     if (attach_ptrace_seize(&b->trace, &b->error)) {
-        note(ATTACH_STEP_SEIZED);
-        if (stop(b, &b->error)) {
-            note(ATTACH_STEP_STOPPED);
-            (void)(aim(b, &b->error) && make_call(b, &b->error));
+        remote_note(ATTACH_STEP_SEIZED);
+        if (remote_stop(b, &b->error)) {
+            remote_note(ATTACH_STEP_STOPPED);
+            (void)(remote_aim(b, &b->error) && make_call(b, &b->error));
         }
     }
     give_back(b);
@@ -333,7 +333,7 @@ borrow_thread(AttachBorrow *b, const AttachGadgets *gadgets, GError **error)
         !status.shadow_stack) {
         b->gadgets = *gadgets;
     }
-    GThread *thread = thread_start("attach", borrow, b, error);
+    GThread *thread = thread_start("attach", remote_borrow, b, error);
     if (!thread) {
         g_prefix_error(error, "cannot start the tracing thread: ");
         return false;

@@ -153,7 +153,7 @@ check_answer(int pidfd, pid_t pid, int64_t answer, GError **error)
 }
 
 static int
-create(pid_t pid, const AttachCall *call, int *remote_fd, GError **error)
+attach_create(pid_t pid, const AttachCall *call, int *remote_fd, GError **error)
 {
     int64_t result;
     /* Taken first: the number may belong to another process by the end. */
@@ -190,7 +190,7 @@ attach_create_userfaultfd(pid_t pid, int *remote_fd, GError **error)
     if (!attach_check(pid, error)) {
         return -1;
     }
-    return create(pid, &call, remote_fd, error);
+    return attach_create(pid, &call, remote_fd, error);
 }
 
 static bool
@@ -220,7 +220,7 @@ attach_create_userfaultfd_from_device(pid_t pid, int device_fd, int *remote_fd,
     if (!attach_check(pid, error) || !check_device(pid, device_fd, error)) {
         return -1;
     }
-    return create(pid, &call, remote_fd, error);
+    return attach_create(pid, &call, remote_fd, error);
 }
 
 bool

@@ -19,7 +19,7 @@ static char *vm_name;
 static void (*before_line)(void);
 
 static const char *
-field(const GLogField *fields, gsize n, const char *key)
+log_field(const GLogField *fields, gsize n, const char *key)
 {
     for (gsize i = 0; i < n; i++) {
         if (strcmp(fields[i].key, key) == 0) {
@@ -84,11 +84,11 @@ write_line(GLogLevelFlags level, const GLogField *fields, gsize n,
     if (!is_wanted(level)) {
         return G_LOG_WRITER_HANDLED;
     }
-    g_autofree char *message = printable_line(field(fields, n, "MESSAGE"));
+    g_autofree char *message = printable_line(log_field(fields, n, "MESSAGE"));
     if (write_journald(level, fields, n, message)) {
         return G_LOG_WRITER_HANDLED;
     }
-    const char *domain = field(fields, n, "GLIB_DOMAIN");
+    const char *domain = log_field(fields, n, "GLIB_DOMAIN");
     if (before_line) {
         before_line();
     }

@@ -53,7 +53,7 @@ append_escape(GString *out, gunichar c)
 }
 
 static void
-append(GString *out, gunichar c, Kind kind)
+printable_append(GString *out, gunichar c, Kind kind)
 {
     if (is_harmless(c) || (c == '\n' && kind != LINE)) {
         g_string_append_unichar(out, c);
@@ -65,7 +65,7 @@ append(GString *out, gunichar c, Kind kind)
 }
 
 static char *
-make(const char *text, Kind kind)
+printable_make(const char *text, Kind kind)
 {
     GString *out = g_string_new(NULL);
     while (text && *text) {
@@ -79,7 +79,7 @@ make(const char *text, Kind kind)
             }
             text++;
         } else {
-            append(out, c, kind);
+            printable_append(out, c, kind);
             text = g_utf8_next_char(text);
         }
     }
@@ -89,17 +89,17 @@ make(const char *text, Kind kind)
 char *
 printable_line(const char *text)
 {
-    return make(text, LINE);
+    return printable_make(text, LINE);
 }
 
 char *
 printable_text(const char *text)
 {
-    return make(text, TEXT);
+    return printable_make(text, TEXT);
 }
 
 char *
 printable_json(const char *document)
 {
-    return make(document, JSON);
+    return printable_make(document, JSON);
 }

@@ -30,7 +30,7 @@ static struct {
 } places[WATCHES];
 
 static void
-hear(int signum)
+signals_hear(int signum)
 {
     int saved = errno;
     const uint64_t one = 1;
@@ -45,7 +45,7 @@ hear(int signum)
 }
 
 static gboolean
-tell(gint fd, GIOCondition condition, gpointer data)
+signals_tell(gint fd, GIOCondition condition, gpointer data)
 {
     Watch *watch = data;
     eventfd_t ignored;
@@ -54,7 +54,7 @@ tell(gint fd, GIOCondition condition, gpointer data)
 }
 
 static void
-forget(gpointer data)
+signals_forget(gpointer data)
 {
     Watch *watch = data;
     int signum = atomic_exchange(&places[watch->place].signum, 0);
@@ -85,9 +85,10 @@ signals_watch(int signum, GSourceFunc call, gpointer data)
     *watch = (Watch){.place = place, .call = call, .data = data};
     atomic_store(&places[place].fd, fd);
     atomic_store(&places[place].signum, signum);
-    guint id = g_unix_fd_add_full(G_PRIORITY_DEFAULT, fd, G_IO_IN, tell, watch,
-                                  forget);
-    struct sigaction action = {.sa_handler = hear, .sa_flags = SA_RESTART};
+    guint id = g_unix_fd_add_full(G_PRIORITY_DEFAULT, fd, G_IO_IN, signals_tell,
+                                  watch, signals_forget);
+    struct sigaction action = {.sa_handler = signals_hear,
+                               .sa_flags = SA_RESTART};
     sigaction(signum, &action, NULL);
     return id;
 }

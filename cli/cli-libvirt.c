@@ -12,7 +12,7 @@
 
 /* NAME in the directory of this program if it is there, else in INSTALLED. */
 static char *
-find(const char *name, const char *installed)
+libvirt_find(const char *name, const char *installed)
 {
     g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
     g_autofree char *directory = self ? g_path_get_dirname(self) : NULL;
@@ -26,7 +26,7 @@ find(const char *name, const char *installed)
 static char *
 find_ours(void)
 {
-    return find("postlude-libvirt", POSTLUDE_LIBEXECDIR);
+    return libvirt_find("postlude-libvirt", POSTLUDE_LIBEXECDIR);
 }
 
 bool
@@ -59,5 +59,5 @@ cli_libvirt_run(int argc, char **argv)
 char *
 cli_libvirt_postlude(void)
 {
-    return find("postlude", POSTLUDE_BINDIR);
+    return libvirt_find("postlude", POSTLUDE_BINDIR);
 }

@@ -156,8 +156,8 @@ read_patience(void)
 }
 
 static bool
-parse(const CliMigrate *verb, MigrateOptions *options,
-      const GOptionEntry *own, int argc, char **argv, int *status)
+migrate_parse(const CliMigrate *verb, MigrateOptions *options,
+              const GOptionEntry *own, int argc, char **argv, int *status)
 {
     g_autoptr(GArray) entries =
         g_array_new(true, true, sizeof(GOptionEntry));
@@ -176,7 +176,7 @@ parse(const CliMigrate *verb, MigrateOptions *options,
 }
 
 static void
-tell(const char *text)
+migrate_tell(const char *text)
 {
     if (!log_is_quiet()) {
         cli_print(text);
@@ -191,14 +191,14 @@ give_up(const char *verb, const MigrateOptions *options)
     if (!migrate_give_up(options, &why)) {
         return cli_fail(verb, why->message, MIGRATE_EXIT_FAILED);
     }
-    tell(options->role == MIGRATE_SEND
-             ? "the guest's memory on this host was let go\n"
-             : "the guest on this host was ended\n");
+    migrate_tell(options->role == MIGRATE_SEND
+                     ? "the guest's memory on this host was let go\n"
+                     : "the guest on this host was ended\n");
     return MIGRATE_EXIT_DONE;
 }
 
 static int
-run(const char *verb, MigrateOptions *options)
+migrate_run(const char *verb, MigrateOptions *options)
 {
     g_auto(MigrateJournal) journal = {0};
     g_autoptr(GError) missing = NULL;
@@ -233,7 +233,7 @@ run(const char *verb, MigrateOptions *options)
         }
     } else {
         g_autofree char *text = migrate_summary_to_text(&session->report);
-        tell(text);
+        migrate_tell(text);
     }
     write_report(session, verb);
     migrate_events_over(events, result);
@@ -246,7 +246,7 @@ cli_migrate(const CliMigrate *verb, MigrateOptions *options,
             int argc, char **argv)
 {
     int status;
-    if (!parse(verb, options, own, argc, argv, &status)) {
+    if (!migrate_parse(verb, options, own, argc, argv, &status)) {
         return status;
     }
     const char *missing = what_is_missing(options);
@@ -261,5 +261,5 @@ cli_migrate(const CliMigrate *verb, MigrateOptions *options,
         return cli_fail(verb->verb, why->message, MIGRATE_EXIT_USAGE);
     }
     status = before ? before(options) : -1;
-    return status >= 0 ? status : run(verb->verb, options);
+    return status >= 0 ? status : migrate_run(verb->verb, options);
 }

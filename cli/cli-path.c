@@ -11,7 +11,7 @@
 /* Leading "./" and "../" are taken off, for messages; that is safe because the
  * kernel's name of the directory that we stand in has no links in it. */
 static char *
-absolute(const char *path)
+path_absolute(const char *path)
 {
     g_autofree char *from = g_get_current_dir();
     while (g_str_has_prefix(path, "./") || g_str_has_prefix(path, "../")) {
@@ -31,7 +31,7 @@ void
 cli_path_make_absolute(char **path)
 {
     if (*path && **path && **path != '/') {
-        char *whole = absolute(*path);
+        char *whole = path_absolute(*path);
         g_free(*path);
         *path = whole;
     }

@@ -48,7 +48,7 @@ typedef struct {
 
 /* NULL if all is well, else what is wrong with the command line. */
 static const char *
-take(Options *o)
+collapse_take(Options *o)
 {
     unsigned ways = (o->pid != 0) + (o->sweep.domain != NULL);
     if (o->pid < 0) {
@@ -99,7 +99,7 @@ exit_status(const MigrateSweepReport *report)
 }
 
 static int
-run(const Options *o)
+collapse_run(const Options *o)
 {
     g_auto(MigrateSweepReport) report = {0};
     g_autoptr(GError) why = NULL;
@@ -158,7 +158,7 @@ cmd_collapse(int argc, char **argv)
                    entries, &status)) {
         return status;
     }
-    const char *wrong = take(&o);
+    const char *wrong = collapse_take(&o);
     if (wrong) {
         return cli_fail("collapse", wrong, MIGRATE_EXIT_USAGE);
     }
@@ -173,5 +173,5 @@ cmd_collapse(int argc, char **argv)
     autofd flag = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     stop_flag = o.sweep.stop = flag;
     catch_signals();
-    return run(&o);
+    return collapse_run(&o);
 }

@@ -91,7 +91,7 @@ take_words(Options *options)
 }
 
 static const char *
-take(Options *options)
+migrate_take(Options *options)
 {
     LibvirtOptions *o = &options->move;
     if (!take_words(options)) {
@@ -119,7 +119,7 @@ take(Options *options)
 }
 
 static int
-prepare(const LibvirtOptions *o)
+cmd_prepare(const LibvirtOptions *o)
 {
     g_autofree char *text = NULL;
     g_autoptr(GError) why = NULL;
@@ -134,10 +134,10 @@ prepare(const LibvirtOptions *o)
 }
 
 static int
-run(const Options *options)
+migrate_run(const Options *options)
 {
     if (options->prepare) {
-        return prepare(&options->move);
+        return cmd_prepare(&options->move);
     }
     g_autoptr(GError) why = NULL;
     int status = libvirt_move(&options->move, &why);
@@ -159,10 +159,10 @@ cmd_migrate(int argc, char **argv)
                    (const GOptionEntry *)(void *)all->data, &status)) {
         return status;
     }
-    const char *wrong = take(&options);
+    const char *wrong = migrate_take(&options);
     if (wrong) {
         return cli_fail("migrate", wrong, MIGRATE_EXIT_USAGE);
     }
     options.move.program = cli_libvirt_postlude();
-    return run(&options);
+    return migrate_run(&options);
 }

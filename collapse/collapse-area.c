@@ -142,7 +142,7 @@ collapse_area_by_size(GArray *mappings, uint64_t bytes, GArray *ranges)
 }
 
 static CollapseOutcome
-hindrance(const ProcMapping *m, const CollapseFacts *facts)
+area_hindrance(const ProcMapping *m, const CollapseFacts *facts)
 {
     if (proc_mapping_has_flag(m, "ht")) {
         return COLLAPSE_OUTCOME_HUGETLB;
@@ -186,9 +186,9 @@ append_area(GArray *areas, const ProcMapping *m, uint64_t start, uint64_t end,
         .dev_major = m->dev_major,
         .dev_minor = m->dev_minor,
         .shared = m->shared,
-        .huge_bytes = m->anon_huge_bytes + m->shmem_huge_bytes +
-                      m->file_huge_bytes,
-        .hindrance = hindrance(m, facts),
+        .huge_bytes =
+            m->anon_huge_bytes + m->shmem_huge_bytes + m->file_huge_bytes,
+        .hindrance = area_hindrance(m, facts),
     };
     g_array_append_val(areas, area);
 }

@@ -22,7 +22,7 @@ options_have(const char *options, const char *word)
 /* PATH without the leading ROOT of the mount; NULL if it is not below it.
  * Inside a container ROOT is the container's own cgroup. */
 static const char *
-below(const char *path, const char *root)
+cgroup_below(const char *path, const char *root)
 {
     if (strcmp(root, "/") == 0) {
         return path;
@@ -54,7 +54,7 @@ locate_in_line(const char *line, const char *controller, const char *path)
     }
     g_autofree char *root = g_strcompress(head[3]);
     g_autofree char *mount = g_strcompress(head[4]);
-    const char *rest = below(path, root);
+    const char *rest = cgroup_below(path, root);
     return rest ? g_strconcat(mount, rest, NULL) : NULL;
 }
 

@@ -21,7 +21,7 @@ struct CollapseCompact {
 };
 
 static void
-unref(CollapseCompact *compact)
+compact_unref(CollapseCompact *compact)
 {
     if (atomic_fetch_sub(&compact->owners, 1) == 1) {
         fd_clear(&compact->file);
@@ -40,7 +40,7 @@ compact_thread(gpointer data)
         g_debug("no compaction: %s", g_strerror(errno));
     }
     compact->over = true;
-    unref(compact);
+    compact_unref(compact);
     return NULL;
 }
 
@@ -82,6 +82,6 @@ void
 collapse_compact_free(CollapseCompact *compact)
 {
     if (compact) {
-        unref(compact);
+        compact_unref(compact);
     }
 }

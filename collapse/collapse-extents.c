@@ -62,7 +62,7 @@ is_zero(const View *view, const Span *span,
 /* Pages that map a zero page are holes with a hat on: a collapse would take
  * 2 MiB for nothing. */
 static void
-note(const View *view, Span *span, const CollapsePagemapRegion *region)
+extents_note(const View *view, Span *span, const CollapsePagemapRegion *region)
 {
     uint64_t at = region->start;
     while (at < region->end) {
@@ -90,7 +90,7 @@ count_huge(const Span *span)
 
 /* 0 or an errno value. */
 static int
-scan(const View *view, Span *span)
+extents_scan(const View *view, Span *span)
 {
     g_autofree CollapsePagemapRegion *regions =
         g_new(CollapsePagemapRegion, REGIONS);
@@ -111,7 +111,7 @@ scan(const View *view, Span *span)
             return errno;
         }
         for (int i = 0; i < n; i++) {
-            note(view, span, &regions[i]);
+            extents_note(view, span, &regions[i]);
         }
         if (arg.walk_end <= arg.start) {
             break;
@@ -132,7 +132,8 @@ collapse_extents_can_scan(void)
             errno != ENOTTY);
 }
 
-/* See note(). Where frames are not told, the zero pages count as data. */
+/* See extents_note(). Where frames are not told, the zero pages count as data.
+ */
 static bool
 holds_data(const View *view, uint64_t entry)
 {
@@ -169,7 +170,7 @@ read_old(const View *view, Span *span)
 }
 
 static void
-judge(Span *span)
+extents_judge(Span *span)
 {
     for (uint64_t e = 0; e < span->area->extents; e++) {
         CollapseExtent *extent = &span->first[e];
@@ -223,7 +224,8 @@ look_at_areas(View *view, GArray *areas, GArray *extents)
     for (guint a = 0; a < areas->len; a++) {
         Span span = {.area = &g_array_index(areas, CollapseArea, a),
                      .first = &g_array_index(extents, CollapseExtent, at)};
-        int failed = view->way == BY_PAGEMAP ? ENOTTY : scan(view, &span);
+        int failed =
+            view->way == BY_PAGEMAP ? ENOTTY : extents_scan(view, &span);
         if (failed == ENOTTY) {
             view->way = BY_PAGEMAP;
             failed = read_old(view, &span);
@@ -231,14 +233,14 @@ look_at_areas(View *view, GArray *areas, GArray *extents)
         if (failed) {
             return failed;
         }
-        judge(&span);
+        extents_judge(&span);
         at += span.area->extents;
     }
     return 0;
 }
 
 static GArray *
-look(pid_t pid, GArray *areas, Way way, GError **error)
+extents_look(pid_t pid, GArray *areas, Way way, GError **error)
 {
     autofd pagemap = open_pagemap(pid, error);
     if (pagemap < 0) {
@@ -263,19 +265,19 @@ look(pid_t pid, GArray *areas, Way way, GError **error)
 GArray *
 collapse_extents_look(pid_t pid, GArray *areas, GError **error)
 {
-    return look(pid, areas, BY_SCAN, error);
+    return extents_look(pid, areas, BY_SCAN, error);
 }
 
 GArray *
 collapse_extents_look_frames(pid_t pid, GArray *areas, GError **error)
 {
-    return look(pid, areas, BY_SCAN_AND_FRAMES, error);
+    return extents_look(pid, areas, BY_SCAN_AND_FRAMES, error);
 }
 
 GArray *
 collapse_extents_look_old(pid_t pid, GArray *areas, GError **error)
 {
-    return look(pid, areas, BY_PAGEMAP, error);
+    return extents_look(pid, areas, BY_PAGEMAP, error);
 }
 
 /* Of an area of which only smaps knows how much is huge, not where. */

@@ -95,7 +95,7 @@ extent_at(Job *job, guint index)
 }
 
 static void
-settle(Job *job, guint index, CollapseOutcome outcome)
+job_settle(Job *job, guint index, CollapseOutcome outcome)
 {
     extent_at(job, index)->outcome = (uint8_t)outcome;
     if (job->progress) {
@@ -105,7 +105,7 @@ settle(Job *job, guint index, CollapseOutcome outcome)
 }
 
 static bool
-end(Job *job, CollapseEnd how)
+job_end(Job *job, CollapseEnd how)
 {
     job->result->end = how;
     return false;
@@ -113,17 +113,19 @@ end(Job *job, CollapseEnd how)
 
 /* False ends the sweep. */
 static bool
-rest(Job *job, uint64_t ns)
+job_rest(Job *job, uint64_t ns)
 {
     switch (job->seam->rest(job->seam->data, ns)) {
-    case COLLAPSE_REST_STOP: return end(job, COLLAPSE_END_STOPPED);
-    case COLLAPSE_REST_GONE: return end(job, COLLAPSE_END_GONE);
+    case COLLAPSE_REST_STOP:
+        return job_end(job, COLLAPSE_END_STOPPED);
+    case COLLAPSE_REST_GONE:
+        return job_end(job, COLLAPSE_END_GONE);
     default: return true;
     }
 }
 
 static uint64_t
-now(const Job *job)
+job_now(const Job *job)
 {
     return job->seam->now_ns(job->seam->data);
 }
@@ -132,15 +134,15 @@ static bool
 is_time_up(const Job *job)
 {
     return job->options->max_ns &&
-           now(job) - job->started_ns >= job->options->max_ns;
+           job_now(job) - job->started_ns >= job->options->max_ns;
 }
 
 static int
-call(Job *job, uint64_t hva, uint64_t extents, uint64_t *took_ns)
+job_call(Job *job, uint64_t hva, uint64_t extents, uint64_t *took_ns)
 {
-    uint64_t before = now(job);
+    uint64_t before = job_now(job);
     int errnum = job->seam->collapse(job->seam->data, hva, extents);
-    *took_ns = now(job) - before;
+    *took_ns = job_now(job) - before;
     CollapseResult *result = job->result;
     result->calls++;
     result->call_ns += *took_ns;
@@ -153,14 +155,14 @@ call(Job *job, uint64_t hva, uint64_t extents, uint64_t *took_ns)
 }
 
 static uint64_t
-prefault(Job *job)
+job_prefault(Job *job)
 {
     if (!job->options->prefault) {
         return 0;
     }
-    uint64_t before = now(job);
+    uint64_t before = job_now(job);
     job->seam->prefault(job->seam->data);
-    uint64_t took_ns = now(job) - before;
+    uint64_t took_ns = job_now(job) - before;
     job->result->prefault_ns += took_ns;
     return took_ns;
 }
@@ -170,15 +172,15 @@ prefault(Job *job)
 static bool
 await_compaction(Job *job)
 {
-    uint64_t since_ns = now(job);
+    uint64_t since_ns = job_now(job);
     bool going = true;
     if (job->progress) {
         job->progress->compacting = true;
     }
     while (going && !is_time_up(job) &&
-           now(job) - since_ns < job->options->compaction_ns &&
+           job_now(job) - since_ns < job->options->compaction_ns &&
            job->seam->is_compacting(job->seam->data)) {
-        going = rest(job, COMPACTION_LOOK_NS);
+        going = job_rest(job, COMPACTION_LOOK_NS);
     }
     if (job->progress) {
         job->progress->compacting = false;
@@ -196,9 +198,9 @@ suffer_no_memory(Job *job)
         job->seam->compact(job->seam->data)) {
         job->result->compacted = true;
         going = await_compaction(job);
-        job->short_since_ns = now(job);
+        job->short_since_ns = job_now(job);
     } else if (job->short_since_ns == 0) {
-        job->short_since_ns = now(job);
+        job->short_since_ns = job_now(job);
     }
     return going;
 }
@@ -207,7 +209,7 @@ static bool
 has_patience(const Job *job, int errnum)
 {
     return errnum != ENOMEM ||
-           now(job) - job->short_since_ns < job->options->no_memory_ns;
+           job_now(job) - job->short_since_ns < job->options->no_memory_ns;
 }
 
 /* ENOMEM is also what the kernel says of an address where nothing is mapped:
@@ -226,39 +228,39 @@ take_refusal(Job *job, guint index, int errnum)
     uint64_t hva = extent_at(job, index)->hva;
     extent_at(job, index)->errnum = (uint8_t)errnum;
     if (is_unmapped(job, hva, errnum)) {
-        settle(job, index, COLLAPSE_OUTCOME_UNMAPPED);
+        job_settle(job, index, COLLAPSE_OUTCOME_UNMAPPED);
         return true;
     }
     if (errnum == ENOMEM && !suffer_no_memory(job)) {
         return false;
     }
     bool patience = has_patience(job, errnum);
-    if (patience && collapse_plan_again(job->plan, &job->options->retry,
-                                        errnum, now(job))) {
+    if (patience && collapse_plan_again(job->plan, &job->options->retry, errnum,
+                                        job_now(job))) {
         return true;
     }
     CollapseOutcome why =
         job->seam->classify(job->seam->data, hva, errnum);
-    settle(job, index, why);
+    job_settle(job, index, why);
     if (why == COLLAPSE_OUTCOME_GONE) {
-        return end(job, COLLAPSE_END_GONE);
+        return job_end(job, COLLAPSE_END_GONE);
     }
     job->short_of_memory |= why == COLLAPSE_OUTCOME_NO_MEMORY;
     if (why == COLLAPSE_OUTCOME_NO_MEMORY && !patience) {
-        return end(job, COLLAPSE_END_NO_MEMORY);
+        return job_end(job, COLLAPSE_END_NO_MEMORY);
     }
     /* A charge that fails has made the kernel reclaim the guest's own memory
      * first, for up to two seconds each time (measured on Linux 6.18): no more
      * of that than it takes to be sure. */
     job->refusals = why == COLLAPSE_OUTCOME_CGROUP ? job->refusals + 1 : 0;
     return job->refusals < job->options->max_refusals ||
-           end(job, COLLAPSE_END_CGROUP);
+           job_end(job, COLLAPSE_END_CGROUP);
 }
 
 /* How many extents from INDEX on can share one call. They stay in the plan:
  * when their turn comes they are found settled. */
 static guint
-neighbours(Job *job, guint index)
+job_neighbours(Job *job, guint index)
 {
     guint n = 1;
     while (n < job->options->together && index + n < job->extents->len &&
@@ -292,20 +294,20 @@ try_extent(Job *job, guint index)
         return true; /* went with a neighbour */
     }
     if (leaves_too_little(job, index)) {
-        settle(job, index, COLLAPSE_OUTCOME_NO_ROOM);
-        return rest(job, 0);
+        job_settle(job, index, COLLAPSE_OUTCOME_NO_ROOM);
+        return job_rest(job, 0);
     }
     uint64_t took_ns;
-    uint64_t prefault_ns = prefault(job);
-    guint n = neighbours(job, index);
-    int errnum = call(job, extent_at(job, index)->hva, n, &took_ns);
+    uint64_t prefault_ns = job_prefault(job);
+    guint n = job_neighbours(job, index);
+    int errnum = job_call(job, extent_at(job, index)->hva, n, &took_ns);
     if (errnum && n > 1) {
         n = 1; /* which one it was is not known: one by one */
-        errnum = call(job, extent_at(job, index)->hva, 1, &took_ns);
+        errnum = job_call(job, extent_at(job, index)->hva, 1, &took_ns);
     }
     if (errnum == 0) {
         for (guint i = 0; i < n; i++) {
-            settle(job, index + i, COLLAPSE_OUTCOME_DONE);
+            job_settle(job, index + i, COLLAPSE_OUTCOME_DONE);
         }
         job->short_since_ns = 0;
         job->short_of_memory = false;
@@ -313,20 +315,20 @@ try_extent(Job *job, guint index)
     } else if (!take_refusal(job, index, errnum)) {
         return false;
     }
-    return rest(job, collapse_pace_rest_ns(&job->options->pace, prefault_ns,
-                                           took_ns));
+    return job_rest(
+        job, collapse_pace_rest_ns(&job->options->pace, prefault_ns, took_ns));
 }
 
 /* False when there is nothing more to do, or no more time to do it in. */
 static bool
-step(Job *job)
+job_step(Job *job)
 {
     guint index;
     uint64_t wait_ns;
-    uint64_t now_ns = now(job);
+    uint64_t now_ns = job_now(job);
     uint64_t elapsed_ns = now_ns - job->started_ns;
     if (is_time_up(job)) {
-        return end(job, COLLAPSE_END_MAX_TIME);
+        return job_end(job, COLLAPSE_END_MAX_TIME);
     }
     if (collapse_plan_next(job->plan, now_ns, &index, &wait_ns)) {
         return try_extent(job, index);
@@ -334,13 +336,13 @@ step(Job *job)
     if (wait_ns == 0) {
         /* A small guest is through with its tries before the time for "no
          * memory" is over; it ends for the same reason. */
-        return end(job, job->short_of_memory ? COLLAPSE_END_NO_MEMORY
-                                             : COLLAPSE_END_COMPLETED);
+        return job_end(job, job->short_of_memory ? COLLAPSE_END_NO_MEMORY
+                                                 : COLLAPSE_END_COMPLETED);
     }
     if (job->options->max_ns) {
         wait_ns = MIN(wait_ns, job->options->max_ns - elapsed_ns);
     }
-    return rest(job, wait_ns);
+    return job_rest(job, wait_ns);
 }
 
 /* What was refused and would have been tried again: say why. What was never
@@ -390,9 +392,9 @@ collapse_job_run(GArray *extents, const CollapseJobOptions *options,
     if (progress) {
         progress->total += collapse_plan_left(plan);
     }
-    bool going = rest(&job, 0);
-    while (going && step(&job)) {
+    bool going = job_rest(&job, 0);
+    while (going && job_step(&job)) {
     }
     settle_rest(&job);
-    result->elapsed_ns = now(&job) - job.started_ns;
+    result->elapsed_ns = job_now(&job) - job.started_ns;
 }

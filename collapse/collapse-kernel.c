@@ -50,7 +50,7 @@ do_prefault(gpointer data)
 }
 
 static bool
-look(CollapseKernel *kernel)
+kernel_look(CollapseKernel *kernel)
 {
     uint64_t now = fd_now_ns();
     if (kernel->mappings && now - kernel->looked_ns < LOOK_AGAIN_NS) {
@@ -67,7 +67,7 @@ look(CollapseKernel *kernel)
 }
 
 static bool
-holds(GArray *mappings, uint64_t hva)
+kernel_holds(GArray *mappings, uint64_t hva)
 {
     for (guint i = 0; i < mappings->len; i++) {
         const ProcMapping *m = &g_array_index(mappings, ProcMapping, i);
@@ -113,10 +113,10 @@ do_classify(gpointer data, uint64_t hva, int errnum)
 {
     CollapseKernel *kernel = data;
     if (errnum == ESRCH || proc_life_has_ended(kernel->pidfd, 0) ||
-        !look(kernel)) {
+        !kernel_look(kernel)) {
         return COLLAPSE_OUTCOME_GONE;
     }
-    if (!holds(kernel->mappings, hva)) {
+    if (!kernel_holds(kernel->mappings, hva)) {
         return COLLAPSE_OUTCOME_UNMAPPED;
     }
     CollapseOutcome why = hindrance_at(kernel, hva);
@@ -135,7 +135,7 @@ do_is_mapped(gpointer data, uint64_t hva)
 {
     const CollapseKernel *kernel = data;
     g_autoptr(GArray) mappings = proc_maps_read(kernel->pid, false, NULL);
-    return !mappings || mappings->len == 0 || holds(mappings, hva);
+    return !mappings || mappings->len == 0 || kernel_holds(mappings, hva);
 }
 
 static bool

@@ -83,7 +83,7 @@ extent_offset(const CollapseLayBlock *block, uint64_t extent)
 }
 
 static void
-punch(const CollapseLayBlock *block, uint64_t extent)
+lay_punch(const CollapseLayBlock *block, uint64_t extent)
 {
     fallocate(block->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
               extent_offset(block, extent), (off_t)EXTENT_BYTES);
@@ -126,7 +126,7 @@ is_full(int file)
  * of it (see collapse_target_range()). One page is there: touching it costs no
  * memory but our own page table. */
 static void
-touch(const uint8_t *at)
+lay_touch(const uint8_t *at)
 {
     (void)*(const volatile uint8_t *)at;
 }
@@ -135,11 +135,11 @@ static int
 collapse_one(Job *job, uint8_t *at)
 {
     if (job->touch) {
-        touch(at);
+        lay_touch(at);
     }
     int errnum = collapse_patiently(at);
     if (errnum == EINVAL && !job->touch) {
-        touch(at);
+        lay_touch(at);
         errnum = collapse_patiently(at);
         job->touch = errnum == 0;
     }
@@ -168,7 +168,7 @@ lay_extent(Job *job, const CollapseLayBlock *block, uint64_t extent,
      * of the OOM killer and its exit is short. */
     madvise(at, EXTENT_BYTES, MADV_DONTNEED);
     if (errnum) {
-        punch(block, extent);
+        lay_punch(block, extent);
     }
     return errnum;
 }
@@ -180,7 +180,7 @@ given_up(const Job *job)
 }
 
 static void
-note(Job *job, int errnum)
+lay_note(Job *job, int errnum)
 {
     if (errnum == 0) {
         job->refusals = 0;
@@ -221,7 +221,7 @@ lay_together(const Job *job, const CollapseLayBlock *block, uint64_t first,
             return false;
         }
         if (job->touch) {
-            touch(at + i * EXTENT_BYTES);
+            lay_touch(at + i * EXTENT_BYTES);
         }
     }
     bool all = madvise(at, n * EXTENT_BYTES, MADV_COLLAPSE) == 0;
@@ -243,10 +243,10 @@ lay_run(Job *job, const CollapseLayBlock *block, uint64_t first, uint64_t n,
                          : lay_extent(job, block, first + i,
                                       at + i * EXTENT_BYTES);
         if (given_up(job)) { /* lay_together() may have left a page in it */
-            punch(block, first + i);
+            lay_punch(block, first + i);
         }
         laid[i] = errnum == 0;
-        note(job, errnum);
+        lay_note(job, errnum);
     }
 }
 
@@ -318,7 +318,7 @@ join_cgroup(Job *job)
 }
 
 static G_GNUC_NORETURN void
-child(Job *job)
+lay_child(Job *job)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != job->parent) {
@@ -391,7 +391,7 @@ judge_exit(int status, GError **error)
 }
 
 static uint64_t
-tried(const Job *job)
+lay_tried(const Job *job)
 {
     return job->board->tried;
 }
@@ -403,7 +403,7 @@ watch_child(const Job *job, pid_t pid)
 {
     autofd life = (int)syscall(SYS_pidfd_open, pid, 0);
     while (job->watch && life >= 0) {
-        if (!job->watch(tried(job), job->watch_data)) {
+        if (!job->watch(lay_tried(job), job->watch_data)) {
             kill(pid, SIGKILL);
             return false;
         }
@@ -425,7 +425,7 @@ run_child(Job *job, GError **error)
                                "pages for the VM");
     }
     if (pid == 0) {
-        child(job);
+        lay_child(job);
     }
     int status;
     bool wanted = watch_child(job, pid);
@@ -445,7 +445,7 @@ run_child(Job *job, GError **error)
  * which have failed without a reason, and some in the middle of which it was:
  * those become holes, whatever the child had noted. */
 static void
-collect(const Job *job, CollapseLayResult *result)
+lay_collect(const Job *job, CollapseLayResult *result)
 {
     const Board *board = job->board;
     const uint8_t *laid = board->laid;
@@ -456,7 +456,7 @@ collect(const Job *job, CollapseLayResult *result)
                               i >= board->busy_first &&
                               i - board->busy_first < board->busy_count;
             if (unfinished) {
-                punch(block, i);
+                lay_punch(block, i);
             }
             block->laid[i] = *laid && !unfinished;
             result->laid_extents += block->laid[i];
@@ -499,7 +499,7 @@ collapse_lay_watched(const CollapseLayBlock *blocks, unsigned n, pid_t target,
         return error_set_errno(error, errno, "mmap of %zu bytes", board_bytes);
     }
     bool ok = run_child(&job, error);
-    collect(&job, result);
+    lay_collect(&job, result);
     if (ok && !job.board->joined) {
         warn_not_charged(target, no_cgroup ? no_cgroup->message
                                            : g_strerror(job.board->join_errno));

@@ -208,7 +208,7 @@ left_of(int limit, int usage)
 }
 
 static uint64_t
-sum(uint64_t a, uint64_t b)
+margin_sum(uint64_t a, uint64_t b)
 {
     return a > UINT64_MAX - b ? UINT64_MAX : a + b;
 }
@@ -225,15 +225,16 @@ level_bytes(const Level *level, const Host *host)
     }
     uint64_t cache = page_cache_bytes(level);
     uint64_t out = host->swap_bytes;
-    return both ? MIN(sum(left, sum(cache, out)), sum(swap, cache))
-                : sum(left, sum(cache, MIN(swap, out)));
+    return both ? MIN(margin_sum(left, margin_sum(cache, out)),
+                      margin_sum(swap, cache))
+                : margin_sum(left, margin_sum(cache, MIN(swap, out)));
 }
 
 uint64_t
 collapse_margin_bytes(const CollapseMargin *margin)
 {
     Host host = look_at_host(margin->meminfo);
-    uint64_t least = sum(host.available_bytes, host.swap_bytes);
+    uint64_t least = margin_sum(host.available_bytes, host.swap_bytes);
     for (guint i = 0; i < margin->levels->len; i++) {
         uint64_t bytes =
             level_bytes(&g_array_index(margin->levels, Level, i), &host);

@@ -19,7 +19,7 @@ struct CollapsePlan {
 
 /* 0 is the best. */
 static unsigned
-rank(const CollapseExtent *extent)
+plan_rank(const CollapseExtent *extent)
 {
     if (extent->pages >= PAGES_PER_EXTENT) {
         return 0;
@@ -37,7 +37,7 @@ collapse_plan_new(GArray *extents)
         for (guint i = 0; i < extents->len; i++) {
             const CollapseExtent *e =
                 &g_array_index(extents, CollapseExtent, i);
-            if (e->outcome == COLLAPSE_OUTCOME_WAITING && rank(e) == r) {
+            if (e->outcome == COLLAPSE_OUTCOME_WAITING && plan_rank(e) == r) {
                 Item item = {.index = i};
                 g_array_append_val(plan->fresh, item);
             }

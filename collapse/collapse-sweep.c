@@ -20,7 +20,7 @@ struct CollapseTarget {
 };
 
 static int
-advise(int pidfd, const struct iovec *ranges, size_t n)
+sweep_advise(int pidfd, const struct iovec *ranges, size_t n)
 {
     long result =
         syscall(SYS_process_madvise, pidfd, ranges, n, MADV_COLLAPSE, 0);
@@ -61,7 +61,7 @@ collapse_target_open(pid_t pid, GError **error)
     /* An empty list is checked for everything but its ranges: who we are, who
      * the target is, whether the kernel knows the advice. Better said now than
      * for each of 30,000 extents. */
-    int errnum = advise(pidfd, NULL, 0);
+    int errnum = sweep_advise(pidfd, NULL, 0);
     if (errnum) {
         explain_open(pid, errnum, error);
         return NULL;
@@ -88,8 +88,8 @@ collapse_target_range(CollapseTarget *target, uint64_t hva, uint64_t n)
 {
     struct iovec range = {.iov_base = (void *)(uintptr_t)hva,
                           .iov_len = n * EXTENT_BYTES};
-    int errnum = advise(target->pidfd, &range, 1);
-    return errnum == EINVAL ? advise(target->pidfd, &range, 1) : errnum;
+    int errnum = sweep_advise(target->pidfd, &range, 1);
+    return errnum == EINVAL ? sweep_advise(target->pidfd, &range, 1) : errnum;
 }
 
 int

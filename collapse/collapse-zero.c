@@ -24,7 +24,7 @@ typedef struct {
 } Eyes;
 
 static void *
-map(uint64_t bytes)
+zero_map(uint64_t bytes)
 {
     return mmap(NULL, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
@@ -51,7 +51,7 @@ small_frame(Eyes eyes, uint64_t hva)
 static uint64_t
 find_small(Eyes eyes)
 {
-    void *pages = map(2 * PAGE_BYTES);
+    void *pages = zero_map(2 * PAGE_BYTES);
     if (pages == MAP_FAILED) {
         return 0;
     }
@@ -117,8 +117,8 @@ void
 collapse_zero_open_by(CollapseZero *zero, CollapseZeroLook look, gpointer data)
 {
     const Eyes eyes = {look, data};
-    *zero = (CollapseZero){.small = find_small(eyes),
-                           .room = map(ROOM_BYTES)};
+    *zero =
+        (CollapseZero){.small = find_small(eyes), .room = zero_map(ROOM_BYTES)};
     if (zero->room == MAP_FAILED) {
         return;
     }

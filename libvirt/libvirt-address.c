@@ -23,7 +23,7 @@ libvirt_address_clear(LibvirtAddress *address)
 }
 
 static struct addrinfo *
-resolve(const char *host, const char *port, int flags, GError **error)
+address_resolve(const char *host, const char *port, int flags, GError **error)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = flags};
     struct addrinfo *list = NULL;
@@ -55,7 +55,7 @@ local_address_toward(const struct addrinfo *peer)
 static char *
 find_local_address(const char *peer, GError **error)
 {
-    struct addrinfo *list = resolve(peer, "1", 0, error);
+    struct addrinfo *list = address_resolve(peer, "1", 0, error);
     if (!list) {
         return NULL;
     }
@@ -95,7 +95,7 @@ can_listen(const char *host, unsigned port)
 {
     char text[16];
     snprintf(text, sizeof text, "%u", port);
-    struct addrinfo *list = resolve(host, text, AI_PASSIVE, NULL);
+    struct addrinfo *list = address_resolve(host, text, AI_PASSIVE, NULL);
     bool ok = false;
     if (list) {
         int one = 1;

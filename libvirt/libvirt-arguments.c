@@ -102,7 +102,7 @@ is_option(const char *text, const char *option)
 }
 
 static bool
-matches(const char *text, const char *key, const char *value)
+arguments_matches(const char *text, const char *key, const char *value)
 {
     g_autofree char *found = libvirt_arguments_property(text, key);
     return found && (!value || strcmp(found, value) == 0);
@@ -121,7 +121,7 @@ find_pair(xmlNode *node, const char *option, const char *key,
             continue;
         }
         g_autofree char *what = libvirt_xml_attribute(*value_node, "value");
-        if (what && matches(what, key, value)) {
+        if (what && arguments_matches(what, key, value)) {
             return node;
         }
     }

@@ -31,7 +31,7 @@
 #include "libvirt/libvirt-xml.h"
 
 static const char *
-setting(const char *variable, const char *otherwise)
+hook_main_setting(const char *variable, const char *otherwise)
 {
     const char *value = g_getenv(variable);
     return value ? value : otherwise;
@@ -63,8 +63,8 @@ static pid_t
 find_qemu(const char *name, GError **error)
 {
     g_autofree char *path = g_strdup_printf(
-        "%s/%s.pid", setting("POSTLUDE_LIBVIRT_RUN", "/run/libvirt/qemu"),
-        name);
+        "%s/%s.pid",
+        hook_main_setting("POSTLUDE_LIBVIRT_RUN", "/run/libvirt/qemu"), name);
     g_autofree char *text = NULL;
     guint64 pid = 0;
     if (strchr(name, '/')) {
@@ -106,7 +106,7 @@ look_at_qemu(pid_t qemu, GError **error)
 static char *
 write_token(const char *token, GError **error)
 {
-    const char *directory = setting("POSTLUDE_RUN", "/run/postlude");
+    const char *directory = hook_main_setting("POSTLUDE_RUN", "/run/postlude");
     if (mkdir(directory, 0700) < 0 && errno != EEXIST) {
         error_set_errno(error, errno, "make %s", directory);
         return NULL;
@@ -136,8 +136,8 @@ static const char *
 find_program(void)
 {
     const char *installed = POSTLUDE_BINDIR "/postlude";
-    return setting("POSTLUDE", access(installed, X_OK) == 0 ? installed
-                                                            : "postlude");
+    return hook_main_setting(
+        "POSTLUDE", access(installed, X_OK) == 0 ? installed : "postlude");
 }
 
 static bool
@@ -154,9 +154,9 @@ carry_out(const LibvirtHookPlan *plan, const LibvirtHookConf *conf,
         .program = find_program(),
         .token_path = token,
         .qemu = qemu,
-        .systemd = g_file_test(setting("POSTLUDE_RUN_SYSTEMD",
-                                       "/run/systemd/system"),
-                               G_FILE_TEST_IS_DIR)};
+        .systemd = g_file_test(
+            hook_main_setting("POSTLUDE_RUN_SYSTEMD", "/run/systemd/system"),
+            G_FILE_TEST_IS_DIR)};
     g_auto(GStrv) command = libvirt_hook_command(plan, conf, &host);
     int status = 0;
     bool ok = g_spawn_sync(NULL, command, NULL, G_SPAWN_SEARCH_PATH,
@@ -174,7 +174,7 @@ carry_out(const LibvirtHookPlan *plan, const LibvirtHookConf *conf,
 }
 
 static void
-say(const char *name, const char *what)
+hook_main_say(const char *name, const char *what)
 {
     g_autofree char *raw =
         g_strdup_printf("postlude: domain '%s': %s", name, what);
@@ -185,8 +185,8 @@ say(const char *name, const char *what)
 static void
 read_conf(LibvirtHookConf *conf)
 {
-    const char *path =
-        setting("POSTLUDE_CONF", POSTLUDE_SYSCONFDIR "/postlude/postlude.conf");
+    const char *path = hook_main_setting("POSTLUDE_CONF", POSTLUDE_SYSCONFDIR
+                                         "/postlude/postlude.conf");
     g_autofree char *text = NULL;
     g_autoptr(GError) why = NULL;
     g_file_get_contents(path, &text, NULL, NULL);
@@ -207,18 +207,18 @@ make_plan(const char *name, const char *xml, pid_t *qemu,
         *qemu > 0 ? look_at_qemu(*qemu, &why) : LIBVIRT_HOOK_DOUBT;
     if (!libvirt_hook_plan(name, xml, start, conf, plan, error)) {
         if (why) {
-            say(name, why->message);
+            hook_main_say(name, why->message);
         }
         return false;
     }
     if (plan->remark) {
-        say(name, plan->remark);
+        hook_main_say(name, plan->remark);
     }
     return true;
 }
 
 static bool
-act(const char *name, const char *xml, GError **error)
+hook_main_act(const char *name, const char *xml, GError **error)
 {
     g_auto(LibvirtHookConf) conf = {0};
     g_auto(LibvirtHookPlan) plan = {0};
@@ -233,7 +233,7 @@ act(const char *name, const char *xml, GError **error)
     }
     if (plan.action == LIBVIRT_HOOK_COLLAPSE) {
         /* Small pages are no reason to lose a migration. */
-        say(name, (*error)->message);
+        hook_main_say(name, (*error)->message);
         g_clear_error(error);
         return true;
     }
@@ -246,13 +246,13 @@ on_started(const char *name)
     g_autoptr(GError) error = NULL;
     g_autofree char *xml = read_domain(&error);
     if (!xml) {
-        say(name, error->message);
+        hook_main_say(name, error->message);
         return 1;
     }
-    if (!act(name, xml, &error)) {
+    if (!hook_main_act(name, xml, &error)) {
         g_autofree char *remedy = libvirt_hook_remedy(name);
-        say(name, error->message);
-        say(name, remedy);
+        hook_main_say(name, error->message);
+        hook_main_say(name, remedy);
         return 1;
     }
     return 0;
@@ -270,7 +270,7 @@ on_restore(const char *name)
         fputs(changed, stdout);
     }
     if (error) {
-        say(name, error->message);
+        hook_main_say(name, error->message);
     }
     return 0;
 }

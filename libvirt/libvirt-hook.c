@@ -90,7 +90,7 @@ plan_receive(const char *xml, LibvirtHookPlan *plan, GError **error)
 /* The name of our namespace stands in every XML that asks for anything: looking
  * for it costs microseconds, parsing does not. */
 static bool
-look(const char *xml, LibvirtMetadata *metadata, GError **error)
+hook_look(const char *xml, LibvirtMetadata *metadata, GError **error)
 {
     return !strstr(xml, LIBVIRT_METADATA_URI) ||
            libvirt_metadata_decode(xml, metadata, error);
@@ -118,7 +118,7 @@ libvirt_hook_plan(const char *name, const char *xml, LibvirtHookStart start,
 {
     *plan = (LibvirtHookPlan){.name = g_strdup(name)};
     g_autoptr(GError) why = NULL;
-    bool understood = look(xml, &plan->metadata, &why);
+    bool understood = hook_look(xml, &plan->metadata, &why);
     if (start == LIBVIRT_HOOK_BOOT) {
         plan->remark = remark_at_boot(&plan->metadata, why);
         return true;
@@ -157,13 +157,13 @@ char *
 libvirt_hook_restored(const char *xml, GError **error)
 {
     g_auto(LibvirtMetadata) metadata = {0};
-    return look(xml, &metadata, error) && metadata.address
+    return hook_look(xml, &metadata, error) && metadata.address
                ? libvirt_metadata_strip(xml, error)
                : NULL;
 }
 
 static void
-add(GPtrArray *command, const char *word)
+hook_add(GPtrArray *command, const char *word)
 {
     g_ptr_array_add(command, g_strdup(word));
 }
@@ -196,21 +196,21 @@ add_receive(GPtrArray *command, const LibvirtHookPlan *plan,
                            "--token-file", host->token_path,
                            "--peer-timeout", PEER_TIMEOUT_S};
     for (unsigned i = 0; i < G_N_ELEMENTS(words); i++) {
-        add(command, words[i]);
+        hook_add(command, words[i]);
     }
     if (plan->metadata.insecure) {
-        add(command, "--insecure");
+        hook_add(command, "--insecure");
     }
     if (plan->metadata.tls) {
-        add(command, "--tls");
+        hook_add(command, "--tls");
     }
     if (plan->metadata.tls_hostname) {
-        add(command, "--tls-hostname");
-        add(command, plan->metadata.tls_hostname);
+        hook_add(command, "--tls-hostname");
+        hook_add(command, plan->metadata.tls_hostname);
     }
     if (plan->metadata.tls && conf->tls_creds) {
-        add(command, "--tls-creds");
-        add(command, conf->tls_creds);
+        hook_add(command, "--tls-creds");
+        hook_add(command, conf->tls_creds);
     }
 }
 
@@ -218,13 +218,13 @@ static void
 add_collapse(GPtrArray *command, const LibvirtHookPlan *plan,
              const LibvirtHookHost *host)
 {
-    add(command, "collapse");
-    add(command, "--after-migration");
+    hook_add(command, "collapse");
+    hook_add(command, "--after-migration");
     if (!host->systemd) {
-        add(command, "--detach");
+        hook_add(command, "--detach");
     }
-    add(command, "--domain");
-    add(command, plan->name);
+    hook_add(command, "--domain");
+    hook_add(command, plan->name);
 }
 
 char **
@@ -235,7 +235,7 @@ libvirt_hook_command(const LibvirtHookPlan *plan, const LibvirtHookConf *conf,
     if (host->systemd) {
         add_systemd(command, plan, host->qemu);
     }
-    add(command, host->program);
+    hook_add(command, host->program);
     if (plan->action == LIBVIRT_HOOK_RECEIVE) {
         add_receive(command, plan, conf, host);
     } else {

@@ -46,7 +46,7 @@ describe_failure(void)
 }
 
 static gpointer
-run(gpointer data)
+job_run(gpointer data)
 {
     LibvirtJob *job = data;
     bool ok;
@@ -80,7 +80,7 @@ libvirt_job_start(virDomainPtr domain, virConnectPtr destination,
     job->data = data;
     libvirt_params_fill(&job->params, options, dest_xml, persist_xml);
     g_autoptr(GError) why = NULL;
-    job->thread = thread_start("migrate", run, job, &why);
+    job->thread = thread_start("migrate", job_run, job, &why);
     if (!job->thread) { /* it has failed before it began */
         job->failure = g_strdup(why->message);
         job->idle = g_idle_add_full(G_PRIORITY_DEFAULT, tell_end, job, NULL);

@@ -234,7 +234,7 @@ take_children(xmlNode *ours, LibvirtMetadata *metadata, GError **error)
 }
 
 static bool
-decode(xmlDoc *doc, LibvirtMetadata *metadata, GError **error)
+metadata_decode(xmlDoc *doc, LibvirtMetadata *metadata, GError **error)
 {
     xmlNode *ours, *node;
     *metadata = (LibvirtMetadata){0};
@@ -255,7 +255,7 @@ libvirt_metadata_decode(const char *xml, LibvirtMetadata *metadata,
 {
     *metadata = (LibvirtMetadata){0};
     g_autoptr(xmlDoc) doc = libvirt_xml_parse(xml, error);
-    return doc && decode(doc, metadata, error);
+    return doc && metadata_decode(doc, metadata, error);
 }
 
 static bool
@@ -265,7 +265,7 @@ is_empty(const LibvirtMetadata *metadata)
 }
 
 static void
-set(xmlNode *node, const char *name, const char *value)
+metadata_set(xmlNode *node, const char *name, const char *value)
 {
     xmlNewProp(node, (const xmlChar *)name, (const xmlChar *)value);
 }
@@ -284,21 +284,21 @@ make_element(const LibvirtMetadata *metadata, bool namespaced)
     }
     if (metadata->address) {
         xmlNode *node = xmlNewChild(ours, ns, (const xmlChar *)RECEIVE, NULL);
-        set(node, "address", metadata->address);
-        set(node, "token", metadata->token);
+        metadata_set(node, "address", metadata->address);
+        metadata_set(node, "token", metadata->token);
         if (metadata->insecure) {
-            set(node, "insecure", "yes");
+            metadata_set(node, "insecure", "yes");
         }
         if (metadata->tls) {
-            set(node, "tls", "yes");
+            metadata_set(node, "tls", "yes");
         }
         if (metadata->tls_hostname) {
-            set(node, "tls-hostname", metadata->tls_hostname);
+            metadata_set(node, "tls-hostname", metadata->tls_hostname);
         }
     }
     if (metadata->collapse_after_migration) {
-        set(xmlNewChild(ours, ns, (const xmlChar *)COLLAPSE, NULL),
-            "after-migration", "yes");
+        metadata_set(xmlNewChild(ours, ns, (const xmlChar *)COLLAPSE, NULL),
+                     "after-migration", "yes");
     }
     return ours;
 }

@@ -133,7 +133,7 @@ note_reason(Move *move, const char *reason)
 
 /* Before the point of no return: both ends of it. */
 static void
-stop(Move *move, const char *reason)
+move_stop(Move *move, const char *reason)
 {
     note_reason(move, reason);
     if (move->job && !libvirt_job_has_ended(move->job)) {
@@ -142,12 +142,11 @@ stop(Move *move, const char *reason)
     libvirt_sender_cancel(move->sender);
 }
 
-static void
-say(const char *format, ...) G_GNUC_PRINTF(1, 2);
+static void move_say(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
 /* The sender may be drawing its bar on the same terminal. */
 static void
-say(const char *format, ...)
+move_say(const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -166,7 +165,8 @@ static void
 say_how_to_tidy(const Move *move, const char *why)
 {
     const LibvirtOptions *o = move->options;
-    say("warning: the sender's address and token may still be in the domain's "
+    move_say(
+        "warning: the sender's address and token may still be in the domain's "
         "metadata on the destination: %s; 'virsh -c %s metadata %s %s "
         "--live%s --remove' takes them out (with all else of Postlude's in "
         "there), and so does the next 'postlude migrate'",
@@ -178,7 +178,7 @@ say_how_to_tidy(const Move *move, const char *why)
 /* At once when libvirt has moved it: nobody has to read the token there any
  * more, and who knows whether we live to see the last page. */
 static void
-tidy(Move *move)
+move_tidy(Move *move)
 {
     g_autoptr(GError) why = NULL;
     move->tidied = true;
@@ -188,12 +188,12 @@ tidy(Move *move)
     }
 }
 
-static void decide(Move *move);
+static void move_decide(Move *move);
 
 static void
 on_change(gpointer data)
 {
-    decide(data);
+    move_decide(data);
 }
 
 static bool
@@ -211,8 +211,8 @@ start_job(Move *move, GError **error)
         return false;
     }
     if (!log_is_quiet()) {
-        say("libvirt: migrating %s to %s",
-            virDomainGetName(move->pair.domain), o->dest_uri);
+        move_say("libvirt: migrating %s to %s",
+                 virDomainGetName(move->pair.domain), o->dest_uri);
     }
     move->job = libvirt_job_start(move->pair.domain, move->pair.destination, o, dest_xml,
                                   persist_xml, on_change, move);
@@ -225,7 +225,7 @@ begin_job(Move *move)
     g_autoptr(GError) why = NULL;
     forget_token_file(move);
     if (!start_job(move, &why)) {
-        stop(move, why->message);
+        move_stop(move, why->message);
     }
 }
 
@@ -262,13 +262,13 @@ on_job_over(Move *move)
         }
         libvirt_sender_cancel(move->sender);
     } else if (!move->tidied) {
-        tidy(move);
+        move_tidy(move);
     }
 }
 
 /* Called after everything that happens. */
 static void
-decide(Move *move)
+move_decide(Move *move)
 {
     bool sender_over = libvirt_sender_has_ended(move->sender);
     bool job_over = move->job && libvirt_job_has_ended(move->job);
@@ -292,10 +292,11 @@ on_signal(gpointer data)
 {
     Move *move = data;
     if (is_past_no_return(move)) {
-        say("the guest has gone over: its memory must follow, so this cannot "
+        move_say(
+            "the guest has gone over: its memory must follow, so this cannot "
             "be stopped any more");
     } else {
-        stop(move, "stopped by a signal");
+        move_stop(move, "stopped by a signal");
     }
     return G_SOURCE_CONTINUE;
 }
@@ -305,7 +306,7 @@ on_timeout(gpointer data)
 {
     Move *move = data;
     if (!is_past_no_return(move)) {
-        stop(move, "the time given with --timeout is over");
+        move_stop(move, "the time given with --timeout is over");
     }
     return G_SOURCE_REMOVE;
 }
@@ -325,8 +326,8 @@ on_progress(gpointer data)
     if (!log_is_quiet() && copies_disks(move->options) && move->job &&
         !libvirt_job_has_ended(move->job) &&
         libvirt_job_progress(move->job, &done, &total)) {
-        say("libvirt: %" PRIu64 " of %" PRIu64 " MiB of the disks",
-            done >> 20, total >> 20);
+        move_say("libvirt: %" PRIu64 " of %" PRIu64 " MiB of the disks",
+                 done >> 20, total >> 20);
     }
     return G_SOURCE_CONTINUE;
 }
@@ -392,7 +393,7 @@ start_sender(Move *move, GError **error)
 }
 
 static void
-run(Move *move)
+move_run(Move *move)
 {
     guint sources[] = {
         signals_watch(SIGINT, on_signal, move),
@@ -417,7 +418,7 @@ run(Move *move)
 }
 
 static int
-judge(Move *move, GError **error)
+move_judge(Move *move, GError **error)
 {
     const LibvirtVerdict facts = {
         .domain = virDomainGetName(move->pair.domain),
@@ -475,7 +476,7 @@ print_json(const Move *move, int status, const GError *why)
 }
 
 static bool
-begin(Move *move, GError **error)
+move_begin(Move *move, GError **error)
 {
     return libvirt_pair_open(&move->pair, move->options, error) &&
            libvirt_pair_ask_for_hook(&move->pair, error) &&
@@ -487,20 +488,20 @@ begin(Move *move, GError **error)
 static int
 carry_out(Move *move, GError **error)
 {
-    run(move);
-    int status = judge(move, error);
+    move_run(move);
+    int status = move_judge(move, error);
     if (why_ended(move, status)) {
-        say("'%s' has gone over to the destination; %s",
-            virDomainGetName(move->pair.domain), why_ended(move, status));
+        move_say("'%s' has gone over to the destination; %s",
+                 virDomainGetName(move->pair.domain), why_ended(move, status));
     }
     if (move->job && !move->tidied && status == LIBVIRT_VERDICT_GIVEN_UP) {
-        tidy(move);
+        move_tidy(move);
     }
     return status;
 }
 
 static int
-refuse(const GError *why)
+move_refuse(const GError *why)
 {
     return error_is(why, ERROR_USAGE) ? LIBVIRT_VERDICT_USAGE
                                       : LIBVIRT_VERDICT_FAILED;
@@ -511,7 +512,8 @@ libvirt_move(const LibvirtOptions *options, GError **error)
 {
     g_auto(Move) move = {.options = options, .address.claim = -1};
     GError *why = NULL;
-    int status = begin(&move, &why) ? carry_out(&move, &why) : refuse(why);
+    int status =
+        move_begin(&move, &why) ? carry_out(&move, &why) : move_refuse(why);
     if (options->json) {
         print_json(&move, status, why);
     }

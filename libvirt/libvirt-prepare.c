@@ -255,7 +255,7 @@ parse_domain(const char *xml, GError **error)
 }
 
 static void
-look(xmlDoc *doc, LibvirtPrepare *prepare)
+prepare_look(xmlDoc *doc, LibvirtPrepare *prepare)
 {
     const xmlNode *root = xmlDocGetRootElement(doc);
     prepare->name = child_text(root, "name");
@@ -272,7 +272,7 @@ libvirt_prepare_look(const char *xml, LibvirtPrepare *prepare, GError **error)
     *prepare = (LibvirtPrepare){0};
     g_autoptr(xmlDoc) doc = parse_domain(xml, error);
     if (doc) {
-        look(doc, prepare);
+        prepare_look(doc, prepare);
     }
     return doc != NULL;
 }
@@ -343,7 +343,7 @@ put_monitor(xmlNode *root, const char *uuid)
 }
 
 static void
-put(xmlNode *root, const LibvirtPrepare *prepare)
+prepare_put(xmlNode *root, const LibvirtPrepare *prepare)
 {
     if (prepare->ram_lack) {
         put_ram(root, prepare->bytes);
@@ -361,7 +361,7 @@ libvirt_prepare_domain(const char *xml, GError **error)
     if (!doc) {
         return NULL;
     }
-    look(doc, &prepare);
+    prepare_look(doc, &prepare);
     if (!may_change(&prepare, error)) {
         return NULL;
     }
@@ -369,7 +369,7 @@ libvirt_prepare_domain(const char *xml, GError **error)
         return g_strdup(xml);
     }
     xmlNode *root = xmlDocGetRootElement(doc);
-    put(root, &prepare);
+    prepare_put(root, &prepare);
     return libvirt_xml_to_text(doc, root);
 }
 
@@ -396,7 +396,7 @@ libvirt_prepare_lines(const char *xml, GError **error)
     if (!doc) {
         return NULL;
     }
-    look(doc, &prepare);
+    prepare_look(doc, &prepare);
     if (!may_change(&prepare, error)) {
         return NULL;
     }
@@ -405,7 +405,7 @@ libvirt_prepare_lines(const char *xml, GError **error)
     }
     xmlNode *root = xmlDocGetRootElement(doc);
     g_autofree char *where = say_where(root, prepare.name);
-    put(root, &prepare);
+    prepare_put(root, &prepare);
     g_autofree char *text =
         libvirt_xml_to_text(doc, libvirt_arguments_find(root));
     return g_strdup_printf("%s\n\n  %s\n", where, text);

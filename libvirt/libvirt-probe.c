@@ -36,7 +36,7 @@ make_domain(const char *domain_xml)
 }
 
 static LibvirtProbe
-ask(virConnectPtr host, const char *xml, char **why)
+probe_ask(virConnectPtr host, const char *xml, char **why)
 {
     g_autoptr(virDomain) domain = virDomainCreateXML(
         host, xml, VIR_DOMAIN_START_PAUSED | VIR_DOMAIN_START_AUTODESTROY);
@@ -62,7 +62,7 @@ libvirt_probe(virConnectPtr host, const char *domain_xml, char **why)
 {
     g_autofree char *xml = make_domain(domain_xml);
     for (unsigned i = 0;; i++) {
-        LibvirtProbe answer = ask(host, xml, why);
+        LibvirtProbe answer = probe_ask(host, xml, why);
         if (i == TRIES || answer != LIBVIRT_PROBE_UNKNOWN ||
             !strstr(*why, LIBVIRT_PROBE_NAME "'")) {
             return answer;

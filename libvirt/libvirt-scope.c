@@ -15,8 +15,8 @@ libvirt_scope_is_possible(void)
 }
 
 static void
-add(GPtrArray *command, const char *kind, const char *unit,
-    const char *description)
+scope_add(GPtrArray *command, const char *kind, const char *unit,
+          const char *description)
 {
     const char *const words[] = {"systemd-run", "--quiet", "--collect", kind};
     for (unsigned i = 0; i < G_N_ELEMENTS(words); i++) {
@@ -31,14 +31,14 @@ void
 libvirt_scope_add(GPtrArray *command, const char *unit,
                   const char *description)
 {
-    add(command, "--scope", unit, description);
+    scope_add(command, "--scope", unit, description);
 }
 
 void
 libvirt_scope_add_service(GPtrArray *command, const char *unit,
                           const char *description)
 {
-    add(command, "--no-block", unit, description);
+    scope_add(command, "--no-block", unit, description);
 }
 
 /* Nothing here but system calls: between fork() and exec() of a process with

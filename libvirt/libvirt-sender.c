@@ -191,7 +191,7 @@ make_command(const LibvirtSender *sender)
 static void on_end(GPid pid, gint wait_status, gpointer data);
 
 static bool
-spawn(LibvirtSender *sender, GError **error)
+sender_spawn(LibvirtSender *sender, GError **error)
 {
     g_autoptr(GPtrArray) command = make_command(sender);
     g_autoptr(GError) why = NULL;
@@ -220,14 +220,14 @@ spawn_without_scope(LibvirtSender *sender, const char *why, GError **error)
               "runs in; do not end that before the last page has arrived",
               why);
     g_clear_pointer(&sender->unit, g_free);
-    return spawn(sender, error);
+    return sender_spawn(sender, error);
 }
 
 static bool
-start(LibvirtSender *sender, GError **error)
+sender_start(LibvirtSender *sender, GError **error)
 {
     g_autoptr(GError) why = NULL;
-    bool ok = spawn(sender, &why);
+    bool ok = sender_spawn(sender, &why);
     if (!ok && sender->unit) {
         return spawn_without_scope(sender, why->message, error);
     }
@@ -264,7 +264,7 @@ become_successor(LibvirtSender *sender)
 
 /* True if there is another now. */
 static bool
-replace(LibvirtSender *sender, int wait_status)
+sender_replace(LibvirtSender *sender, int wait_status)
 {
     g_autoptr(GError) why = NULL;
     bool ok = false;
@@ -276,7 +276,7 @@ replace(LibvirtSender *sender, int wait_status)
                   "--resume' takes over",
                   WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)));
         become_successor(sender);
-        ok = start(sender, &why);
+        ok = sender_start(sender, &why);
     }
     if (why) {
         g_warning("%s", why->message);
@@ -307,7 +307,7 @@ on_end(GPid pid, gint wait_status, gpointer data)
     /* Its last words may still be in the pipe. */
     read_more(sender);
     g_spawn_close_pid(pid);
-    if (!replace(sender, wait_status)) {
+    if (!sender_replace(sender, wait_status)) {
         sender->wait_status = wait_status;
         sender->ended = true;
         sender->end = describe_end(sender);
@@ -356,7 +356,7 @@ libvirt_sender_start(const LibvirtSenderOptions *options,
                                       .exit_status = -1};
     copy_options(sender, options);
     if (!fd_set_nonblocking(sender->events, true, error) ||
-        !start(sender, error)) {
+        !sender_start(sender, error)) {
         return NULL;
     }
     sender->watch_events =

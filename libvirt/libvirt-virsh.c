@@ -79,7 +79,8 @@ libvirt_virsh_refusal(const char *name)
 }
 
 static gboolean
-refuse(const char *option, const char *value, gpointer data, GError **error)
+virsh_refuse(const char *option, const char *value, gpointer data,
+             GError **error)
 {
     g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
                 "%s of virsh: %s", option, libvirt_virsh_refusal(option));
@@ -87,7 +88,8 @@ refuse(const char *option, const char *value, gpointer data, GError **error)
 }
 
 static gboolean
-accept(const char *option, const char *value, gpointer data, GError **error)
+virsh_accept(const char *option, const char *value, gpointer data,
+             GError **error)
 {
     return true;
 }
@@ -95,15 +97,23 @@ accept(const char *option, const char *value, gpointer data, GError **error)
 void
 libvirt_virsh_add(GArray *entries)
 {
-    const GOptionEntry live = {"live", 0, G_OPTION_FLAG_NO_ARG,
-                               G_OPTION_ARG_CALLBACK, (gpointer)accept,
-                               "As always: the guest runs on meanwhile", NULL};
+    const GOptionEntry live = {"live",
+                               0,
+                               G_OPTION_FLAG_NO_ARG,
+                               G_OPTION_ARG_CALLBACK,
+                               (gpointer)virsh_accept,
+                               "As always: the guest runs on meanwhile",
+                               NULL};
     g_array_append_val(entries, live);
     for (unsigned i = 0; i < G_N_ELEMENTS(refusals); i++) {
-        const GOptionEntry entry = {
-            refusals[i].name, 0,
-            G_OPTION_FLAG_HIDDEN | G_OPTION_FLAG_OPTIONAL_ARG,
-            G_OPTION_ARG_CALLBACK, (gpointer)refuse, NULL, NULL};
+        const GOptionEntry entry = {refusals[i].name,
+                                    0,
+                                    G_OPTION_FLAG_HIDDEN |
+                                        G_OPTION_FLAG_OPTIONAL_ARG,
+                                    G_OPTION_ARG_CALLBACK,
+                                    (gpointer)virsh_refuse,
+                                    NULL,
+                                    NULL};
         g_array_append_val(entries, entry);
     }
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The connection: see qmp-client.h. Everything that arrives goes through
- * dispatch(), whoever is waiting for what: QEMU puts events anywhere, also
- * between a command and its reply.
+ * client_dispatch(), whoever is waiting for what: QEMU puts events anywhere,
+ * also between a command and its reply.
  */
 #include "qmp/qmp-client.h"
 
@@ -40,7 +40,7 @@ struct QmpClient {
 
 /* Notes WHY (taken) as the end of this connection, and reports it. */
 static bool
-die(QmpClient *client, GError *why, GError **error)
+client_die(QmpClient *client, GError *why, GError **error)
 {
     g_prefix_error(&why, "QMP socket '%s': ", client->path);
     g_clear_error(&client->dead);
@@ -55,7 +55,7 @@ die_gone(QmpClient *client, const char *how, GError **error)
     GError *why = NULL;
     error_set(&why, ERROR_VM_GONE,
               "%s: QEMU has ended, or its monitor was closed", how);
-    return die(client, why, error);
+    return client_die(client, why, error);
 }
 
 static bool
@@ -94,7 +94,7 @@ take_reply(QmpClient *client, QmpMessage **message, GError **error)
 
 /* One complete message; keeps of *MESSAGE what it needs. */
 static bool
-dispatch(QmpClient *client, QmpMessage **message, GError **error)
+client_dispatch(QmpClient *client, QmpMessage **message, GError **error)
 {
     switch ((*message)->kind) {
     case QMP_MESSAGE_GREETING:
@@ -112,21 +112,21 @@ dispatch(QmpClient *client, QmpMessage **message, GError **error)
 
 /* Dispatches every message that is complete. */
 static bool
-digest(QmpClient *client, GError **error)
+client_digest(QmpClient *client, GError **error)
 {
     for (;;) {
         g_autoptr(GError) why = NULL;
         g_autofree char *text = NULL;
         gsize bytes = 0;
         if (!qmp_frame_next(&client->frame, &text, &bytes, &why)) {
-            return die(client, g_steal_pointer(&why), error);
+            return client_die(client, g_steal_pointer(&why), error);
         }
         if (!text) {
             return true;
         }
         g_autoptr(QmpMessage) message = qmp_message_parse(text, bytes, &why);
-        if (!message || !dispatch(client, &message, &why)) {
-            return die(client, g_steal_pointer(&why), error);
+        if (!message || !client_dispatch(client, &message, &why)) {
+            return client_die(client, g_steal_pointer(&why), error);
         }
     }
 }
@@ -142,7 +142,7 @@ already_dead(QmpClient *client, GError **error)
 
 /* One chunk, without waiting. *MORE is false when nothing is left. */
 static bool
-receive(QmpClient *client, bool *more, GError **error)
+client_receive(QmpClient *client, bool *more, GError **error)
 {
     char chunk[CHUNK_BYTES];
     *more = false;
@@ -153,7 +153,7 @@ receive(QmpClient *client, bool *more, GError **error)
     if (n > 0) {
         *more = true;
         qmp_frame_append(&client->frame, chunk, (gsize)n);
-        return digest(client, error);
+        return client_digest(client, error);
     }
     if (n == 0) {
         return die_gone(client, "QEMU closed the connection", error);
@@ -170,14 +170,15 @@ qmp_client_pump(QmpClient *client, GError **error)
 {
     bool more = true;
     for (int i = 0; more && i < PUMP_CHUNKS; i++) {
-        if (!receive(client, &more, error)) {
+        if (!client_receive(client, &more, error)) {
             return false;
         }
     }
     return true;
 }
 
-/* Receives until *DONE (something dispatch() changes) or the deadline. */
+/* Receives until *DONE (something client_dispatch() changes) or the deadline.
+ */
 static bool
 receive_until(QmpClient *client, bool (*done)(const QmpClient *),
               uint64_t deadline_ns, GError **error)
@@ -185,7 +186,7 @@ receive_until(QmpClient *client, bool (*done)(const QmpClient *),
     while (!done(client)) {
         bool more = false;
         if (!fd_wait(client->fd, POLLIN, deadline_ns, error) ||
-            !receive(client, &more, error)) {
+            !client_receive(client, &more, error)) {
             /* The reply may have come right before the end. */
             if (!done(client)) {
                 return false;
@@ -244,7 +245,7 @@ send_text(QmpClient *client, const char *text, int passed,
 
 /* QEMU's refusal, in its own words. */
 static void
-refuse(const QmpMessage *reply, const char *command, GError **error)
+client_refuse(const QmpMessage *reply, const char *command, GError **error)
 {
     bool unknown = g_strcmp0(reply->error_class, "CommandNotFound") == 0;
     error_set(error, unknown ? ERROR_UNSUPPORTED : ERROR_FAILED,
@@ -289,7 +290,7 @@ execute_until(QmpClient *client, const char *command, JsonNode *arguments,
         return NULL;
     }
     if (reply->kind == QMP_MESSAGE_ERROR) {
-        refuse(reply, command, error);
+        client_refuse(reply, command, error);
         return NULL;
     }
     return g_steal_pointer(&reply->value);

@@ -23,7 +23,7 @@ static const char *const places[] = {
 };
 
 static bool
-matches(const char *type, const char *const *prefixes)
+device_matches(const char *type, const char *const *prefixes)
 {
     for (; *prefixes; prefixes++) {
         if (g_str_has_prefix(type, *prefixes)) {
@@ -40,7 +40,7 @@ find_in(QmpClient *client, const char *place, const char *const *prefixes,
     g_autoptr(GArray) children = qmp_qom_list(client, place, error);
     for (guint i = 0; children && i < children->len; i++) {
         const QmpQomChild *child = &g_array_index(children, QmpQomChild, i);
-        if (matches(child->type, prefixes)) {
+        if (device_matches(child->type, prefixes)) {
             *found = g_strdup(child->type);
             return true;
         }
@@ -85,7 +85,7 @@ find_netdev(QmpClient *client, const char *const *prefixes, char **found,
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
     for (char **line = lines; *line; line++) {
         g_autofree char *kind = netdev_kind(*line);
-        if (kind && matches(kind, prefixes)) {
+        if (kind && device_matches(kind, prefixes)) {
             *found = g_steal_pointer(&kind);
             return true;
         }

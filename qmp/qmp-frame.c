@@ -46,7 +46,7 @@ is_structure(char c)
 
 /* Follows one byte. False if it cannot be part of a message. */
 static bool
-step(QmpFrame *frame, char c)
+frame_step(QmpFrame *frame, char c)
 {
     if (frame->in_string) {
         if (frame->escaped) {
@@ -73,7 +73,7 @@ step(QmpFrame *frame, char c)
 }
 
 static bool
-garbage(const QmpFrame *frame, gsize at, GError **error)
+frame_garbage(const QmpFrame *frame, gsize at, GError **error)
 {
     gsize from = at > EXCERPT_BYTES / 2 ? at - EXCERPT_BYTES / 2 : 0;
     gsize bytes = MIN(frame->bytes->len - from, EXCERPT_BYTES);
@@ -97,7 +97,7 @@ drop_front(QmpFrame *frame, gsize bytes)
 
 /* All of it, also behind a NUL, which whoever parses it has to see. */
 static char *
-copy(const QmpFrame *frame, gsize start, gsize bytes)
+frame_copy(const QmpFrame *frame, gsize start, gsize bytes)
 {
     char *text = g_malloc(bytes + 1);
     memcpy(text, frame->bytes->data + start, bytes);
@@ -113,14 +113,14 @@ qmp_frame_next(QmpFrame *frame, char **text, gsize *bytes, GError **error)
     *bytes = 0;
     for (gsize at = frame->scanned; at < frame->bytes->len; at++) {
         bool outside = frame->depth == 0;
-        if (!step(frame, (char)frame->bytes->data[at])) {
-            return garbage(frame, at, error);
+        if (!frame_step(frame, (char)frame->bytes->data[at])) {
+            return frame_garbage(frame, at, error);
         }
         if (outside && frame->depth > 0) {
             start = at;
         } else if (!outside && frame->depth == 0) {
             *bytes = at + 1 - start;
-            *text = copy(frame, start, *bytes);
+            *text = frame_copy(frame, start, *bytes);
             drop_front(frame, at + 1);
             return true;
         }

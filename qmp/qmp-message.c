@@ -23,7 +23,7 @@ qmp_message_free(QmpMessage *message)
 
 /* json-glib's own getters complain aloud of a wrong type; these say no. */
 static JsonNode *
-look(JsonNode *node, const char *member)
+message_look(JsonNode *node, const char *member)
 {
     if (!member || !node) {
         return node;
@@ -37,7 +37,7 @@ look(JsonNode *node, const char *member)
 static JsonNode *
 look_value(JsonNode *node, const char *member, GType type)
 {
-    JsonNode *found = look(node, member);
+    JsonNode *found = message_look(node, member);
     bool fits = found && JSON_NODE_HOLDS_VALUE(found) &&
                 json_node_get_value_type(found) == type;
     return fits ? found : NULL;
@@ -73,7 +73,7 @@ qmp_message_bool(JsonNode *node, const char *member, bool *value)
 JsonArray *
 qmp_message_array(JsonNode *node, const char *member)
 {
-    JsonNode *found = look(node, member);
+    JsonNode *found = message_look(node, member);
     return found && JSON_NODE_HOLDS_ARRAY(found) ? json_node_get_array(found)
                                                  : NULL;
 }
@@ -81,7 +81,7 @@ qmp_message_array(JsonNode *node, const char *member)
 JsonNode *
 qmp_message_member(JsonNode *node, const char *member)
 {
-    return look(node, member);
+    return message_look(node, member);
 }
 
 static int
@@ -96,7 +96,7 @@ version_part(JsonNode *version, const char *name)
 static bool
 parse_greeting(QmpMessage *message, JsonNode *greeting, GError **error)
 {
-    JsonNode *version = look(look(greeting, "version"), "qemu");
+    JsonNode *version = message_look(message_look(greeting, "version"), "qemu");
     message->kind = QMP_MESSAGE_GREETING;
     message->major = version_part(version, "major");
     message->minor = version_part(version, "minor");
@@ -119,12 +119,12 @@ parse_event(QmpMessage *message, JsonNode *root, GError **error)
     message->kind = QMP_MESSAGE_EVENT;
     message->event = g_new0(QmpEvent, 1);
     message->event->name = g_strdup(name);
-    JsonNode *data = look(root, "data");
+    JsonNode *data = message_look(root, "data");
     message->event->status = g_strdup(qmp_message_string(data, "status"));
     message->event->reason = g_strdup(qmp_message_string(data, "reason"));
     (void)qmp_message_bool(data, "guest", &message->event->guest);
 
-    JsonNode *stamp = look(root, "timestamp");
+    JsonNode *stamp = message_look(root, "timestamp");
     gint64 seconds = 0;
     gint64 us = 0;
     /* QEMU writes -1 when its clock could not be read. */
@@ -155,19 +155,19 @@ parse_error(QmpMessage *message, JsonNode *failure, GError **error)
 static bool
 parse_root(QmpMessage *message, JsonNode *root, GError **error)
 {
-    if (look(root, "event")) {
+    if (message_look(root, "event")) {
         return parse_event(message, root, error);
     }
-    if (look(root, "QMP")) {
-        return parse_greeting(message, look(root, "QMP"), error);
+    if (message_look(root, "QMP")) {
+        return parse_greeting(message, message_look(root, "QMP"), error);
     }
     (void)qmp_message_int(root, "id", &message->id);
-    if (look(root, "error")) {
-        return parse_error(message, look(root, "error"), error);
+    if (message_look(root, "error")) {
+        return parse_error(message, message_look(root, "error"), error);
     }
-    if (look(root, "return")) {
+    if (message_look(root, "return")) {
         message->kind = QMP_MESSAGE_RETURN;
-        message->value = json_node_copy(look(root, "return"));
+        message->value = json_node_copy(message_look(root, "return"));
         return true;
     }
     return error_set(error, ERROR_PROTOCOL,

@@ -12,8 +12,8 @@
 
 /* For commands whose reply says nothing. */
 static bool
-run(QmpClient *client, const char *command, JsonNode *arguments,
-    GError **error)
+qemu_run(QmpClient *client, const char *command, JsonNode *arguments,
+         GError **error)
 {
     g_autoptr(JsonNode) reply =
         qmp_client_execute(client, command, arguments, error);
@@ -21,7 +21,7 @@ run(QmpClient *client, const char *command, JsonNode *arguments,
 }
 
 static bool
-misunderstood(const char *command, const char *member, GError **error)
+qemu_misunderstood(const char *command, const char *member, GError **error)
 {
     return error_set(error, ERROR_PROTOCOL,
                      "QEMU's reply to '%s' has no sane '%s'", command, member);
@@ -58,7 +58,7 @@ qmp_qemu_identity(QmpClient *client, QmpIdentity *identity, GError **error)
     }
     const char *uuid_text = qmp_message_string(uuid, "UUID");
     if (!uuid_text) {
-        return misunderstood("query-uuid", "UUID", error);
+        return qemu_misunderstood("query-uuid", "UUID", error);
     }
     const char *name_text = qmp_message_string(name, "name");
     identity->name = g_strdup(name_text ? name_text : "");
@@ -73,7 +73,7 @@ qmp_qemu_run_state(QmpClient *client, GError **error)
         qmp_client_execute(client, "query-status", NULL, error);
     const char *status = qmp_message_string(reply, "status");
     if (reply && !status) {
-        misunderstood("query-status", "status", error);
+        qemu_misunderstood("query-status", "status", error);
     }
     return g_strdup(status);
 }
@@ -117,7 +117,7 @@ qmp_qemu_carried_pages(QmpClient *client, gint64 *pages, GError **error)
     }
     if (!qmp_message_int(ram, "normal", &normal) ||
         !qmp_message_int(ram, "duplicate", &duplicate)) {
-        return misunderstood(command, "ram", error);
+        return qemu_misunderstood(command, "ram", error);
     }
     *pages = normal + duplicate;
     return true;
@@ -131,7 +131,7 @@ capability_list(JsonNode *reply, GError **error)
 {
     JsonArray *entries = reply ? qmp_message_array(reply, NULL) : NULL;
     if (reply && !entries) {
-        misunderstood(QUERY_CAPABILITIES, "list", error);
+        qemu_misunderstood(QUERY_CAPABILITIES, "list", error);
     }
     return entries;
 }
@@ -145,7 +145,7 @@ find_capability(QmpClient *client, JsonArray *entries, const char *name,
         const char *found = qmp_message_string(entry, "capability");
         if (g_strcmp0(found, name) == 0) {
             return qmp_message_bool(entry, "state", on) ||
-                   misunderstood(QUERY_CAPABILITIES, "state", error);
+                   qemu_misunderstood(QUERY_CAPABILITIES, "state", error);
         }
     }
     g_autofree char *version = describe_version(client);
@@ -205,8 +205,8 @@ qmp_qemu_set_capability(QmpClient *client, const char *name, bool on,
                         GError **error)
 {
     g_autoptr(GError) why = NULL;
-    if (run(client, "migrate-set-capabilities",
-            capability_arguments(name, on), &why)) {
+    if (qemu_run(client, "migrate-set-capabilities",
+                 capability_arguments(name, on), &why)) {
         return true;
     }
     /* QEMU words "no such capability" and "not now" alike; the list of what
@@ -245,8 +245,8 @@ qmp_qemu_set_parameter(QmpClient *client, const char *name, gint64 value,
                        GError **error)
 {
     g_autoptr(GError) why = NULL;
-    if (run(client, "migrate-set-parameters",
-            qmp_message_int_argument(name, value), &why)) {
+    if (qemu_run(client, "migrate-set-parameters",
+                 qmp_message_int_argument(name, value), &why)) {
         return true;
     }
     gint64 ignored;
@@ -263,23 +263,23 @@ qmp_qemu_set_parameter(QmpClient *client, const char *name, gint64 value,
 bool
 qmp_qemu_migrate(QmpClient *client, const char *uri, GError **error)
 {
-    return run(client, "migrate", qmp_message_arguments("uri", uri, NULL),
-               error);
+    return qemu_run(client, "migrate", qmp_message_arguments("uri", uri, NULL),
+                    error);
 }
 
 bool
 qmp_qemu_migrate_incoming(QmpClient *client, const char *uri, GError **error)
 {
-    return run(client, "migrate-incoming",
-               qmp_message_arguments("uri", uri, NULL), error);
+    return qemu_run(client, "migrate-incoming",
+                    qmp_message_arguments("uri", uri, NULL), error);
 }
 
 static bool
 continue_from(QmpClient *client, const char *state, GError **error)
 {
     g_autoptr(GError) why = NULL;
-    if (run(client, "migrate-continue",
-            qmp_message_arguments("state", state, NULL), &why)) {
+    if (qemu_run(client, "migrate-continue",
+                 qmp_message_arguments("state", state, NULL), &why)) {
         return true;
     }
     /* The argument is a known state, so a refusal is about the moment. */
@@ -299,7 +299,7 @@ qmp_qemu_migrate_continue(QmpClient *client, GError **error)
 bool
 qmp_qemu_migrate_cancel(QmpClient *client, GError **error)
 {
-    return run(client, "migrate_cancel", NULL, error);
+    return qemu_run(client, "migrate_cancel", NULL, error);
 }
 
 /* migration_maybe_pause() (migration/migration.c, 7.2) does not look whether
@@ -315,13 +315,13 @@ qmp_qemu_migrate_cancel_again(QmpClient *client, GError **error)
 bool
 qmp_qemu_stop(QmpClient *client, GError **error)
 {
-    return run(client, "stop", NULL, error);
+    return qemu_run(client, "stop", NULL, error);
 }
 
 bool
 qmp_qemu_cont(QmpClient *client, GError **error)
 {
-    return run(client, "cont", NULL, error);
+    return qemu_run(client, "cont", NULL, error);
 }
 
 bool
@@ -339,11 +339,11 @@ qmp_qemu_add_fd(QmpClient *client, int fd, int *fdset, int *remote_fd,
     }
     if (!qmp_message_int(reply, "fd", &number) || number < 0 ||
         number > G_MAXINT) {
-        return misunderstood("add-fd", "fd", error);
+        return qemu_misunderstood("add-fd", "fd", error);
     }
     if (!qmp_message_int(reply, "fdset-id", &set) || set < 0 ||
         set > G_MAXINT) {
-        return misunderstood("add-fd", "fdset-id", error);
+        return qemu_misunderstood("add-fd", "fdset-id", error);
     }
     *remote_fd = (int)number;
     *fdset = (int)set;
@@ -353,8 +353,8 @@ qmp_qemu_add_fd(QmpClient *client, int fd, int *fdset, int *remote_fd,
 bool
 qmp_qemu_remove_fdset(QmpClient *client, int fdset, GError **error)
 {
-    return run(client, "remove-fd",
-               qmp_message_int_argument("fdset-id", fdset), error);
+    return qemu_run(client, "remove-fd",
+                    qmp_message_int_argument("fdset-id", fdset), error);
 }
 
 bool
@@ -369,6 +369,6 @@ qmp_qemu_getfd(QmpClient *client, int fd, const char *name, GError **error)
 bool
 qmp_qemu_closefd(QmpClient *client, const char *name, GError **error)
 {
-    return run(client, "closefd", qmp_message_arguments("fdname", name, NULL),
-               error);
+    return qemu_run(client, "closefd",
+                    qmp_message_arguments("fdname", name, NULL), error);
 }

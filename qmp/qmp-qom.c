@@ -29,7 +29,8 @@ child_type(const char *type)
 
 /* The entries of a path: {"name": ..., "type": ...} each. */
 static JsonNode *
-list(QmpClient *client, const char *path, JsonArray **entries, GError **error)
+qom_list(QmpClient *client, const char *path, JsonArray **entries,
+         GError **error)
 {
     g_autoptr(JsonNode) reply = qmp_client_execute(
         client, "qom-list", qmp_message_arguments("path", path, NULL), error);
@@ -50,7 +51,7 @@ GArray *
 qmp_qom_list(QmpClient *client, const char *path, GError **error)
 {
     JsonArray *entries;
-    g_autoptr(JsonNode) reply = list(client, path, &entries, error);
+    g_autoptr(JsonNode) reply = qom_list(client, path, &entries, error);
     if (!reply) {
         return NULL;
     }
@@ -74,7 +75,7 @@ qmp_qom_links(QmpClient *client, const char *path, const char *type,
               GError **error)
 {
     JsonArray *entries;
-    g_autoptr(JsonNode) reply = list(client, path, &entries, error);
+    g_autoptr(JsonNode) reply = qom_list(client, path, &entries, error);
     if (!reply) {
         return NULL;
     }

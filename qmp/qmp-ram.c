@@ -194,8 +194,8 @@ get_file_properties(QmpClient *client, QmpRamBlock *block, GError **error)
 }
 
 static bool
-join(QmpClient *client, QmpRamBlock *block, const QmpQomChild *backend,
-     GError **error)
+ram_join(QmpClient *client, QmpRamBlock *block, const QmpQomChild *backend,
+         GError **error)
 {
     block->backend = g_strdup(backend->name);
     block->kind = g_strdup(backend->type);
@@ -257,7 +257,7 @@ join_by_name(QmpClient *client, GArray *blocks, const GArray *objects,
             if (is_backend(object) &&
                 is_called_after(block->name, object->name) &&
                 !block_of(blocks, object->name) &&
-                !join(client, block, object, error)) {
+                !ram_join(client, block, object, error)) {
                 return false;
             }
         }
@@ -321,9 +321,9 @@ append_unnamed(QmpClient *client, GArray *blocks, const QmpQomChild *backend,
     QmpRamBlock block = {.name = g_strdup(""), .bytes = (uint64_t)bytes,
                          .max_bytes = (uint64_t)bytes};
     g_array_append_val(blocks, block);
-    return join(client,
-                &g_array_index(blocks, QmpRamBlock, blocks->len - 1), backend,
-                error);
+    return ram_join(client,
+                    &g_array_index(blocks, QmpRamBlock, blocks->len - 1),
+                    backend, error);
 }
 
 static bool
@@ -335,7 +335,7 @@ join_by_device(QmpClient *client, GArray *blocks, const QmpQomChild *backend,
         if (!find_behind_device(blocks, backend->name, &found, error)) {
             return false;
         }
-        if (found ? !join(client, found, backend, error)
+        if (found ? !ram_join(client, found, backend, error)
                   : !append_unnamed(client, blocks, backend, error)) {
             return false;
         }

@@ -60,7 +60,7 @@ make_address(const char *path, struct sockaddr_un *address, int *directory,
 /* The kernel answers ECONNREFUSED for a dead socket and for what never was
  * one; the operator has to do different things about them. */
 static bool
-refused(const char *path, GError **error)
+socket_refused(const char *path, GError **error)
 {
     struct stat info;
     if (stat(path, &info) == 0 && !S_ISSOCK(info.st_mode)) {
@@ -79,7 +79,7 @@ refused(const char *path, GError **error)
 }
 
 static bool
-explain(const char *path, int errnum, GError **error)
+socket_explain(const char *path, int errnum, GError **error)
 {
     switch (errnum) {
     case ENOENT:
@@ -90,7 +90,7 @@ explain(const char *path, int errnum, GError **error)
                          "-qmp unix:%s,server=on,wait=off?",
                          path, path);
     case ECONNREFUSED:
-        return refused(path, error);
+        return socket_refused(path, error);
     case EACCES:
     case EPERM:
         return error_set(error, ERROR_FAILED,
@@ -139,7 +139,7 @@ qmp_socket_connect(const char *path, uint64_t deadline_ns, int *fd, pid_t *pid,
             continue;
         }
         if (errno != EAGAIN || (deadline_ns && fd_now_ns() >= deadline_ns)) {
-            return explain(path, errno, error);
+            return socket_explain(path, errno, error);
         }
         g_usleep(AGAIN_US);
     }

@@ -242,7 +242,7 @@ uffd_fd_unregister(int uffd, uint64_t hva, uint64_t bytes, GError **error)
  * next call". Before 6.15 it left the field untouched when the mappings were
  * changing: start it at 0. */
 static uint64_t
-progress(int64_t field)
+fd_progress(int64_t field)
 {
     return field > 0 ? (uint64_t)field : 0;
 }
@@ -257,7 +257,7 @@ continue_once(int uffd, uint64_t hva, uint64_t bytes, const void *source,
 {
     struct uffdio_continue request = {.range = {.start = hva, .len = bytes}};
     int result = ioctl(uffd, UFFDIO_CONTINUE, &request);
-    *done = progress(request.mapped);
+    *done = fd_progress(request.mapped);
     return result;
 }
 
@@ -267,7 +267,7 @@ zero_once(int uffd, uint64_t hva, uint64_t bytes, const void *source,
 {
     struct uffdio_zeropage request = {.range = {.start = hva, .len = bytes}};
     int result = ioctl(uffd, UFFDIO_ZEROPAGE, &request);
-    *done = progress(request.zeropage);
+    *done = fd_progress(request.zeropage);
     return result;
 }
 
@@ -278,15 +278,15 @@ copy_once(int uffd, uint64_t hva, uint64_t bytes, const void *source,
     struct uffdio_copy request = {
         .dst = hva, .src = (uintptr_t)source, .len = bytes};
     int result = ioctl(uffd, UFFDIO_COPY, &request);
-    *done = progress(request.copy);
+    *done = fd_progress(request.copy);
     return result;
 }
 
 /* Goes on after every page that could be placed, until all are or one says
  * why not. Ends: each round but the last places at least one page. */
 static UffdOutcome
-place(PlaceOnce once, int uffd, uint64_t hva, const void *source,
-      uint64_t bytes, uint64_t *done_bytes)
+fd_place(PlaceOnce once, int uffd, uint64_t hva, const void *source,
+         uint64_t bytes, uint64_t *done_bytes)
 {
     uint64_t total = 0;
     int errnum = 0;
@@ -312,19 +312,19 @@ place(PlaceOnce once, int uffd, uint64_t hva, const void *source,
 UffdOutcome
 uffd_fd_continue(int uffd, uint64_t hva, uint64_t bytes, uint64_t *done_bytes)
 {
-    return place(continue_once, uffd, hva, NULL, bytes, done_bytes);
+    return fd_place(continue_once, uffd, hva, NULL, bytes, done_bytes);
 }
 
 UffdOutcome
 uffd_fd_zero(int uffd, uint64_t hva, uint64_t bytes)
 {
-    return place(zero_once, uffd, hva, NULL, bytes, NULL);
+    return fd_place(zero_once, uffd, hva, NULL, bytes, NULL);
 }
 
 UffdOutcome
 uffd_fd_copy(int uffd, uint64_t hva, const void *source, uint64_t bytes)
 {
-    return place(copy_once, uffd, hva, source, bytes, NULL);
+    return fd_place(copy_once, uffd, hva, source, bytes, NULL);
 }
 
 UffdOutcome

@@ -35,7 +35,7 @@ decode_range(UffdEventKind kind, uint64_t start, uint64_t end)
 }
 
 static UffdEvent
-decode(const struct uffd_msg *message)
+reader_decode(const struct uffd_msg *message)
 {
     switch (message->event) {
     case UFFD_EVENT_PAGEFAULT:
@@ -65,7 +65,7 @@ uffd_reader_read(int uffd, UffdEvent events[UFFD_READER_BATCH])
     }
     int count = (int)((size_t)n / sizeof messages[0]);
     for (int i = 0; i < count; i++) {
-        events[i] = decode(&messages[i]);
+        events[i] = reader_decode(&messages[i]);
     }
     return count;
 }

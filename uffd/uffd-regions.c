@@ -54,7 +54,7 @@ count_up_to(const UffdRegions *regions, uint64_t hva)
 }
 
 static const Region *
-overlapping(const UffdRegions *regions, const Range *range)
+regions_overlapping(const UffdRegions *regions, const Range *range)
 {
     for (guint i = 0; i < regions->sorted->len; i++) {
         const Region *region = &g_array_index(regions->sorted, Region, i);
@@ -76,7 +76,7 @@ uffd_regions_add(UffdRegions *regions, unsigned block, uint64_t hva,
                          "RAM block %u cannot be %" PRIu64 " bytes at %#"
                          PRIx64, block, bytes, hva);
     }
-    const Region *other = overlapping(regions, &region.hva);
+    const Region *other = regions_overlapping(regions, &region.hva);
     if (other) {
         return error_set(error, ERROR_STATE,
                          "RAM block %u at %#" PRIx64 " overlaps RAM block %u "

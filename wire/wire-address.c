@@ -106,7 +106,7 @@ ask_for_name(WireAddress *address, const char *known, guint16 port,
 }
 
 static bool
-resolve(WireAddress *address, const char *known, GError **error)
+address_resolve(WireAddress *address, const char *known, GError **error)
 {
     g_autoptr(GError) why = NULL;
     /* GLib (2.74) writes past a buffer when it makes a name of bytes that are
@@ -166,7 +166,7 @@ wire_address_parse_known(const char *text, const char *known, GError **error)
         }
         g_ptr_array_add(address->candidates,
                         g_unix_socket_address_new(address->unix_path));
-    } else if (!resolve(address, known, error)) {
+    } else if (!address_resolve(address, known, error)) {
         return NULL;
     }
     return g_steal_pointer(&address);

@@ -37,7 +37,7 @@ struct WireLink {
 /* Small messages must not wait for an acknowledgement (Nagle), and a peer
  * whose host died must be noticed some day. Fails harmlessly on UNIX sockets. */
 static void
-tune(int fd)
+link_tune(int fd)
 {
     int one = 1, idle = 15, interval = 5, count = 4;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
@@ -53,7 +53,7 @@ wire_link_new(int fd)
     WireLink *link = g_new0(WireLink, 1);
     link->fd = fd;
     link->patience_ms = WIRE_LINK_PATIENCE_MS;
-    tune(fd);
+    link_tune(fd);
     return link;
 }
 
@@ -145,8 +145,8 @@ report_rejection(WireLink *link, WireStatus status, GError **error)
 }
 
 static bool
-greet(WireLink *link, WireRole role, unsigned index,
-      uint8_t session[WIRE_SESSION_BYTES], GError **error)
+link_greet(WireLink *link, WireRole role, unsigned index,
+           uint8_t session[WIRE_SESSION_BYTES], GError **error)
 {
     WireHello hello = {.version = WIRE_VERSION,
                        .lowest = WIRE_LOWEST_VERSION,
@@ -189,7 +189,7 @@ wire_link_dial(const WireAddress *address, WireRole role, unsigned index,
     bool ok = !creds || (link->tls = wire_tls_dial(
                              fd, creds, fd_deadline_ns(link->patience_ms),
                              error));
-    if (!ok || !greet(link, role, index, session, error)) {
+    if (!ok || !link_greet(link, role, index, session, error)) {
         g_prefix_error(error, "%s connection to %s: ", wire_role_name(role),
                        wire_address_text(address));
         return NULL;
@@ -337,7 +337,8 @@ wire_link_read(WireLink *link, void *buffer, size_t bytes, GError **error)
 }
 
 static ssize_t
-receive(WireLink *link, void *buffer, size_t bytes, int flags, GError **error)
+link_receive(WireLink *link, void *buffer, size_t bytes, int flags,
+             GError **error)
 {
     ssize_t n = recv(link->fd, buffer, bytes, flags);
     if (n > 0) {
@@ -372,14 +373,14 @@ ssize_t
 wire_link_read_some(WireLink *link, void *buffer, size_t bytes, GError **error)
 {
     return link->tls ? receive_tls(link, buffer, bytes, error)
-                     : receive(link, buffer, bytes, MSG_DONTWAIT, error);
+                     : link_receive(link, buffer, bytes, MSG_DONTWAIT, error);
 }
 
 ssize_t
 wire_link_read_next(WireLink *link, void *buffer, size_t bytes, GError **error)
 {
     if (!link->tls) {
-        return receive(link, buffer, bytes, 0, error);
+        return link_receive(link, buffer, bytes, 0, error);
     }
     return wait_readable(link, 0, error)
                ? receive_tls(link, buffer, bytes, error)

@@ -78,7 +78,7 @@ tell_locked(WirePorch *porch, const GError *why)
 }
 
 static gpointer
-greet(gpointer data)
+porch_greet(gpointer data)
 {
     Caller *caller = data;
     WirePorch *porch = caller->porch;
@@ -118,7 +118,7 @@ take_in(WirePorch *porch)
     caller->since_ns = fd_now_ns();
     pthread_mutex_lock(&porch->lock);
     g_autoptr(GError) why = NULL;
-    caller->thread = thread_try("greeting", greet, caller, &why);
+    caller->thread = thread_try("greeting", porch_greet, caller, &why);
     bool ok = caller->thread != NULL;
     if (ok) {
         g_queue_push_tail(&porch->callers, caller);
@@ -147,7 +147,7 @@ find_locked(WirePorch *porch, CallerState state)
 }
 
 static Caller *
-steal(WirePorch *porch, CallerState state)
+porch_steal(WirePorch *porch, CallerState state)
 {
     pthread_mutex_lock(&porch->lock);
     Caller *caller = find_locked(porch, state);
@@ -162,7 +162,7 @@ static void
 bury_failed(WirePorch *porch)
 {
     Caller *caller;
-    while ((caller = steal(porch, FAILED))) {
+    while ((caller = porch_steal(porch, FAILED))) {
         caller_free(caller);
     }
 }
@@ -202,7 +202,7 @@ is_stopping(WirePorch *porch)
 /* Only who waits in the kernel's queue makes room necessary: nobody is sent
  * away for a place that nobody wants. */
 static gpointer
-run(gpointer data)
+porch_run(gpointer data)
 {
     WirePorch *porch = data;
     int wait_ms = -1;
@@ -250,7 +250,7 @@ wire_porch_open(int listener, const WireTlsCreds *creds, int patience_ms,
     if (porch->through < 0 || porch->nudge < 0) {
         error_set_errno(error, errno, "descriptors for those who call");
     } else {
-        porch->thread = thread_start("porch", run, porch, error);
+        porch->thread = thread_start("porch", porch_run, porch, error);
     }
     if (!porch->thread) {
         g_clear_pointer(&porch, wire_porch_close);
@@ -298,7 +298,7 @@ wire_porch_take(WirePorch *porch, WireHello *hello)
 {
     WireLink *link = NULL;
     Caller *caller;
-    while (!link && (caller = steal(porch, GREETED))) {
+    while (!link && (caller = porch_steal(porch, GREETED))) {
         eventfd_t ignored;
         eventfd_read(porch->through, &ignored);
         if (!has_hung_up(caller->link)) {

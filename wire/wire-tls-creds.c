@@ -79,7 +79,7 @@ wire_tls_creds_free(WireTlsCreds *creds)
 }
 
 static bool
-check(int code, GError **error, const char *what)
+tls_creds_check(int code, GError **error, const char *what)
 {
     return code >= 0 ||
            error_set(error, ERROR_USAGE, "TLS: %s: %s", what,
@@ -87,15 +87,17 @@ check(int code, GError **error, const char *what)
 }
 
 static WireTlsCreds *
-make(bool listens, const char *peer, const char *priority, GError **error)
+tls_creds_make(bool listens, const char *peer, const char *priority,
+               GError **error)
 {
     g_autoptr(WireTlsCreds) creds = g_new0(WireTlsCreds, 1);
     creds->listens = listens;
     creds->peer = g_strdup(peer);
     creds->keys = g_array_new(false, true, sizeof(Key));
     g_array_set_clear_func(creds->keys, clear_key);
-    if (!check(gnutls_priority_init(&creds->priority, priority, NULL), error,
-               "this host's GnuTLS does not allow TLS 1.3 with AES-GCM")) {
+    if (!tls_creds_check(
+            gnutls_priority_init(&creds->priority, priority, NULL), error,
+            "this host's GnuTLS does not allow TLS 1.3 with AES-GCM")) {
         return NULL;
     }
     return g_steal_pointer(&creds);
@@ -151,16 +153,16 @@ load_authority(WireTlsCreds *creds, const char *directory, GError **error)
     g_autofree char *ca = g_build_filename(directory, "ca-cert.pem", NULL);
     g_autofree char *crl = g_build_filename(directory, "ca-crl.pem", NULL);
     if (!must_exist(ca, error) ||
-        !check(gnutls_certificate_set_x509_trust_file(creds->x509, ca,
-                                                      GNUTLS_X509_FMT_PEM),
-               error, ca)) {
+        !tls_creds_check(gnutls_certificate_set_x509_trust_file(
+                             creds->x509, ca, GNUTLS_X509_FMT_PEM),
+                         error, ca)) {
         return false;
     }
     warn_of_dates(ca);
     return !g_file_test(crl, G_FILE_TEST_EXISTS) ||
-           check(gnutls_certificate_set_x509_crl_file(creds->x509, crl,
-                                                      GNUTLS_X509_FMT_PEM),
-                 error, crl);
+           tls_creds_check(gnutls_certificate_set_x509_crl_file(
+                               creds->x509, crl, GNUTLS_X509_FMT_PEM),
+                           error, crl);
 }
 
 static bool
@@ -171,9 +173,9 @@ load_own(WireTlsCreds *creds, const char *directory, GError **error)
     g_autofree char *key = g_strdup_printf("%s/%s-key.pem", directory, role);
     g_autofree char *both = g_strdup_printf("%s with %s", cert, key);
     if (!must_exist(cert, error) || !must_exist(key, error) ||
-        !check(gnutls_certificate_set_x509_key_file(creds->x509, cert, key,
-                                                    GNUTLS_X509_FMT_PEM),
-               error, both)) {
+        !tls_creds_check(gnutls_certificate_set_x509_key_file(
+                             creds->x509, cert, key, GNUTLS_X509_FMT_PEM),
+                         error, both)) {
         return false;
     }
     warn_if_open(key);
@@ -201,10 +203,11 @@ WireTlsCreds *
 wire_tls_creds_x509(bool listens, const char *directory, const char *peer,
                     GError **error)
 {
-    g_autoptr(WireTlsCreds) creds = make(listens, peer, PRIORITY, error);
+    g_autoptr(WireTlsCreds) creds =
+        tls_creds_make(listens, peer, PRIORITY, error);
     if (!creds ||
-        !check(gnutls_certificate_allocate_credentials(&creds->x509), error,
-               "no memory") ||
+        !tls_creds_check(gnutls_certificate_allocate_credentials(&creds->x509),
+                         error, "no memory") ||
         !load_authority(creds, directory, error) ||
         !load_own(creds, directory, error)) {
         return NULL;
@@ -292,27 +295,30 @@ make_psk(WireTlsCreds *creds, GError **error)
 {
     static const char no_memory[] = "no memory";
     if (creds->listens) {
-        if (!check(gnutls_psk_allocate_server_credentials(&creds->psk_in),
-                   error, no_memory)) {
+        if (!tls_creds_check(
+                gnutls_psk_allocate_server_credentials(&creds->psk_in), error,
+                no_memory)) {
             return false;
         }
         gnutls_psk_set_server_credentials_function(creds->psk_in, find_key);
         return true;
     }
     const Key *ours = &g_array_index(creds->keys, Key, 0);
-    return check(gnutls_psk_allocate_client_credentials(&creds->psk_out),
-                 error, no_memory) &&
-           check(gnutls_psk_set_client_credentials(
-                     creds->psk_out, ours->user, &ours->key,
-                     GNUTLS_PSK_KEY_RAW),
-                 error, "the pre-shared key");
+    return tls_creds_check(
+               gnutls_psk_allocate_client_credentials(&creds->psk_out), error,
+               no_memory) &&
+           tls_creds_check(
+               gnutls_psk_set_client_credentials(
+                   creds->psk_out, ours->user, &ours->key, GNUTLS_PSK_KEY_RAW),
+               error, "the pre-shared key");
 }
 
 WireTlsCreds *
 wire_tls_creds_psk(bool listens, const char *file, const char *peer,
                    GError **error)
 {
-    g_autoptr(WireTlsCreds) creds = make(listens, peer, PSK_PRIORITY, error);
+    g_autoptr(WireTlsCreds) creds =
+        tls_creds_make(listens, peer, PSK_PRIORITY, error);
     if (!creds || !load_keys(creds, file, error) || !make_psk(creds, error)) {
         return NULL;
     }
@@ -363,7 +369,7 @@ wire_tls_creds_equip(const WireTlsCreds *creds, gnutls_session_t session,
                                    : (void *)creds->psk_out;
         code = gnutls_credentials_set(session, GNUTLS_CRD_PSK, psk);
     }
-    return check(code, error, "cannot prepare a connection");
+    return tls_creds_check(code, error, "cannot prepare a connection");
 }
 
 /* The peer's own certificate, or NULL; the caller deinits it. */

@@ -15,7 +15,7 @@ wire_tls_creds_are_built(void)
 }
 
 static WireTlsCreds *
-refuse(GError **error)
+tls_off_refuse(GError **error)
 {
     error_set(error, ERROR_USAGE, "built without TLS");
     return NULL;
@@ -25,14 +25,14 @@ WireTlsCreds *
 wire_tls_creds_x509(bool listens, const char *directory, const char *peer,
                     GError **error)
 {
-    return refuse(error);
+    return tls_off_refuse(error);
 }
 
 WireTlsCreds *
 wire_tls_creds_psk(bool listens, const char *file, const char *peer,
                    GError **error)
 {
-    return refuse(error);
+    return tls_off_refuse(error);
 }
 
 void

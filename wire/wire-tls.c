@@ -3,8 +3,9 @@
  * TLS over a socket: see wire-tls.h.
  *
  * The ciphertext is read ahead, many records by one recv(). That cannot hide a
- * byte from a reader who polls: GnuTLS says "again" only after pull() has found
- * both our buffer and the socket empty, and until then has_pending() is true.
+ * byte from a reader who polls: GnuTLS says "again" only after tls_pull() has
+ * found both our buffer and the socket empty, and until then has_pending() is
+ * true.
  *
  * What GnuTLS writes goes to memory and from there to the socket, so that it
  * never has to say "again" in the middle of a record: a caller would have to
@@ -46,7 +47,7 @@ struct WireTls {
 /* What may be asked of the socket: while greeting no more than the peer may
  * send by then. */
 static size_t
-room(const WireTls *tls)
+tls_room(const WireTls *tls)
 {
     return tls->greeting ? MIN(tls->budget, sizeof tls->ahead)
                          : sizeof tls->ahead;
@@ -55,11 +56,11 @@ room(const WireTls *tls)
 static ssize_t
 read_ahead(WireTls *tls)
 {
-    if (room(tls) == 0) {
+    if (tls_room(tls) == 0) {
         errno = EMSGSIZE;
         return -1;
     }
-    ssize_t n = recv(tls->fd, tls->ahead, room(tls), MSG_DONTWAIT);
+    ssize_t n = recv(tls->fd, tls->ahead, tls_room(tls), MSG_DONTWAIT);
     if (n > 0) {
         if (tls->greeting && tls->budget == WIRE_TLS_HANDSHAKE_BYTES) {
             tls->first = tls->ahead[0];
@@ -72,7 +73,7 @@ read_ahead(WireTls *tls)
 }
 
 static ssize_t
-pull(gnutls_transport_ptr_t data, void *buffer, size_t bytes)
+tls_pull(gnutls_transport_ptr_t data, void *buffer, size_t bytes)
 {
     WireTls *tls = data;
     if (tls->at == tls->held) {
@@ -90,7 +91,7 @@ pull(gnutls_transport_ptr_t data, void *buffer, size_t bytes)
 }
 
 static ssize_t
-push(gnutls_transport_ptr_t data, const void *buffer, size_t bytes)
+tls_push(gnutls_transport_ptr_t data, const void *buffer, size_t bytes)
 {
     WireTls *tls = data;
     g_byte_array_append(tls->out, buffer, (guint)bytes);
@@ -99,7 +100,7 @@ push(gnutls_transport_ptr_t data, const void *buffer, size_t bytes)
 
 /* MSG_MORE and a deadline do not occur together. */
 static bool
-flush(WireTls *tls, bool more, uint64_t deadline_ns, GError **error)
+tls_flush(WireTls *tls, bool more, uint64_t deadline_ns, GError **error)
 {
     pthread_mutex_lock(&tls->lock);
     GByteArray *full = tls->out;
@@ -214,7 +215,7 @@ explain_greeting(WireTls *tls, int code, GError **error)
 
 /* What CODE, fatal, of GnuTLS means to the operator. */
 static bool
-explain(WireTls *tls, int code, GError **error)
+tls_explain(WireTls *tls, int code, GError **error)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(words); i++) {
         if (words[i].code == code) {
@@ -271,10 +272,10 @@ shake_hands(WireTls *tls, uint64_t deadline_ns, GError **error)
         int code = gnutls_handshake(tls->session);
         if (code < 0 && gnutls_error_is_fatal(code)) {
             gnutls_alert_send_appropriate(tls->session, code);
-            flush(tls, false, deadline_ns, NULL);
-            return explain(tls, code, error);
+            tls_flush(tls, false, deadline_ns, NULL);
+            return tls_explain(tls, code, error);
         }
-        if (!flush(tls, false, deadline_ns, error)) {
+        if (!tls_flush(tls, false, deadline_ns, error)) {
             return false;
         }
         if (code == GNUTLS_E_SUCCESS) {
@@ -293,8 +294,8 @@ shake_hands(WireTls *tls, uint64_t deadline_ns, GError **error)
  * listener that asks for another authority's, which then can say what is
  * wrong with it; by then it has proved who it is. */
 static WireTls *
-start(int fd, const WireTlsCreds *creds, unsigned side, uint64_t deadline_ns,
-      GError **error)
+tls_start(int fd, const WireTlsCreds *creds, unsigned side,
+          uint64_t deadline_ns, GError **error)
 {
     g_autoptr(WireTls) tls = g_new0(WireTls, 1);
     pthread_mutex_init(&tls->lock, NULL);
@@ -313,8 +314,8 @@ start(int fd, const WireTlsCreds *creds, unsigned side, uint64_t deadline_ns,
         return NULL;
     }
     gnutls_transport_set_ptr(tls->session, tls);
-    gnutls_transport_set_pull_function(tls->session, pull);
-    gnutls_transport_set_push_function(tls->session, push);
+    gnutls_transport_set_pull_function(tls->session, tls_pull);
+    gnutls_transport_set_push_function(tls->session, tls_push);
     gnutls_handshake_set_max_packet_length(tls->session,
                                            WIRE_TLS_HANDSHAKE_BYTES);
     gnutls_handshake_set_timeout(tls->session, 0); /* the deadline is ours */
@@ -325,7 +326,7 @@ start(int fd, const WireTlsCreds *creds, unsigned side, uint64_t deadline_ns,
     if (!wire_tls_creds_accepts(creds, tls->session, error)) {
         gnutls_alert_send(tls->session, GNUTLS_AL_FATAL,
                           GNUTLS_A_ACCESS_DENIED);
-        flush(tls, false, deadline_ns, NULL);
+        tls_flush(tls, false, deadline_ns, NULL);
         return NULL;
     }
     tls->greeting = false;
@@ -336,14 +337,14 @@ WireTls *
 wire_tls_accept(int fd, const WireTlsCreds *creds, uint64_t deadline_ns,
                 GError **error)
 {
-    return start(fd, creds, GNUTLS_SERVER, deadline_ns, error);
+    return tls_start(fd, creds, GNUTLS_SERVER, deadline_ns, error);
 }
 
 WireTls *
 wire_tls_dial(int fd, const WireTlsCreds *creds, uint64_t deadline_ns,
               GError **error)
 {
-    return start(fd, creds, GNUTLS_CLIENT, deadline_ns, error);
+    return tls_start(fd, creds, GNUTLS_CLIENT, deadline_ns, error);
 }
 
 void
@@ -371,7 +372,7 @@ wire_tls_has_pending(WireTls *tls)
 /* A record that is no data (a key update, a warning) makes GnuTLS say "again"
  * although more may be in our buffer. */
 static ssize_t
-receive(WireTls *tls, void *buffer, size_t bytes)
+tls_receive(WireTls *tls, void *buffer, size_t bytes)
 {
     ssize_t n;
     do {
@@ -384,7 +385,7 @@ ssize_t
 wire_tls_read_some(WireTls *tls, void *buffer, size_t bytes, GError **error)
 {
     pthread_mutex_lock(&tls->lock);
-    ssize_t n = receive(tls, buffer, bytes);
+    ssize_t n = tls_receive(tls, buffer, bytes);
     if (n == 0) {
         error_set(error, ERROR_PEER_GONE,
                   "the other end closed the connection");
@@ -392,7 +393,7 @@ wire_tls_read_some(WireTls *tls, void *buffer, size_t bytes, GError **error)
     } else if (n < 0 && !gnutls_error_is_fatal((int)n)) {
         n = 0;
     } else if (n < 0) {
-        explain(tls, (int)n, error);
+        tls_explain(tls, (int)n, error);
         n = -1;
     }
     pthread_mutex_unlock(&tls->lock);
@@ -424,7 +425,7 @@ wire_tls_read(WireTls *tls, void *buffer, size_t bytes, uint64_t deadline_ns,
 /* Makes records of the first of BYTES, as many as go to the socket at once;
  * returns how many bytes that were, -1 with ERROR. */
 static ssize_t
-seal(WireTls *tls, const uint8_t *bytes, size_t n, GError **error)
+tls_seal(WireTls *tls, const uint8_t *bytes, size_t n, GError **error)
 {
     size_t done = 0;
     ssize_t code = 0;
@@ -435,7 +436,7 @@ seal(WireTls *tls, const uint8_t *bytes, size_t n, GError **error)
         done += code > 0 ? (size_t)code : 0;
     }
     if (code < 0) {
-        explain(tls, (int)code, error);
+        tls_explain(tls, (int)code, error);
     }
     pthread_mutex_unlock(&tls->lock);
     return code < 0 ? -1 : (ssize_t)done;
@@ -447,9 +448,9 @@ wire_tls_write(WireTls *tls, const void *buffer, size_t bytes, bool more,
 {
     const uint8_t *at = buffer;
     while (bytes > 0) {
-        ssize_t n = seal(tls, at, bytes, error);
+        ssize_t n = tls_seal(tls, at, bytes, error);
         bool hold = deadline_ns == 0 && (more || (size_t)n < bytes);
-        if (n < 0 || !flush(tls, hold, deadline_ns, error)) {
+        if (n < 0 || !tls_flush(tls, hold, deadline_ns, error)) {
             return false;
         }
         at += n;
@@ -464,7 +465,7 @@ wire_tls_end(WireTls *tls)
     pthread_mutex_lock(&tls->lock);
     gnutls_bye(tls->session, GNUTLS_SHUT_WR);
     pthread_mutex_unlock(&tls->lock);
-    flush(tls, false, fd_now_ns() + 1, NULL);
+    tls_flush(tls, false, fd_now_ns() + 1, NULL);
 }
 
 char *

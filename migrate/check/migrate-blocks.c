@@ -91,7 +91,7 @@ backend_remedy(const QmpRamBlock *block)
 }
 
 static void
-missing(const Judge *judge, const char *remedy, char *what)
+blocks_missing(const Judge *judge, const char *remedy, char *what)
 {
     migrate_findings_add(judge->findings, MIGRATE_CHECK_MISSING, remedy, "%s",
                          what);
@@ -112,23 +112,26 @@ refuse_device(const Judge *judge, const QmpRamBlock *block)
     g_autofree char *who = device_words(block);
     g_autofree char *unplug = unplug_words(block);
     if (is_of(block, "ivshmem")) {
-        missing(judge, unplug,
-                g_strdup_printf("RAM block '%s' of %s is shared with other "
-                                "processes on this host, which do not move "
-                                "with the guest",
-                                block->name, who));
+        blocks_missing(
+            judge, unplug,
+            g_strdup_printf("RAM block '%s' of %s is shared with other "
+                            "processes on this host, which do not move "
+                            "with the guest",
+                            block->name, who));
     } else if (block->name[0] == '\0') {
-        missing(judge, unplug,
-                g_strdup_printf("the memory of %s (memory backend '%s') is "
-                                "not part of QEMU's migration: the guest "
-                                "would find other contents",
-                                who, block->backend));
+        blocks_missing(
+            judge, unplug,
+            g_strdup_printf("the memory of %s (memory backend '%s') is "
+                            "not part of QEMU's migration: the guest "
+                            "would find other contents",
+                            who, block->backend));
     } else {
-        missing(judge, unplug,
-                g_strdup_printf("RAM block '%s' is memory of %s, a kind of "
-                                "device whose memory postlude does not know "
-                                "how to move",
-                                block->name, who));
+        blocks_missing(
+            judge, unplug,
+            g_strdup_printf("RAM block '%s' is memory of %s, a kind of "
+                            "device whose memory postlude does not know "
+                            "how to move",
+                            block->name, who));
     }
 }
 
@@ -136,22 +139,24 @@ static void
 refuse_kind(const Judge *judge, const QmpRamBlock *block)
 {
     g_autofree char *remedy = backend_remedy(block);
-    missing(judge, remedy,
-            g_strdup_printf("RAM block '%s' (%s) is %s memory of QEMU, which "
-                            "no other process can fill",
-                            block->name, block->kind,
-                            block->share ? "nameless" : "private"));
+    blocks_missing(
+        judge, remedy,
+        g_strdup_printf("RAM block '%s' (%s) is %s memory of QEMU, which "
+                        "no other process can fill",
+                        block->name, block->kind,
+                        block->share ? "nameless" : "private"));
 }
 
 static void
 refuse_memfd(const Judge *judge, const QmpRamBlock *block)
 {
     g_autofree char *remedy = backend_remedy(block);
-    missing(judge, remedy,
-            g_strdup_printf("RAM block '%s' is a memfd, which QEMU from 8.1 on "
-                            "would send itself (it skips only "
-                            "memory-backend-file)",
-                            block->name));
+    blocks_missing(
+        judge, remedy,
+        g_strdup_printf("RAM block '%s' is a memfd, which QEMU from 8.1 on "
+                        "would send itself (it skips only "
+                        "memory-backend-file)",
+                        block->name));
 }
 
 static void
@@ -165,11 +170,12 @@ refuse_prealloc(const Judge *judge, const QmpRamBlock *block)
             : g_strdup_printf("restart the guest once with prealloc=off for "
                               "its -device %s",
                               block->device);
-    missing(judge, remedy,
-            g_strdup_printf("RAM block '%s' is preallocated: its pages are "
-                            "mapped before they have arrived, and the guest "
-                            "would read zeros",
-                            block->name));
+    blocks_missing(
+        judge, remedy,
+        g_strdup_printf("RAM block '%s' is preallocated: its pages are "
+                        "mapped before they have arrived, and the guest "
+                        "would read zeros",
+                        block->name));
 }
 
 static void
@@ -258,14 +264,15 @@ judge_others(const Judge *judge, const QmpRamBlock *block)
 {
     const ProcMapping *m = shared_mapping(judge, block);
     if (m) {
-        missing(judge,
-                "unplug the device whose memory it is (ivshmem-doorbell?), or "
-                "restart the guest once without it",
-                g_strdup_printf("RAM block '%s' %s shared memory (%s) that no "
-                                "memory backend of QEMU has: neither QEMU nor "
-                                "postlude would move it",
-                                block->name, block->hva ? "is" : "may be",
-                                m->path));
+        blocks_missing(
+            judge,
+            "unplug the device whose memory it is (ivshmem-doorbell?), or "
+            "restart the guest once without it",
+            g_strdup_printf("RAM block '%s' %s shared memory (%s) that no "
+                            "memory backend of QEMU has: neither QEMU nor "
+                            "postlude would move it",
+                            block->name, block->hva ? "is" : "may be",
+                            m->path));
     }
     return m == NULL;
 }
@@ -280,8 +287,8 @@ say_nothing_is_ours(const Judge *judge)
         largest = block->bytes > largest.bytes ? *block : largest;
     }
     g_autofree char *remedy = backend_remedy(&largest);
-    missing(judge, remedy,
-            g_strdup("QEMU has no RAM block with a memory backend"));
+    blocks_missing(judge, remedy,
+                   g_strdup("QEMU has no RAM block with a memory backend"));
 }
 
 void

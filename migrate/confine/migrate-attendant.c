@@ -89,8 +89,8 @@ migrate_attendant_stop(MigrateAttendant *attendant)
 }
 
 static bool
-ask(MigrateAttendant *attendant, const Question *question, Answer *answer,
-    GError **error)
+attendant_ask(MigrateAttendant *attendant, const Question *question,
+              Answer *answer, GError **error)
 {
     ssize_t n;
     if (send(attendant->socket, question, sizeof *question, MSG_NOSIGNAL) <
@@ -115,7 +115,7 @@ migrate_attendant_coverage(MigrateAttendant *attendant, uint64_t hva,
 {
     Answer answer = {0};
     const Question question = {.what = COVERAGE, .hva = hva, .bytes = bytes};
-    bool ok = ask(attendant, &question, &answer, error);
+    bool ok = attendant_ask(attendant, &question, &answer, error);
     *coverage = answer.coverage;
     return ok;
 }
@@ -127,7 +127,7 @@ migrate_attendant_classify(MigrateAttendant *attendant, uint64_t hva,
     Answer answer = {0};
     const Question question = {
         .what = CLASSIFY, .hva = hva, .errnum = errnum};
-    return ask(attendant, &question, &answer, NULL)
+    return attendant_ask(attendant, &question, &answer, NULL)
                ? (CollapseOutcome)answer.outcome
                : COLLAPSE_OUTCOME_REFUSED;
 }
@@ -136,28 +136,30 @@ bool
 migrate_attendant_close(MigrateAttendant *attendant, GError **error)
 {
     Answer answer;
-    return ask(attendant, &(Question){.what = CLOSE}, &answer, error);
+    return attendant_ask(attendant, &(Question){.what = CLOSE}, &answer, error);
 }
 
 bool
 migrate_attendant_freeze_qemu(MigrateAttendant *attendant, GError **error)
 {
     Answer answer;
-    return ask(attendant, &(Question){.what = FREEZE}, &answer, error);
+    return attendant_ask(attendant, &(Question){.what = FREEZE}, &answer,
+                         error);
 }
 
 bool
 migrate_attendant_thaw_qemu(MigrateAttendant *attendant, GError **error)
 {
     Answer answer;
-    return ask(attendant, &(Question){.what = THAW}, &answer, error);
+    return attendant_ask(attendant, &(Question){.what = THAW}, &answer, error);
 }
 
 bool
 migrate_attendant_end_qemu(MigrateAttendant *attendant, GError **error)
 {
     Answer answer;
-    return ask(attendant, &(Question){.what = END_QEMU}, &answer, error);
+    return attendant_ask(attendant, &(Question){.what = END_QEMU}, &answer,
+                         error);
 }
 
 /* ---- the process ---- */
@@ -172,8 +174,8 @@ typedef struct {
 } Outside;
 
 static bool
-classify(Outside *self, const Question *question, Answer *answer,
-         GError **error)
+attendant_classify(Outside *self, const Question *question, Answer *answer,
+                   GError **error)
 {
     if (!self->kernel) {
         self->kernel = collapse_kernel_open(self->pid, self->never, error);
@@ -197,7 +199,8 @@ check_alive(const Outside *self, GError **error)
 }
 
 static bool
-obey(Outside *self, const Question *question, Answer *answer, GError **error)
+attendant_obey(Outside *self, const Question *question, Answer *answer,
+               GError **error)
 {
     if (!check_alive(self, error)) {
         return false;
@@ -210,7 +213,7 @@ obey(Outside *self, const Question *question, Answer *answer, GError **error)
                                       question->bytes, &answer->coverage,
                                       error);
     case CLASSIFY:
-        return classify(self, question, answer, error);
+        return attendant_classify(self, question, answer, error);
     case CLOSE:
         return attach_close_userfaultfd(self->pid, self->uffd, error);
     case FREEZE:
@@ -229,11 +232,11 @@ obey(Outside *self, const Question *question, Answer *answer, GError **error)
 }
 
 static void
-reply(Outside *self, const Question *question)
+attendant_reply(Outside *self, const Question *question)
 {
     g_autoptr(GError) why = NULL;
     Answer answer = {0};
-    answer.ok = obey(self, question, &answer, &why);
+    answer.ok = attendant_obey(self, question, &answer, &why);
     if (!answer.ok) {
         answer.code = why->code;
         g_strlcpy(answer.words, why->message, sizeof answer.words);
@@ -259,7 +262,7 @@ migrate_attendant_run(pid_t pid, int uffd)
         return 1;
     }
     do {
-        reply(&self, &question);
+        attendant_reply(&self, &question);
     } while (recv(SOCKET, &question, sizeof question, 0) ==
              (ssize_t)sizeof question);
     /* Whoever asked for it is gone, and nobody else knows of it. */

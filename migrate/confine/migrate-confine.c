@@ -57,7 +57,7 @@ migrate_confine_user(void)
 
 /* True if the lack of a wall may be lived with; it has been said then. */
 static bool
-forgive(bool required, GError *why, GError **error)
+confine_forgive(bool required, GError *why, GError **error)
 {
     if (required) {
         g_propagate_prefixed_error(error, why, "--require-confine: ");
@@ -92,7 +92,8 @@ migrate_confine_begin(const MigrateOptions *options, GError **error)
     has_namespace = is_alone() ? migrate_tree_begin(&why)
                                : error_set(&why, ERROR_FAILED,
                                            "there are threads already");
-    return has_namespace || forgive(options->require_confine, why, error);
+    return has_namespace ||
+           confine_forgive(options->require_confine, why, error);
 }
 
 #ifdef HAVE_CONFINE
@@ -128,7 +129,7 @@ keep_capabilities(const MigrateConfinePlan *plan, GError **error)
 }
 
 static bool
-become(User user, const MigrateConfinePlan *plan, GError **error)
+confine_become(User user, const MigrateConfinePlan *plan, GError **error)
 {
     if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || setgroups(0, NULL) < 0 ||
         setresgid(user.gid, user.gid, user.gid) < 0 ||
@@ -142,7 +143,7 @@ become(User user, const MigrateConfinePlan *plan, GError **error)
 #else
 
 static bool
-become(User user, const MigrateConfinePlan *plan, GError **error)
+confine_become(User user, const MigrateConfinePlan *plan, GError **error)
 {
     return error_set(error, ERROR_UNSUPPORTED,
                      "this postlude was built without libcap");
@@ -170,7 +171,7 @@ leave_root(const MigrateConfinePlan *plan, GError **error)
 {
     User user = find_user();
     return migrate_tree_enter(plan->paths, error) &&
-           become(user, plan, error);
+           confine_become(user, plan, error);
 }
 
 bool
@@ -182,7 +183,7 @@ migrate_confine(const MigrateConfinePlan *plan, GError **error)
         avoid_oom_killer();
     }
     if (geteuid() == 0 && has_namespace && !leave_root(plan, &why) &&
-        !forgive(plan->required, why, error)) {
+        !confine_forgive(plan->required, why, error)) {
         return false;
     }
     why = NULL;
@@ -191,7 +192,7 @@ migrate_confine(const MigrateConfinePlan *plan, GError **error)
     } else {
         migrate_filter_load(&why);
     }
-    return !why || forgive(plan->required, why, error);
+    return !why || confine_forgive(plan->required, why, error);
 }
 
 /* The paths a helper still needs, and why. */

@@ -93,8 +93,8 @@ static const struct {
 };
 
 static int
-add(scmp_filter_ctx filter, uint32_t action, const char *name,
-    const struct scmp_arg_cmp *arg)
+filter_add(scmp_filter_ctx filter, uint32_t action, const char *name,
+           const struct scmp_arg_cmp *arg)
 {
     int number = seccomp_syscall_resolve_name(name);
     return number < 0 ? 0
@@ -108,18 +108,18 @@ add_all(scmp_filter_ctx filter)
     const struct scmp_arg_cmp self = {0, SCMP_CMP_EQ, (uint64_t)getpid()};
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < G_N_ELEMENTS(always); i++) {
-        rc = add(filter, SCMP_ACT_ALLOW, always[i], NULL);
+        rc = filter_add(filter, SCMP_ACT_ALLOW, always[i], NULL);
     }
     for (size_t i = 0; rc == 0 && i < G_N_ELEMENTS(sometimes); i++) {
-        rc = add(filter, SCMP_ACT_ALLOW, sometimes[i].name,
-                 &sometimes[i].arg);
+        rc = filter_add(filter, SCMP_ACT_ALLOW, sometimes[i].name,
+                        &sometimes[i].arg);
     }
     /* abort() and raise() */
-    rc = rc ? rc : add(filter, SCMP_ACT_ALLOW, "kill", &self);
-    rc = rc ? rc : add(filter, SCMP_ACT_ALLOW, "tgkill", &self);
+    rc = rc ? rc : filter_add(filter, SCMP_ACT_ALLOW, "kill", &self);
+    rc = rc ? rc : filter_add(filter, SCMP_ACT_ALLOW, "tgkill", &self);
     /* Its flags lie in memory, where a filter cannot look. "Not known" makes
      * the C library take clone(). */
-    return rc ? rc : add(filter, SCMP_ACT_ERRNO(ENOSYS), "clone3", NULL);
+    return rc ? rc : filter_add(filter, SCMP_ACT_ERRNO(ENOSYS), "clone3", NULL);
 }
 
 bool

@@ -53,7 +53,7 @@ make_place(const char *at, bool directory, GError **error)
 /* A bind mount starts with the flags of its source, so that a device stays one
  * without MS_NODEV. */
 static bool
-keep(const char *path, GError **error)
+tree_keep(const char *path, GError **error)
 {
     g_autofree char *at = g_strconcat(PLACE, path, NULL);
     g_autofree char *real = realpath(path, NULL); /* malloc() is g_malloc() */
@@ -78,7 +78,7 @@ migrate_tree_enter(const char *const *paths, GError **error)
         return error_set_errno(error, errno, "mount an empty file system");
     }
     for (; *paths; paths++) {
-        if (!keep(*paths, error)) {
+        if (!tree_keep(*paths, error)) {
             return false;
         }
     }

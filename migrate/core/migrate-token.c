@@ -37,7 +37,7 @@ open_file(const char *path, GError **error)
 }
 
 static bool
-parse(const char *text, uint8_t token[WIRE_SESSION_BYTES])
+token_parse(const char *text, uint8_t token[WIRE_SESSION_BYTES])
 {
     for (unsigned i = 0; i < WIRE_SESSION_BYTES; i++) {
         int high = g_ascii_xdigit_value(text[2 * i]);
@@ -61,14 +61,14 @@ migrate_token_read(const char *path, uint8_t token[WIRE_SESSION_BYTES],
         return false;
     }
     ssize_t n = read(fd, text, sizeof text - 1);
-    return (n >= MIGRATE_TOKEN_DIGITS && parse(text, token)) ||
+    return (n >= MIGRATE_TOKEN_DIGITS && token_parse(text, token)) ||
            error_set(error, ERROR_USAGE,
                      "token file %s does not hold %d hexadecimal digits", path,
                      MIGRATE_TOKEN_DIGITS);
 }
 
 static bool
-draw(uint8_t random[WIRE_SESSION_BYTES], GError **error)
+token_draw(uint8_t random[WIRE_SESSION_BYTES], GError **error)
 {
     return getrandom(random, WIRE_SESSION_BYTES, 0) == WIRE_SESSION_BYTES ||
            error_set_errno(error, errno, "random bytes for the session");
@@ -84,7 +84,7 @@ migrate_token_make(const char *path, GError **error)
         error_set_errno(error, errno, "create token file %s", path);
         return NULL;
     }
-    if (!draw(token, error)) {
+    if (!token_draw(token, error)) {
         return NULL;
     }
     for (unsigned i = 0; i < sizeof token; i++) {
@@ -101,5 +101,5 @@ migrate_token_session(const char *path, uint8_t session[WIRE_SESSION_BYTES],
                       GError **error)
 {
     return path ? migrate_token_read(path, session, error)
-                : draw(session, error);
+                : token_draw(session, error);
 }

@@ -39,7 +39,7 @@ migrate_trust_check(const MigrateOptions *options, GError **error)
 }
 
 static const char *
-directory(const MigrateOptions *options, GError **error)
+trust_directory(const MigrateOptions *options, GError **error)
 {
     const char *found =
         options->tls_creds ? options->tls_creds : WIRE_TLS_CREDS_DIRECTORY;
@@ -70,12 +70,13 @@ load_x509(const MigrateOptions *options, const WireAddress *address,
                   wire_address_text(address));
         return NULL;
     }
-    const char *where = directory(options, error);
+    const char *where = trust_directory(options, error);
     return where ? wire_tls_creds_x509(listens, where, name, error) : NULL;
 }
 
 static bool
-protect(const MigrateOptions *options, WireAddress *address, GError **error)
+trust_protect(const MigrateOptions *options, WireAddress *address,
+              GError **error)
 {
     WireTlsCreds *creds =
         options->tls_psk
@@ -118,7 +119,7 @@ migrate_trust_address(const MigrateOptions *options, GError **error)
     g_autoptr(WireAddress) address =
         wire_address_parse_known(options->address, options->known, error);
     bool ok = address && migrate_trust_check(options, error) &&
-              (wants_tls(options) ? protect(options, address, error)
+              (wants_tls(options) ? trust_protect(options, address, error)
                                   : may_be_plain(options, address, error));
     return ok ? g_steal_pointer(&address) : NULL;
 }

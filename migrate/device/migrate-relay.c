@@ -59,7 +59,7 @@ carry_in(MigrateRelay *relay)
 }
 
 static gpointer
-run(gpointer data)
+relay_run(gpointer data)
 {
     MigrateRelay *relay = data;
     bool out = true, in = true;
@@ -96,7 +96,7 @@ migrate_relay_start(int local, WireLink *device, GError **error)
     if (relay->stop < 0) {
         error_set_errno(error, errno, "a descriptor for the device thread");
     } else {
-        relay->thread = thread_start("device", run, relay, error);
+        relay->thread = thread_start("device", relay_run, relay, error);
     }
     if (!relay->thread) {
         g_clear_pointer(&relay, migrate_relay_stop);

@@ -31,7 +31,7 @@ static const Cause by_host = {NULL, WIRE_ENDED_STOPPED,
                               "its QEMU was ended on its host"};
 
 static const Cause *
-find(const QmpEvent *event)
+shutdown_find(const QmpEvent *event)
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(causes); i++) {
         if (g_strcmp0(event->reason, causes[i].reason) == 0) {
@@ -48,7 +48,7 @@ migrate_shutdown_hear(MigrateShutdown *shutdown, const QmpEvent *event)
         g_str_equal(event->name, "RESET")) {
         *shutdown = (MigrateShutdown){0};
     } else if (g_str_equal(event->name, "SHUTDOWN") && !shutdown->code) {
-        const Cause *cause = find(event);
+        const Cause *cause = shutdown_find(event);
         *shutdown = (MigrateShutdown){.code = cause->code,
                                       .words = cause->words};
     }

@@ -140,7 +140,7 @@ watch_laying(uint64_t tried, gpointer data)
 /* Huge pages need an aligned mapping; without one the folios would only cost
  * memory, so such a block takes the path of small extents. */
 static bool
-lay(MigrateSession *session, uint8_t **laid, GError **error)
+arm_lay(MigrateSession *session, uint8_t **laid, GError **error)
 {
     unsigned n = session->guest.ram->n_blocks;
     g_autofree CollapseLayBlock *blocks = g_new0(CollapseLayBlock, n);
@@ -277,7 +277,7 @@ make_pages(MigrateSession *session, uint8_t **laid, GError **error)
 /* Nobody to stay outside: then all of us has to; a guest
  * that waits for its memory must not be left alone. */
 static bool
-confine(MigrateSession *session, GError **error)
+arm_confine(MigrateSession *session, GError **error)
 {
     const MigrateOptions *options = &session->options;
     g_autoptr(GError) why = NULL;
@@ -307,7 +307,7 @@ migrate_arm_confine(MigrateSession *session, GError **error)
         migrate_pages_shortage(session->destination.pages);
     g_autoptr(GError) why = NULL;
     migrate_shortage_mind(shortage, collapse_margin_open(session->guest.pid));
-    if (!confine(session, error)) {
+    if (!arm_confine(session, error)) {
         return false;
     }
     while (!migrate_shortage_start(shortage, &why)) {
@@ -358,14 +358,12 @@ bool
 migrate_arm(MigrateSession *session, GError **error)
 {
     g_autofree uint8_t **laid = g_new0(uint8_t *, session->guest.ram->n_blocks);
-    bool ok = still_waits(session, error) &&
-              close_leftovers(session, error) &&
-              empty_files(session, error) && lay(session, laid, error) &&
-              create_userfaultfd(session, error) &&
-              register_blocks(session, error) &&
-              check_nothing_mapped(session, error) &&
-              start_fault_thread(session, laid, error) &&
-              still_waits(session, error);
+    bool ok =
+        still_waits(session, error) && close_leftovers(session, error) &&
+        empty_files(session, error) && arm_lay(session, laid, error) &&
+        create_userfaultfd(session, error) && register_blocks(session, error) &&
+        check_nothing_mapped(session, error) &&
+        start_fault_thread(session, laid, error) && still_waits(session, error);
     for (unsigned i = 0; i < session->guest.ram->n_blocks; i++) {
         g_free(laid[i]); /* NULL where the page states took it over */
     }

@@ -147,7 +147,8 @@ find_back(MigrateSession *session, const GError *why, GError **error)
 /* What went wrong after READY (WHY). False only if QEMU has ended and the guest
  * never ran here. */
 static bool
-survive(MigrateSession *session, const GError *why, GError **error)
+follow_destination_survive(MigrateSession *session, const GError *why,
+                           GError **error)
 {
     if (error_is(why, ERROR_VM_GONE) || session->guest.gone) {
         return report_end(session, why, error);
@@ -191,7 +192,7 @@ migrate_follow_destination_arrive(MigrateSession *session, GError **error)
             migrate_wait(session, goes_on, look_ms, "QEMU's migration", &why) &&
             (is_alive_here(session) || take_word(session, &why));
         migrate_intake_tell_progress(session);
-        if (!ok && !survive(session, why, error)) {
+        if (!ok && !follow_destination_survive(session, why, error)) {
             return false;
         }
     }
@@ -199,7 +200,7 @@ migrate_follow_destination_arrive(MigrateSession *session, GError **error)
 }
 
 static void
-announce(MigrateSession *session)
+follow_destination_announce(MigrateSession *session)
 {
     session->destination.follow.announced = true;
     migrate_record_or_warn(session);
@@ -229,7 +230,7 @@ has_work(MigrateSession *session)
 /* Takes what has come, waits a little for more. False if the connections are
  * lost, or QEMU is. */
 static bool
-step(MigrateSession *session, GError **error)
+follow_destination_step(MigrateSession *session, GError **error)
 {
     g_autoptr(GError) why = NULL;
     bool final_before = session->destination.follow.final_heard;
@@ -243,7 +244,7 @@ step(MigrateSession *session, GError **error)
         migrate_intake_mark_holes(session);
     }
     if (has_to_announce(session)) {
-        announce(session);
+        follow_destination_announce(session);
     }
     if (!migrate_wait(session, has_work, PROGRESS_MS, "the last page", &why) &&
         !error_is(why, ERROR_RETRY)) {
@@ -277,7 +278,7 @@ wait_for_start(MigrateSession *session, GError **error)
         }
     }
     if (!session->destination.follow.announced) {
-        announce(session);
+        follow_destination_announce(session);
     }
     return true;
 }
@@ -294,7 +295,8 @@ migrate_follow_destination_postcopy(MigrateSession *session, GError **error)
     migrate_rejoin_begin(session);
     while (!all_here(session) && !session->guest.ended) {
         g_autoptr(GError) why = NULL;
-        if (!step(session, &why) && !survive(session, why, error)) {
+        if (!follow_destination_step(session, &why) &&
+            !follow_destination_survive(session, why, error)) {
             return false;
         }
     }

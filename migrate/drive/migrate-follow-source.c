@@ -8,10 +8,10 @@
  * process must stay; until then it may go, but only when it is sure that
  * "completed" will not come: a guest that is started there without us would
  * wait for its memory for ever. So every way out before that point goes
- * through retreat(): cancel, ask until QEMU says that it is idle, and switch
- * x-ignore-shared off, which QEMU refuses while a migration runs. A migration
- * that is started later meets a destination whose capability is on, and QEMU
- * refuses that by itself.
+ * through follow_source_retreat(): cancel, ask until QEMU says that it is idle,
+ * and switch x-ignore-shared off, which QEMU refuses while a migration runs. A
+ * migration that is started later meets a destination whose capability is on,
+ * and QEMU refuses that by itself.
  */
 #include "migrate/drive/migrate-follow-source.h"
 
@@ -185,8 +185,8 @@ is_idle(const char *migration)
 
 /* Asks QEMU to give its migration up. *OURS: nobody had done so before. */
 static bool
-cancel(MigrateSession *session, const char *migration, bool *ours,
-       GError **error)
+follow_source_cancel(MigrateSession *session, const char *migration, bool *ours,
+                     GError **error)
 {
     if (g_str_equal(migration, "cancelling")) {
         return qmp_qemu_migrate_cancel_again(session->guest.qmp, error);
@@ -211,7 +211,7 @@ try_retreat(MigrateSession *session, Retreat *how, bool *ours, GError **error)
         return true;
     }
     if (!is_idle(migration)) {
-        return cancel(session, migration, ours, error) &&
+        return follow_source_cancel(session, migration, ours, error) &&
                error_set(error, ERROR_RETRY, "its migration is '%s'",
                          migration);
     }
@@ -223,7 +223,7 @@ try_retreat(MigrateSession *session, Retreat *how, bool *ours, GError **error)
 /* Without a time limit: what QEMU has not said cannot be known. *OURS: it was
  * us who ended QEMU's migration. */
 static Retreat
-retreat(MigrateSession *session, bool *ours)
+follow_source_retreat(MigrateSession *session, bool *ours)
 {
     uint64_t said_ns = fd_now_ns();
     for (;;) {
@@ -256,7 +256,7 @@ bool
 migrate_follow_source_is_too_late(MigrateSession *session, GError **why)
 {
     bool ours = false;
-    switch (retreat(session, &ours)) {
+    switch (follow_source_retreat(session, &ours)) {
     case RETREAT_HOME:
         migrate_wait_take_in(session, NULL); /* its last event */
         if (!ours && has_failed(session)) {
@@ -293,7 +293,8 @@ migrate_follow_source_was_passed_unseen(MigrateSession *session,
     }
     session->source.begun = as_left;
     return as_left && !session->peer.refused &&
-           (session->guest.gone || retreat(session, &ours) != RETREAT_HOME);
+           (session->guest.gone ||
+            follow_source_retreat(session, &ours) != RETREAT_HOME);
 }
 
 /* Not told, it may be started all the same: by its driver. Then it finds that
@@ -373,7 +374,7 @@ hear_running(MigrateSession *session)
 
 /* True if the destination's next word was its last: DONE. */
 static bool
-hear(MigrateSession *session)
+follow_source_hear(MigrateSession *session)
 {
     const MigrateFrame *next = g_queue_peek_head(&session->peer.frames);
     if (next && next->type == WIRE_FRAME_RUNNING) {
@@ -399,7 +400,7 @@ migrate_follow_source_postcopy(MigrateSession *session, GError **error)
         if (!ok) {
             return report_refused(session, error);
         }
-        done = session->source.complete || hear(session);
+        done = session->source.complete || follow_source_hear(session);
     }
     if (!session->guest.ended) {
         migrate_report_arrived(&session->report);
@@ -427,6 +428,6 @@ migrate_follow_source_forbid(MigrateSession *session)
         session->guest.migration && !has_ended(session) &&
         !session->guest.gone) {
         bool ours;
-        retreat(session, &ours);
+        follow_source_retreat(session, &ours);
     }
 }

@@ -68,7 +68,7 @@ all_here(MigrateSession *session)
 /* After the point of no return there is no giving up by ourselves: only when
  * QEMU is gone is there nobody left to wait for. */
 static void
-survive(MigrateSession *session, const GError *why)
+own_survive(MigrateSession *session, const GError *why)
 {
     bool gone = error_is(why, ERROR_VM_GONE) || session->guest.gone;
     if (!gone && migrate_rejoin(session, why, NULL)) {
@@ -112,7 +112,7 @@ take_last_page(MigrateSession *session, GError **error)
     while (!all_here(session) && !session->guest.ended) {
         g_autoptr(GError) why = NULL;
         if (!wait_a_little(session, &why)) {
-            survive(session, why);
+            own_survive(session, why);
         }
     }
     if (!session->guest.ended) {

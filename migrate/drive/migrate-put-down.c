@@ -50,7 +50,7 @@ runs_now(MigrateSession *session)
 }
 
 static bool
-freeze(MigrateSession *session, GError **error)
+put_down_freeze(MigrateSession *session, GError **error)
 {
     MigrateAttendant *attendant = session->destination.attendant;
     return attendant ? migrate_attendant_freeze_qemu(attendant, error)
@@ -59,7 +59,7 @@ freeze(MigrateSession *session, GError **error)
 }
 
 static void
-thaw(MigrateSession *session)
+put_down_thaw(MigrateSession *session)
 {
     MigrateAttendant *attendant = session->destination.attendant;
     g_autoptr(GError) why = NULL;
@@ -89,9 +89,9 @@ static bool
 freeze_or_let_go(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
-    if (!freeze(session, &why)) {
+    if (!put_down_freeze(session, &why)) {
         g_warning("%s; it is tried again", why->message);
-        thaw(session);
+        put_down_thaw(session);
         return false;
     }
     return true;
@@ -106,12 +106,12 @@ migrate_put_down(MigrateSession *session)
     }
     migrate_news_take_in(session, NULL);
     if (has_run(session)) {
-        thaw(session);
+        put_down_thaw(session);
         return false;
     }
     if (!kill_qemu(session, &why)) {
         g_warning("%s", why->message);
-        thaw(session);
+        put_down_thaw(session);
         return false;
     }
     return true;

@@ -33,7 +33,7 @@ is_ours_to_cancel(MigrateSession *session)
 }
 
 static void
-cancel(MigrateSession *session, const char *status)
+undo_cancel(MigrateSession *session, const char *status)
 {
     if (g_str_equal(status, "cancelling")) {
         qmp_qemu_migrate_cancel_again(session->guest.qmp, NULL);
@@ -72,7 +72,7 @@ wait_until_qemu_settled(MigrateSession *session)
             return;
         }
         if (is_ours_to_cancel(session)) {
-            cancel(session, status);
+            undo_cancel(session, status);
         } else if (g_str_equal(status, "pre-switchover")) {
             say_that_it_waits(&said);
         }
@@ -119,7 +119,7 @@ start_guest(MigrateSession *session, char **state, GError **error)
 }
 
 static const char *
-remedy(const MigrateSession *session, const char *state)
+undo_remedy(const MigrateSession *session, const char *state)
 {
     bool left = session->guest.ran && g_str_equal(state, "postmigrate");
     return left ? "; if you are sure that it does not run elsewhere, start it "
@@ -139,7 +139,7 @@ revive_guest(MigrateSession *session)
     } else if (!is_ours_to_start(session, state)) {
         g_message("the guest is '%s' on the source%s%s", state,
                   session->source.begun ? "" : ", as it was",
-                  remedy(session, state));
+                  undo_remedy(session, state));
     } else if (!start_guest(session, &state, &why)) {
         g_warning("the guest is '%s' on the source and cannot be started "
                   "again: %s; try 'cont' by hand",

@@ -65,7 +65,7 @@ migrate_lobby_open(MigrateSession *session, GError **error)
 
 /* In constant time: how long it takes tells a stranger nothing. */
 static bool
-shows(const WireHello *hello, const uint8_t expected[WIRE_SESSION_BYTES])
+lobby_shows(const WireHello *hello, const uint8_t expected[WIRE_SESSION_BYTES])
 {
     unsigned difference = 0;
     for (unsigned i = 0; i < WIRE_SESSION_BYTES; i++) {
@@ -93,20 +93,20 @@ place_for(MigrateSession *session, const WireHello *hello)
 }
 
 static WireStatus
-judge(MigrateSession *session, const WireHello *hello, WireLink ***place)
+lobby_judge(MigrateSession *session, const WireHello *hello, WireLink ***place)
 {
     *place = place_for(session, hello);
     if (!wire_hello_common_version(hello)) {
         return WIRE_STATUS_VERSION;
     }
     if (hello->role == WIRE_ROLE_CONTROL && session->options.token_path &&
-        !shows(hello, session->peer.id)) {
+        !lobby_shows(hello, session->peer.id)) {
         return WIRE_STATUS_SESSION;
     }
     if (hello->role == WIRE_ROLE_CONTROL) {
         return *place ? WIRE_STATUS_OK : WIRE_STATUS_BUSY;
     }
-    if (!session->peer.control || !shows(hello, session->peer.ticket)) {
+    if (!session->peer.control || !lobby_shows(hello, session->peer.ticket)) {
         return WIRE_STATUS_SESSION;
     }
     return *place ? WIRE_STATUS_OK : WIRE_STATUS_ROLE;
@@ -119,7 +119,7 @@ judge_again(MigrateSession *session, const WireHello *hello,
             WireLink ***place, GError **error)
 {
     bool control = hello->role == WIRE_ROLE_CONTROL;
-    if (control && !shows(hello, session->peer.id)) {
+    if (control && !lobby_shows(hello, session->peer.id)) {
         return WIRE_STATUS_SESSION;
     }
     if (control) {
@@ -129,11 +129,11 @@ judge_again(MigrateSession *session, const WireHello *hello,
             return WIRE_STATUS_BUSY;
         }
     }
-    return judge(session, hello, place);
+    return lobby_judge(session, hello, place);
 }
 
 static char *
-explain(WireStatus status, const WireHello *hello)
+lobby_explain(WireStatus status, const WireHello *hello)
 {
     if (status == WIRE_STATUS_VERSION) {
         return g_strdup_printf(
@@ -169,9 +169,9 @@ migrate_lobby_admit(MigrateSession *session)
     WireLink **place = NULL;
     WireStatus status = session->past_no_return
                             ? judge_again(session, &hello, &place, &why)
-                            : judge(session, &hello, &place);
+                            : lobby_judge(session, &hello, &place);
     if (status != WIRE_STATUS_OK) {
-        g_autofree char *reason = explain(status, &hello);
+        g_autofree char *reason = lobby_explain(status, &hello);
         g_warning("refused a %s connection: %s", wire_role_name(hello.role),
                   reason);
         wire_link_reject(link, status, reason);

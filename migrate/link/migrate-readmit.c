@@ -103,7 +103,7 @@ migrate_readmit_hear_return(MigrateSession *session, int timeout_ms,
 /* From RESUME to connections at work. What was sent before is worth nothing
  * now: the destination's word replaces it. */
 static bool
-talk(MigrateSession *session, GError **error)
+readmit_talk(MigrateSession *session, GError **error)
 {
     unsigned flags;
     if (!migrate_readmit_hear_return(session, session->patience.talk_ms, &flags,
@@ -144,7 +144,7 @@ where_the_guest_is(const MigrateSession *session)
 }
 
 static void
-lose(MigrateSession *session, const GError *why)
+readmit_lose(MigrateSession *session, const GError *why)
 {
     g_warning("%s; the guest %s; this process holds the memory that has not "
               "arrived, so leave it running; it waits until the destination "
@@ -158,7 +158,7 @@ take_ended(MigrateSession *session, const GByteArray *payload)
 {
     g_autoptr(GError) why = NULL;
     if (!migrate_ending_hear(session, payload, &why)) {
-        lose(session, why);
+        readmit_lose(session, why);
     }
 }
 
@@ -179,7 +179,7 @@ migrate_readmit_heard(MigrateSession *session, unsigned type)
         g_autoptr(GError) why = NULL;
         error_set(&why, ERROR_PROTOCOL, "the destination said %s, not %s",
                   wire_frame_name(frame.type), wire_frame_name(type));
-        lose(session, why);
+        readmit_lose(session, why);
     }
     return frame.type == type;
 }
@@ -196,7 +196,7 @@ check_silence(MigrateSession *session)
         error_set(&why, ERROR_PEER_GONE,
                   "the destination sent nothing for %.1f s",
                   fd_seconds_since(session->peer.heard_ns));
-        lose(session, why);
+        readmit_lose(session, why);
     }
 }
 
@@ -220,7 +220,7 @@ talk_if_called(MigrateSession *session, GError **error)
         session->peer.control_lost = false;
         session->peer.watch =
             migrate_wait_watch(session, wire_link_fd(session->peer.control));
-        if (talk(session, &why)) {
+        if (readmit_talk(session, &why)) {
             continue;
         }
         if (was_refused(session)) {
@@ -243,7 +243,7 @@ until_or_caller(MigrateSession *session)
 }
 
 static bool
-look(MigrateSession *session, const char *what, GError **error)
+readmit_look(MigrateSession *session, const char *what, GError **error)
 {
     GError *why = NULL;
     if (migrate_wait(session, until_or_caller, LOOK_MS, what, &why)) {
@@ -260,7 +260,7 @@ look(MigrateSession *session, const char *what, GError **error)
         g_message("the source's QEMU has ended; its memory is held here "
                   "until the destination has it all");
     } else if (!error_is(why, ERROR_RETRY)) {
-        lose(session, why);
+        readmit_lose(session, why);
     }
     g_error_free(why);
     return true;
@@ -275,7 +275,7 @@ migrate_readmit_wait(MigrateSession *session, bool (*done)(MigrateSession *),
     bool ok = true;
     session->source.until = done;
     while (ok && !done(session) && !session->source.complete) {
-        ok = look(session, what, error);
+        ok = readmit_look(session, what, error);
         migrate_twice_watch(session);
         check_silence(session);
         ok = ok && talk_if_called(session, error);

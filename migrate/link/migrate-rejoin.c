@@ -27,7 +27,7 @@
 #define FRAME_PAGES (512u * 1024)
 
 static uint64_t
-flow(const MigrateSession *session)
+rejoin_flow(const MigrateSession *session)
 {
     uint64_t bytes = 0;
     if (session->peer.urgent) {
@@ -47,7 +47,7 @@ migrate_rejoin_begin(MigrateSession *session)
     session->peer.linked = true;
     session->peer.control_lost = false;
     session->peer.heard_ns = session->destination.flow_ns = fd_now_ns();
-    session->destination.flow_bytes = flow(session);
+    session->destination.flow_bytes = rejoin_flow(session);
 }
 
 static bool
@@ -68,7 +68,7 @@ migrate_rejoin_is_silent(MigrateSession *session, GError **error)
     }
     const char *what = NULL;
     uint64_t since_ns = 0;
-    uint64_t bytes = flow(session);
+    uint64_t bytes = rejoin_flow(session);
     uint64_t asked_ns = migrate_fault_waits_since(session->destination.fault);
     if (bytes != session->destination.flow_bytes ||
         migrate_shortage_lasts(
@@ -116,7 +116,7 @@ tell_resume(MigrateSession *session, unsigned flags, GError **error)
 
 /* True if any page of the stretch is PRESENT, so that it is worth a frame. */
 static bool
-collect(const PageState *states, uint32_t n, uint8_t *bitmap)
+rejoin_collect(const PageState *states, uint32_t n, uint8_t *bitmap)
 {
     bool any = false;
     memset(bitmap, 0, (n + 7) / 8);
@@ -144,7 +144,7 @@ tell_present_of(MigrateSession *session, unsigned block, GError **error)
             .bitmap = bitmap,
         };
         g_autoptr(GByteArray) payload = g_byte_array_new();
-        if (!collect(states + first, present.n_pages, bitmap)) {
+        if (!rejoin_collect(states + first, present.n_pages, bitmap)) {
             continue;
         }
         wire_present_encode(&present, payload);
@@ -214,7 +214,7 @@ try_once(MigrateSession *session, GError **error)
 }
 
 static bool
-never(MigrateSession *session)
+rejoin_never(MigrateSession *session)
 {
     return false;
 }
@@ -224,7 +224,7 @@ static bool
 pause_for(MigrateSession *session, int pause_ms, GError **error)
 {
     GError *why = NULL;
-    migrate_wait(session, never, pause_ms, "the source", &why);
+    migrate_wait(session, rejoin_never, pause_ms, "the source", &why);
     bool over = session->guest.gone || error_is(why, ERROR_VM_GONE) ||
                 error_is(why, ERROR_CANCELLED);
     if (over) {
@@ -346,7 +346,7 @@ migrate_rejoin_say_done(MigrateSession *session, int timeout_ms)
         if (done || session->operator.interrupted) {
             return done;
         }
-        migrate_wait(session, never, pause_ms, "the source", NULL);
+        migrate_wait(session, rejoin_never, pause_ms, "the source", NULL);
     }
     return false;
 }

@@ -107,7 +107,7 @@ lose_urgent(MigrateFault *fault, GError *why)
 }
 
 static void
-ask(MigrateFault *fault, unsigned n_questions)
+fault_ask(MigrateFault *fault, unsigned n_questions)
 {
     GError *why = NULL;
     if (n_questions == 0 || !fault->urgent) {
@@ -148,7 +148,7 @@ read_events(MigrateFault *fault, GError **error)
             migrate_alarm_raise(fault->alarm, why);
         }
     }
-    ask(fault, n_questions);
+    fault_ask(fault, n_questions);
     return true;
 }
 
@@ -178,12 +178,12 @@ ask_for_orphans(MigrateFault *fault)
                 .type = WIRE_FETCH, .block = block, .page = page};
             wire_page_encode(&question, &fault->questions[n_questions++]);
             if (n_questions == G_N_ELEMENTS(fault->questions)) {
-                ask(fault, n_questions);
+                fault_ask(fault, n_questions);
                 n_questions = 0;
             }
         }
     }
-    ask(fault, n_questions);
+    fault_ask(fault, n_questions);
 }
 
 /* Stores the answer at AT if it is whole; returns its length, 0 if more bytes
@@ -259,7 +259,7 @@ wait_for(sem_t *semaphore)
 
 /* False if the thread is to end. */
 static bool
-obey(MigrateFault *fault)
+fault_obey(MigrateFault *fault)
 {
     eventfd_t ignored;
     eventfd_read(fault->call, &ignored);
@@ -272,7 +272,7 @@ obey(MigrateFault *fault)
 }
 
 static gpointer
-run(gpointer data)
+fault_run(gpointer data)
 {
     MigrateFault *fault = data;
     migrate_priority_urgent("fault");
@@ -291,7 +291,7 @@ run(gpointer data)
             continue;
         }
         if (fds[1].revents) {
-            if (!obey(fault)) {
+            if (!fault_obey(fault)) {
                 return NULL;
             }
             continue;
@@ -336,7 +336,7 @@ migrate_fault_start(int uffd, const UffdRegions *regions, WireLink *urgent,
     if (fault->call < 0) {
         error_set_errno(&why, errno, "a descriptor for the fault thread");
     } else {
-        fault->thread = thread_start("fault", run, fault, &why);
+        fault->thread = thread_start("fault", fault_run, fault, &why);
     }
     if (!fault->thread) {
         migrate_alarm_raise(alarm, why);

@@ -157,7 +157,7 @@ receive_all(MigrateFill *fill, GError **error)
 }
 
 static gpointer
-run(gpointer data)
+fill_run(gpointer data)
 {
     MigrateFill *fill = data;
     GError *why = NULL;
@@ -178,7 +178,7 @@ migrate_fill_start(WireLink *bulk, MigratePages *pages, MigrateAlarm *alarm)
     fill->pages = pages;
     fill->alarm = alarm;
     GError *why = NULL;
-    fill->thread = thread_start("bulk", run, fill, &why);
+    fill->thread = thread_start("bulk", fill_run, fill, &why);
     if (!fill->thread) {
         migrate_alarm_raise(alarm, why);
         g_clear_pointer(&fill, g_free);

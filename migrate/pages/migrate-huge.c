@@ -44,7 +44,7 @@ struct MigrateHuge {
 };
 
 static void
-offer(void *data, unsigned block, uint32_t extent)
+huge_offer(void *data, unsigned block, uint32_t extent)
 {
     MigrateHuge *huge = data;
     atomic_store_explicit(&huge->state[block][extent], EXTENT_COMPLETE,
@@ -65,8 +65,8 @@ is_complete(MigrateHuge *huge, unsigned block, uint32_t extent)
 }
 
 static void
-settle(MigrateHuge *huge, unsigned block, uint32_t first, uint32_t n,
-       uint8_t state)
+huge_settle(MigrateHuge *huge, unsigned block, uint32_t first, uint32_t n,
+            uint8_t state)
 {
     for (uint32_t i = 0; i < n; i++) {
         atomic_store_explicit(&huge->state[block][first + i], state,
@@ -85,14 +85,15 @@ collapse_run(MigrateHuge *huge, unsigned block, uint32_t first, uint32_t n)
     bool all = collapse_target_range(huge->target, hva + first * EXTENT_BYTES,
                                      n) == 0;
     if (all) {
-        settle(huge, block, first, n, EXTENT_HUGE);
+        huge_settle(huge, block, first, n, EXTENT_HUGE);
     }
     for (uint32_t i = 0; !all && i < n; i++) {
         int failed = n == 1 ? EAGAIN
                             : collapse_target_extent(
                                   huge->target,
                                   hva + (first + i) * EXTENT_BYTES);
-        settle(huge, block, first + i, 1, failed ? EXTENT_TRIED : EXTENT_HUGE);
+        huge_settle(huge, block, first + i, 1,
+                    failed ? EXTENT_TRIED : EXTENT_HUGE);
     }
     atomic_fetch_add_explicit(&huge->ns, fd_now_ns() - before,
                               memory_order_relaxed);
@@ -100,7 +101,7 @@ collapse_run(MigrateHuge *huge, unsigned block, uint32_t first, uint32_t n)
 
 /* The extent and its complete neighbours, RUN_MAX at most. */
 static void
-take(MigrateHuge *huge, unsigned block, uint32_t extent)
+huge_take(MigrateHuge *huge, unsigned block, uint32_t extent)
 {
     const MigrateBlock *b = &huge->ram->blocks[block];
     uint32_t first = extent, n = 1;
@@ -137,12 +138,12 @@ serve_list(MigrateHuge *huge)
             g_thread_yield(); /* its writer is between its two stores */
         }
         huge->head++;
-        take(huge, (unsigned)((entry - 1) >> 32), (uint32_t)(entry - 1));
+        huge_take(huge, (unsigned)((entry - 1) >> 32), (uint32_t)(entry - 1));
     }
 }
 
 static gpointer
-run(gpointer data)
+huge_run(gpointer data)
 {
     MigrateHuge *huge = data;
     struct timespec cpu;
@@ -166,8 +167,8 @@ migrate_huge_start(MigratePages *pages, CollapseTarget *target, GError **error)
     }
     huge->list = g_malloc0(huge->ram->extents * sizeof huge->list[0]);
     sem_init(&huge->posted, 0, 0);
-    migrate_pages_on_complete(pages, offer, huge);
-    huge->thread = thread_start("huge", run, huge, error);
+    migrate_pages_on_complete(pages, huge_offer, huge);
+    huge->thread = thread_start("huge", huge_run, huge, error);
     if (!huge->thread) {
         g_clear_pointer(&huge, migrate_huge_stop);
     }

@@ -51,8 +51,8 @@ choose_placer(MigratePages *pages, unsigned block, int uffd)
 }
 
 static MigratePages *
-make(const MigrateRam *ram, int uffd, int memory, MigrateAlarm *alarm,
-     GError **error)
+pages_make(const MigrateRam *ram, int uffd, int memory, MigrateAlarm *alarm,
+           GError **error)
 {
     g_autoptr(MigratePages) pages = g_new0(MigratePages, 1);
     migrate_shortage_init(&pages->shortage);
@@ -86,7 +86,7 @@ migrate_pages_new_in(const MigrateRam *ram, uint8_t **laid, int uffd,
     if (!migrate_states_make_room(ram, memory, error)) {
         return NULL;
     }
-    MigratePages *pages = make(ram, uffd, memory, alarm, error);
+    MigratePages *pages = pages_make(ram, uffd, memory, alarm, error);
     for (unsigned i = 0; pages && i < ram->n_blocks; i++) {
         memcpy(pages->blocks[i].laid, laid[i], ram->blocks[i].extents);
         g_clear_pointer(&laid[i], g_free);
@@ -128,10 +128,9 @@ MigratePages *
 migrate_pages_adopt(const MigrateRam *ram, int uffd, int memory,
                     MigrateAlarm *alarm, GError **error)
 {
-    MigratePages *pages =
-        migrate_states_are_of(ram, memory, error)
-            ? make(ram, uffd, memory, alarm, error)
-            : NULL;
+    MigratePages *pages = migrate_states_are_of(ram, memory, error)
+                              ? pages_make(ram, uffd, memory, alarm, error)
+                              : NULL;
     for (unsigned i = 0; pages && i < ram->n_blocks; i++) {
         for (uint64_t page = 0; page < ram->blocks[i].pages; page++) {
             adopt_page(pages, i, page);
@@ -333,8 +332,8 @@ finish_states(MigratePages *pages, unsigned block, uint64_t first, unsigned n,
 
 /* ZEROED: what was discarded of it is a hole already. */
 static bool
-finish(MigratePages *pages, unsigned block, uint64_t first, unsigned n,
-       bool zeroed, MigrateTally *tally, GError **error)
+pages_finish(MigratePages *pages, unsigned block, uint64_t first, unsigned n,
+             bool zeroed, MigrateTally *tally, GError **error)
 {
     bool ok = finish_states(pages, block, first, n, zeroed, tally, error);
     uint64_t page = first;
@@ -353,7 +352,7 @@ bool
 migrate_pages_finish(MigratePages *pages, unsigned block, uint64_t first,
                      unsigned n, MigrateTally *tally, GError **error)
 {
-    return finish(pages, block, first, n, false, tally, error);
+    return pages_finish(pages, block, first, n, false, tally, error);
 }
 
 void
@@ -413,7 +412,7 @@ migrate_pages_discard(MigratePages *pages, unsigned block, uint64_t first,
             if (b->laid[extent]) {
                 b->placer->empty(&b->place, page, ours);
             }
-            finish(pages, block, page, ours, true, tally, NULL);
+            pages_finish(pages, block, page, ours, true, tally, NULL);
         }
         page = next;
     }

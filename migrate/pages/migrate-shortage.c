@@ -98,7 +98,7 @@ wait_for_want(MigrateShortage *shortage)
 }
 
 static gpointer
-run(gpointer data)
+shortage_run(gpointer data)
 {
     MigrateShortage *shortage = data;
     migrate_priority_bulk("margin");
@@ -120,7 +120,7 @@ migrate_shortage_mind(MigrateShortage *shortage, CollapseMargin *margin)
 bool
 migrate_shortage_start(MigrateShortage *shortage, GError **error)
 {
-    shortage->thread = thread_start("margin", run, shortage, error);
+    shortage->thread = thread_start("margin", shortage_run, shortage, error);
     return shortage->thread != NULL;
 }
 

@@ -77,7 +77,7 @@ find_data(const MigrateBlock *block, uint32_t extent, uint64_t data[8],
 }
 
 static const uint8_t *
-look(const MigrateBlock *block, uint32_t extent)
+ram_source_look(const MigrateBlock *block, uint32_t extent)
 {
     return block->view + extent * EXTENT_BYTES;
 }
@@ -109,7 +109,7 @@ file_of(const MigrateBlock *block, uint64_t page, uint64_t *offset)
 const MigrateRamSource migrate_ram_source_file = {
     .data_extents = migrate_ram_data_extents,
     .find_data = find_data,
-    .look = look,
+    .look = ram_source_look,
     .forget = migrate_ram_forget,
     .read = read_page,
     .file = file_of,

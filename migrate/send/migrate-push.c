@@ -33,8 +33,8 @@ struct MigratePush {
 /* Fills in HEAD: of the pages that are ours to send (TAKEN), those with bytes
  * other than zero are data, all others zero. */
 static void
-classify(const MigrateBlock *block, uint32_t extent, const uint64_t taken[8],
-         const uint64_t held[8], WireExtent *head)
+push_classify(const MigrateBlock *block, uint32_t extent,
+              const uint64_t taken[8], const uint64_t held[8], WireExtent *head)
 {
     const uint8_t *bytes = migrate_ram_source_of(block)->look(block, extent);
     unsigned n = migrate_ram_extent_pages(block, extent);
@@ -93,7 +93,7 @@ send_extent(MigratePush *push, unsigned block_index, uint32_t extent,
         return false;
     }
     migrate_sent_take_extent(push->sent, block_index, extent, taken);
-    classify(block, extent, taken, held, &head);
+    push_classify(block, extent, taken, held, &head);
 
     WireExtentBytes bytes;
     wire_extent_encode(&head, &bytes);
@@ -132,7 +132,7 @@ send_all(MigratePush *push, GError **error)
 }
 
 static gpointer
-run(gpointer data)
+push_run(gpointer data)
 {
     MigratePush *push = data;
     GError *why = NULL;
@@ -158,7 +158,7 @@ migrate_push_start(WireLink *bulk, const MigrateRam *ram, MigrateSent *sent,
     push->zero_copy = zero_copy;
     push->alarm = alarm;
     GError *why = NULL;
-    push->thread = thread_start("bulk", run, push, &why);
+    push->thread = thread_start("bulk", push_run, push, &why);
     if (!push->thread) {
         migrate_alarm_raise(alarm, why);
         g_clear_pointer(&push, g_free);

@@ -47,7 +47,7 @@ migrate_is_zero(const void *bytes, size_t length)
 }
 
 static bool
-answer(MigrateServe *serve, const WirePage *page, GError **error)
+serve_answer(MigrateServe *serve, const WirePage *page, GError **error)
 {
     const MigrateBlock *block = &serve->ram->blocks[page->block];
     if (!migrate_ram_source_of(block)->read(block, page->page,
@@ -78,7 +78,7 @@ take_question(MigrateServe *serve, const uint8_t *at, GError **error)
                          "%u, page %" G_GUINT64_FORMAT,
                          page.type, page.block, page.page);
     }
-    if (!answer(serve, &page, error)) {
+    if (!serve_answer(serve, &page, error)) {
         return false;
     }
     migrate_sent_take(serve->sent, page.block, page.page);
@@ -112,7 +112,7 @@ read_questions(MigrateServe *serve, GError **error)
 }
 
 static gpointer
-run(gpointer data)
+serve_run(gpointer data)
 {
     MigrateServe *serve = data;
     GError *why = NULL;
@@ -140,7 +140,7 @@ migrate_serve_start(WireLink *urgent, const MigrateRam *ram,
     serve->order = order;
     serve->alarm = alarm;
     GError *why = NULL;
-    serve->thread = thread_start("urgent", run, serve, &why);
+    serve->thread = thread_start("urgent", serve_run, serve, &why);
     if (!serve->thread) {
         migrate_alarm_raise(alarm, why);
         g_clear_pointer(&serve, g_free);

@@ -36,7 +36,7 @@ hear_last_words(MigrateSession *session)
 }
 
 static void
-note(MigrateSession *session, WireEndedCode code, const char *words)
+ending_note(MigrateSession *session, WireEndedCode code, const char *words)
 {
     session->guest.ended = code;
     g_free(session->guest.ended_words);
@@ -52,8 +52,9 @@ migrate_ending_note(MigrateSession *session)
     }
     hear_last_words(session);
     bool said = session->guest.shutdown.code != 0;
-    note(session, said ? session->guest.shutdown.code : WIRE_ENDED_CRASHED,
-         said ? session->guest.shutdown.words : SILENT);
+    ending_note(session,
+                said ? session->guest.shutdown.code : WIRE_ENDED_CRASHED,
+                said ? session->guest.shutdown.words : SILENT);
     migrate_record_or_warn(session);
 }
 
@@ -68,7 +69,7 @@ migrate_ending_note_old(MigrateSession *session)
     };
     WireEndedCode known = session->guest.ended;
     session->guest.gone = true;
-    note(session, known ? known : WIRE_ENDED_CRASHED, words[known]);
+    ending_note(session, known ? known : WIRE_ENDED_CRASHED, words[known]);
 }
 
 GByteArray *
@@ -89,13 +90,13 @@ migrate_ending_hear(MigrateSession *session, const GByteArray *payload,
     if (!wire_ended_decode(payload, &code, &words, error)) {
         return false;
     }
-    note(session, code, words);
+    ending_note(session, code, words);
     session->source.running = session->source.complete = true;
     return true;
 }
 
 static char *
-describe(const MigrateSession *session)
+ending_describe(const MigrateSession *session)
 {
     bool send = session->options.role == MIGRATE_SEND;
     const char *where = send ? "on the destination" : "here";
@@ -116,7 +117,7 @@ describe(const MigrateSession *session)
 bool
 migrate_ending_conclude(MigrateSession *session, GError **error)
 {
-    g_autofree char *text = describe(session);
+    g_autofree char *text = ending_describe(session);
     if (session->guest.ended == WIRE_ENDED_CRASHED) {
         return error_set(error, ERROR_VM_GONE, "%s", text);
     }

@@ -18,7 +18,7 @@
 /* From here to the end of this process no other one of ours looks at this QEMU
  * in order to move its guest. */
 static bool
-claim(MigrateSession *session, GError **error)
+qemu_claim(MigrateSession *session, GError **error)
 {
     session->guest.claim = migrate_claim_take(
         session->guest.pid, session->guest.started,
@@ -63,7 +63,7 @@ migrate_qemu_open(MigrateSession *session, GError **error)
     g_autoptr(QmpClient) qmp =
         qmp_client_connect(session->options.qmp_path, QMP_OPEN_MS, error);
     if (!qmp || !find_process(session, qmp, error) ||
-        !(session->guest.claim || claim(session, error)) ||
+        !(session->guest.claim || qemu_claim(session, error)) ||
         !qmp_client_greet(qmp, error) ||
         !migrate_monitor_belongs_to(qmp, session->guest.pid, error)) {
         return false;

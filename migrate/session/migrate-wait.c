@@ -13,7 +13,7 @@
 #define LACK_MS 1000
 
 static gboolean
-wake(gint fd, GIOCondition condition, gpointer unused)
+wait_wake(gint fd, GIOCondition condition, gpointer unused)
 {
     return G_SOURCE_CONTINUE; /* the wait looks for itself what there is */
 }
@@ -21,7 +21,7 @@ wake(gint fd, GIOCondition condition, gpointer unused)
 guint
 migrate_wait_watch(MigrateSession *session, int fd)
 {
-    return g_unix_fd_add(fd, G_IO_IN | G_IO_HUP | G_IO_ERR, wake, session);
+    return g_unix_fd_add(fd, G_IO_IN | G_IO_HUP | G_IO_ERR, wait_wake, session);
 }
 
 bool
@@ -78,7 +78,7 @@ migrate_wait(MigrateSession *session, bool (*done)(MigrateSession *),
 }
 
 static bool
-never(MigrateSession *session)
+wait_never(MigrateSession *session)
 {
     return false;
 }
@@ -98,7 +98,7 @@ migrate_wait_outlast(MigrateSession *session, GError **why, GError **error)
                   "memory meanwhile",
                   lack->message);
     }
-    if (!migrate_wait(session, never, LACK_MS, "it", &over) &&
+    if (!migrate_wait(session, wait_never, LACK_MS, "it", &over) &&
         error_is(over, ERROR_VM_GONE)) {
         g_propagate_error(error, g_steal_pointer(&over));
         return false;

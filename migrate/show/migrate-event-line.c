@@ -42,7 +42,7 @@ number_of(JsonObject *object, const char *name, gint64 otherwise)
 }
 
 static void
-take(JsonObject *object, MigrateEventLine *line)
+event_line_take(JsonObject *object, MigrateEventLine *line)
 {
     JsonNode *past = value_of(object, "past_no_return", G_TYPE_BOOLEAN);
     JsonNode *report = json_object_get_member(object, "report");
@@ -64,7 +64,7 @@ migrate_event_line_parse(const char *text, MigrateEventLine *line,
     g_autoptr(GError) why = NULL;
     g_autoptr(JsonNode) node = json_from_string(text, &why);
     if (node && JSON_NODE_HOLDS_OBJECT(node)) {
-        take(json_node_get_object(node), line);
+        event_line_take(json_node_get_object(node), line);
     }
     if (!line->stage) {
         migrate_event_line_clear(line);

@@ -22,7 +22,7 @@ struct MigrateEvents {
 };
 
 static JsonBuilder *
-begin(const MigrateSession *session, const char *stage)
+events_begin(const MigrateSession *session, const char *stage)
 {
     MigrateFigures figures;
     migrate_figures_take(session, &figures);
@@ -36,7 +36,7 @@ begin(const MigrateSession *session, const char *stage)
 }
 
 static char *
-finish(JsonBuilder *json)
+events_finish(JsonBuilder *json)
 {
     json_builder_end_object(json);
     g_autofree char *text = migrate_json_finish(json, false);
@@ -48,11 +48,11 @@ static void
 on_step(MigrateSession *session, const char *word, gpointer data)
 {
     const MigrateEvents *events = data;
-    g_autoptr(JsonBuilder) json = begin(session, word);
+    g_autoptr(JsonBuilder) json = events_begin(session, word);
     if (g_str_equal(word, "listening")) {
         migrate_json_text(json, "address", session->options.address);
     }
-    g_autofree char *line = finish(json);
+    g_autofree char *line = events_finish(json);
     ssize_t ignored = write(events->fd, line, strlen(line));
     (void)ignored;
 }
@@ -99,7 +99,7 @@ migrate_events_over(MigrateEvents *events, int exit_status)
         return;
     }
     const MigrateReport *report = &events->session->report;
-    g_autoptr(JsonBuilder) json = begin(events->session, "over");
+    g_autoptr(JsonBuilder) json = events_begin(events->session, "over");
     migrate_json_int(json, "exit", (uint64_t)exit_status);
     migrate_json_text(json, "reason", report->reason);
     if (report->ended) {
@@ -108,7 +108,7 @@ migrate_events_over(MigrateEvents *events, int exit_status)
     json_builder_set_member_name(json, "report");
     g_autofree char *text = migrate_summary_to_json(report);
     json_builder_add_value(json, json_from_string(text, NULL));
-    g_autofree char *line = finish(json);
+    g_autofree char *line = events_finish(json);
     fd_write_all(events->fd, line, strlen(line), fd_deadline_ns(LAST_MS),
                  NULL);
 }

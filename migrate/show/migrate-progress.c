@@ -55,7 +55,7 @@ append_left(GString *text, const MigrateProgress *progress,
 }
 
 static double
-mib(uint64_t pages)
+progress_mib(uint64_t pages)
 {
     return (double)pages * 4 / 1024;
 }
@@ -73,8 +73,8 @@ fill_figures(const MigrateProgress *progress, const MigrateFigures *figures,
                                             (double)figures->total_pages
                                       : 0;
     bar->fields[n++] = g_strdup_printf(
-        "%.0f of %.0f MiB %s", mib(figures->present_pages),
-        mib(figures->total_pages), send ? "delivered" : "here");
+        "%.0f of %.0f MiB %s", progress_mib(figures->present_pages),
+        progress_mib(figures->total_pages), send ? "delivered" : "here");
     if (g_str_has_prefix(left->str, ", ")) {
         bar->fields[n++] = g_strdup(left->str + 2);
     }
@@ -106,7 +106,7 @@ fill_prepare(const MigrateProgress *progress, const MigrateFigures *figures,
 
 /* In words, where nothing moves that could be counted. */
 static const char *
-doing(const MigrateSession *session)
+progress_doing(const MigrateSession *session)
 {
     bool send = session->options.role == MIGRATE_SEND;
     switch (session->stage) {
@@ -137,7 +137,7 @@ fill_bar(const MigrateProgress *progress, const MigrateFigures *figures,
     } else if (stage == MIGRATE_PREPARE) {
         fill_prepare(progress, figures, bar);
     } else {
-        bar->fields[0] = g_strdup(doing(progress->session));
+        bar->fields[0] = g_strdup(progress_doing(progress->session));
     }
     uint64_t waited_s = (fd_now_ns() - progress->stage_ns) / 1000000000;
     if (stage < MIGRATE_POSTCOPY && waited_s > 0) {
@@ -182,7 +182,7 @@ note_stage(MigrateProgress *progress)
 }
 
 static gboolean
-tick(gpointer data)
+progress_tick(gpointer data)
 {
     MigrateProgress *progress = data;
     MigrateFigures figures;
@@ -214,9 +214,9 @@ migrate_progress_new(const MigrateSession *session)
         return progress;
     }
     progress->timer = g_timeout_add(progress->terminal ? TERMINAL_MS : LOG_MS,
-                                    tick, progress);
+                                    progress_tick, progress);
     /* Each drawing asks for the width; at once, that no line is left folded. */
-    progress->resized = signals_watch(SIGWINCH, tick, progress);
+    progress->resized = signals_watch(SIGWINCH, progress_tick, progress);
     return progress;
 }
 

@@ -104,8 +104,8 @@ address_of(const char *path, struct sockaddr_un *address)
 }
 
 /* A socket that is bound and does not listen yet refuses callers as a dead
- * helper's does, and who calls would remove it (dial()): so it gets its name
- * when it listens. */
+ * helper's does, and who calls would remove it (status_dial()): so it gets its
+ * name when it listens. */
 static bool
 listen_at(MigrateStatus *status, GError **error)
 {
@@ -167,7 +167,7 @@ migrate_status_close(MigrateStatus *status)
  * killed is removed. A helper that is busy, or stands still, takes nobody, and
  * when its queue is full, connect() waits for as long as it does. */
 static int
-dial(const char *path)
+status_dial(const char *path)
 {
     struct sockaddr_un address;
     const struct timeval limit = {.tv_usec = DIAL_US};
@@ -187,9 +187,9 @@ dial(const char *path)
 
 /* The answer of the helper behind PATH, or NULL. */
 static char *
-query(const char *path)
+status_query(const char *path)
 {
-    autofd fd = dial(path);
+    autofd fd = status_dial(path);
     if (fd < 0) {
         return NULL;
     }
@@ -227,7 +227,7 @@ migrate_status_query_all(void)
     GPtrArray *all = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GPtrArray) sockets = list_sockets();
     for (guint i = 0; i < sockets->len; i++) {
-        char *answer = query(g_ptr_array_index(sockets, i));
+        char *answer = status_query(g_ptr_array_index(sockets, i));
         if (answer) {
             g_ptr_array_add(all, answer);
         }
@@ -273,7 +273,7 @@ migrate_status_forget_dead(void)
 {
     g_autoptr(GPtrArray) sockets = list_sockets();
     for (guint i = 0; i < sockets->len; i++) {
-        autofd fd = dial(g_ptr_array_index(sockets, i));
+        autofd fd = status_dial(g_ptr_array_index(sockets, i));
     }
 }
 

@@ -52,7 +52,7 @@ total_ms(const MigrateReport *report)
 }
 
 static double
-throughput(const MigrateReport *report)
+summary_throughput(const MigrateReport *report)
 {
     double ms = postcopy_ms(report);
     uint64_t bytes = MAX(report->bytes_received, report->bytes_sent);
@@ -204,7 +204,7 @@ migrate_summary_to_json(const MigrateReport *report)
     migrate_json_int(json, "device_bytes", report->device_bytes);
     if (is_known(report, report->switched_ns, report->arrived_ns)) {
         migrate_json_int(json, "throughput_bytes_per_s",
-                         (uint64_t)throughput(report));
+                         (uint64_t)summary_throughput(report));
     } else {
         put_unknown(json, "throughput_bytes_per_s");
     }
@@ -327,7 +327,7 @@ migrate_summary_to_text(const MigrateReport *report)
         (double)MAX(report->bytes_received, report->bytes_sent) / 1048576);
     if (is_known(report, report->switched_ns, report->arrived_ns)) {
         g_string_append_printf(text, ", %.1f MB/s in postcopy",
-                               throughput(report) / 1e6);
+                               summary_throughput(report) / 1e6);
     }
     g_string_append_c(text, '\n');
     add_takeovers(text, report);

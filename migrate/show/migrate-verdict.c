@@ -63,7 +63,8 @@ migrate_verdict_name(MigrateVerdict verdict)
 }
 
 static unsigned
-count(const GPtrArray *findings, MigrateCheckLevel level, bool small_only)
+verdict_count(const GPtrArray *findings, MigrateCheckLevel level,
+              bool small_only)
 {
     unsigned n = 0;
     for (guint i = 0; i < findings->len; i++) {
@@ -76,7 +77,7 @@ count(const GPtrArray *findings, MigrateCheckLevel level, bool small_only)
 MigrateVerdict
 migrate_verdict(const MigrateChecked *checked, const GPtrArray *findings)
 {
-    unsigned missing = count(findings, MIGRATE_CHECK_MISSING, false);
+    unsigned missing = verdict_count(findings, MIGRATE_CHECK_MISSING, false);
     /* The one is that nobody looked. */
     if (checked->subject == MIGRATE_SUBJECT_UNSEEN && missing <= 1) {
         return MIGRATE_VERDICT_UNKNOWN;
@@ -84,7 +85,7 @@ migrate_verdict(const MigrateChecked *checked, const GPtrArray *findings)
     if (missing > 0) {
         return MIGRATE_VERDICT_NO;
     }
-    return count(findings, MIGRATE_CHECK_WARNING, true) > 0
+    return verdict_count(findings, MIGRATE_CHECK_WARNING, true) > 0
                ? MIGRATE_VERDICT_SMALL
                : MIGRATE_VERDICT_YES;
 }
@@ -93,7 +94,7 @@ char *
 migrate_verdict_words(const MigrateChecked *checked, const GPtrArray *findings)
 {
     MigrateVerdict verdict = migrate_verdict(checked, findings);
-    unsigned missing = count(findings, MIGRATE_CHECK_MISSING, false);
+    unsigned missing = verdict_count(findings, MIGRATE_CHECK_MISSING, false);
     switch (verdict) {
     case MIGRATE_VERDICT_UNKNOWN:
         return g_strdup("it is not known whether this guest can be moved: its "

@@ -15,7 +15,7 @@
 #include "migrate/session/migrate-wait.h"
 
 static bool
-never(MigrateSession *session)
+destination_never(MigrateSession *session)
 {
     return false;
 }
@@ -70,7 +70,8 @@ migrate_destination_connect(MigrateSession *session, GError **error)
             return false;
         }
         g_autoptr(GError) over = NULL;
-        if (!migrate_wait(session, never, pause_ms, "the source", &over) &&
+        if (!migrate_wait(session, destination_never, pause_ms, "the source",
+                          &over) &&
             !error_is(over, ERROR_RETRY)) {
             g_propagate_error(error, g_steal_pointer(&over));
             return false;

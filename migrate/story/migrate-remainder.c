@@ -58,7 +58,7 @@ look_at(MigrateSession *session, unsigned block, uint32_t extent,
 }
 
 static GArray *
-list(MigrateSession *session)
+remainder_list(MigrateSession *session)
 {
     GArray *extents = g_array_new(false, true, sizeof(CollapseExtent));
     for (unsigned i = 0; i < session->guest.ram->n_blocks; i++) {
@@ -246,7 +246,7 @@ sweep_openly(MigrateSession *session, GArray *extents)
 void
 migrate_remainder_sweep(MigrateSession *session)
 {
-    g_autoptr(GArray) extents = list(session);
+    g_autoptr(GArray) extents = remainder_list(session);
     /* At the limit, a sweep would take what QEMU needs to live. */
     if (extents->len == 0 || session->destination.at_limit) {
         return;

@@ -57,7 +57,7 @@ migrate_resume_find(MigrateOptions *options, MigrateJournal *journal,
 
 /* Found without a lock; who else found it may have ended its work since. */
 static bool
-claim(MigrateSession *session, GError **error)
+resume_claim(MigrateSession *session, GError **error)
 {
     g_auto(MigrateJournal) journal = {0};
     g_autoptr(GError) why = NULL;
@@ -84,7 +84,7 @@ claim(MigrateSession *session, GError **error)
 bool
 migrate_resume_claim(MigrateSession *session, GError **error)
 {
-    if (!claim(session, error)) {
+    if (!resume_claim(session, error)) {
         session->past_no_return = false; /* not for this process */
         return false;
     }

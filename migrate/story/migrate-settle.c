@@ -122,7 +122,7 @@ huge_bytes_now(MigrateSession *session)
 }
 
 static void
-count(MigrateSession *session)
+settle_count(MigrateSession *session)
 {
     MigrateReport *report = &session->report;
     const MigrateTally *tally = &session->destination.tally;
@@ -158,7 +158,7 @@ settle_ended(MigrateSession *session, GError **error)
     migrate_ram_unmap(session->guest.ram);
     if (session->destination.huge) {
         stop_helping(session);
-        count(session);
+        settle_count(session);
     }
     if (!told) {
         g_message("the guest has ended (%s), and the source is to let its "
@@ -191,7 +191,7 @@ migrate_settle_destination(MigrateSession *session, GError **error)
         migrate_qemu_clean(session);
     }
     migrate_remainder_sweep(session);
-    count(session);
+    settle_count(session);
     session->report.huge.after_bytes = huge_bytes_now(session);
     if (!told) {
         session->operator.interrupted = false; /* it meant the sweep */

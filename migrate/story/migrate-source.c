@@ -135,7 +135,7 @@ migrate_source_wait(MigrateSession *session, GError **error)
 
 /* After the threads have ended: the outage has counted what they did. */
 static void
-count(MigrateSession *session)
+source_count(MigrateSession *session)
 {
     MigrateReport *report = &session->report;
     report->pages.total = session->guest.ram->pages;
@@ -230,7 +230,7 @@ migrate_source_settle(MigrateSession *session, GError **error)
     migrate_twice_watch(session); /* as long as somebody is here to see it */
     migrate_outage_source(session);
     session->peer.control_lost = false; /* it was ours to close */
-    count(session);
+    source_count(session);
     migrate_outlet_stop_threads(session);
     return !session->guest.ended || migrate_ending_conclude(session, error);
 }

@@ -100,7 +100,7 @@ undo_all(MigrateSession *session)
 }
 
 static MigrateExit
-fail(MigrateSession *session, const GError *why)
+stages_fail(MigrateSession *session, const GError *why)
 {
     bool usage = error_is(why, ERROR_USAGE);
     session->report.reason = g_strdup(why->message);
@@ -149,7 +149,7 @@ migrate_stages_run(MigrateSession *session, GError **error)
         if (run_stage(session, &why)) {
             session->stage++;
         } else {
-            result = fail(session, why);
+            result = stages_fail(session, why);
             g_propagate_error(error, g_steal_pointer(&why));
         }
     }

@@ -24,7 +24,7 @@ migrate_domain_clear(MigrateDomain *domain)
 }
 
 static const char *
-attribute(const char **names, const char **values, const char *wanted)
+domain_attribute(const char **names, const char **values, const char *wanted)
 {
     for (; *names; names++, values++) {
         if (strcmp(*names, wanted) == 0) {
@@ -36,7 +36,7 @@ attribute(const char **names, const char **values, const char *wanted)
 
 /* The value of KEY in "socket,id=a,path=/b"; owned, or NULL. */
 static char *
-property(const char *text, const char *key)
+domain_property(const char *text, const char *key)
 {
     g_auto(GStrv) parts = g_strsplit(text, ",", -1);
     size_t n = strlen(key);
@@ -65,7 +65,8 @@ take_argument(Parser *parser, const char *value)
         set_monitor(parser, parts[0]);
     } else if (strcmp(option, "-chardev") == 0 &&
                g_str_has_prefix(value, "socket,")) {
-        char *id = property(value, "id"), *path = property(value, "path");
+        char *id = domain_property(value, "id"),
+             *path = domain_property(value, "path");
         if (id && path) {
             g_hash_table_replace(parser->paths, id, path);
         } else {
@@ -74,7 +75,7 @@ take_argument(Parser *parser, const char *value)
         }
     } else if (strcmp(option, "-mon") == 0 &&
                strstr(value, "mode=control")) {
-        g_autofree char *id = property(value, "chardev");
+        g_autofree char *id = domain_property(value, "chardev");
         set_monitor(parser,
                     id ? g_hash_table_lookup(parser->paths, id) : NULL);
     }
@@ -89,15 +90,15 @@ start_element(GMarkupParseContext *context, const char *element,
 {
     Parser *parser = data;
     if (strcmp(element, "domstatus") == 0) {
-        const char *pid = attribute(names, values, "pid");
+        const char *pid = domain_attribute(names, values, "pid");
         parser->is_status = true;
         parser->domain->pid = pid ? atoi(pid) : 0;
     } else if (strcmp(element, "job") == 0) {
-        const char *async = attribute(names, values, "async");
+        const char *async = domain_attribute(names, values, "async");
         g_free(parser->domain->job);
         parser->domain->job = g_strdup(async ? async : "none");
     } else if (strcmp(element, "qemu:arg") == 0) {
-        const char *value = attribute(names, values, "value");
+        const char *value = domain_attribute(names, values, "value");
         if (value) {
             take_argument(parser, value);
         }

@@ -110,7 +110,7 @@ run_job(const MigrateMappers *self, CollapseKernel *kernel, GArray *extents,
 }
 
 static void
-count(MigrateSweepMapper *mapper, GArray *extents)
+mappers_count(MigrateSweepMapper *mapper, GArray *extents)
 {
     collapse_job_count(extents, mapper->by_outcome);
     mapper->extents =
@@ -122,8 +122,8 @@ count(MigrateSweepMapper *mapper, GArray *extents)
 /* False with the reason if it cannot be swept, and without one if it maps
  * nothing any more. */
 static bool
-sweep(const MigrateMappers *self, MigrateSweepMapper *mapper,
-      uint64_t elapsed_ns, CollapseResult *result, GError **error)
+mappers_sweep(const MigrateMappers *self, MigrateSweepMapper *mapper,
+              uint64_t elapsed_ns, CollapseResult *result, GError **error)
 {
     g_autoptr(GArray) areas = find_areas(mapper->pid, self->guest, error);
     if (!areas || areas->len == 0) {
@@ -138,7 +138,7 @@ sweep(const MigrateMappers *self, MigrateSweepMapper *mapper,
     }
     want_mapped(extents, areas, self->guest);
     run_job(self, kernel, extents, elapsed_ns, result);
-    count(mapper, extents);
+    mappers_count(mapper, extents);
     return true;
 }
 
@@ -166,7 +166,7 @@ sweep_one(const MigrateMappers *self, pid_t pid, GArray *mappers,
         return;
     }
     read_name(&mapper);
-    bool swept = sweep(self, &mapper, result->elapsed_ns, &own, &why);
+    bool swept = mappers_sweep(self, &mapper, result->elapsed_ns, &own, &why);
     if (swept && own.end != COLLAPSE_END_GONE) {
         collapse_result_merge(result, &own);
         g_array_append_val(mappers, mapper);
@@ -178,7 +178,7 @@ sweep_one(const MigrateMappers *self, pid_t pid, GArray *mappers,
 }
 
 static bool
-has(GArray *pids, pid_t pid)
+mappers_has(GArray *pids, pid_t pid)
 {
     for (guint i = 0; i < pids->len; i++) {
         if (g_array_index(pids, pid_t, i) == pid) {
@@ -201,7 +201,7 @@ find_pids(const MigrateGuest *guest)
             a->dev_major, a->dev_minor, a->inode, guest->pid);
         for (guint j = 0; j < found->len; j++) {
             pid_t pid = g_array_index(found, pid_t, j);
-            if (!has(pids, pid)) {
+            if (!mappers_has(pids, pid)) {
                 g_array_append_val(pids, pid);
             }
         }

@@ -17,7 +17,7 @@
 #define GUESS_S_PER_EXTENT 0.0012
 
 static double
-percent(const CollapseCount *count)
+sweep_report_percent(const CollapseCount *count)
 {
     return count->populated
                ? (double)count->huge * 100 / (double)count->populated
@@ -140,7 +140,7 @@ migrate_sweep_report_to_text(const MigrateSweepReport *report)
         "  huge pages  %" PRIu64 " of %" PRIu64 " MiB that hold data (%.1f%%)",
         report->vm_name ? vm : "guest", (int)report->pid, words,
         report->before.huge * 2, report->before.populated * 2,
-        percent(&report->before));
+        sweep_report_percent(&report->before));
     if (dry) {
         g_string_append(text, "\n");
         add_guess(text, report);
@@ -148,7 +148,7 @@ migrate_sweep_report_to_text(const MigrateSweepReport *report)
         g_string_append_printf(
             text, " before, %" PRIu64 " of %" PRIu64 " MiB (%.1f%%) now\n",
             report->after.huge * 2, report->after.populated * 2,
-            percent(&report->after));
+            sweep_report_percent(&report->after));
         add_sweep(text, report);
     }
     uint64_t shown[COLLAPSE_OUTCOMES];

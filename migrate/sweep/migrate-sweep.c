@@ -91,7 +91,7 @@ hide_line(void)
 }
 
 static void
-show(Sweep *sweep)
+sweep_show(Sweep *sweep)
 {
     bool terminal = terminal_is(STDERR_FILENO);
     uint64_t now = fd_now_ns();
@@ -118,7 +118,7 @@ show(Sweep *sweep)
 /* A guest that leaves needs its CPU time and its page tables for that; and
  * from an incoming postcopy on, every call would be refused. */
 static void
-watch(Sweep *sweep)
+sweep_watch(Sweep *sweep)
 {
     uint64_t now = fd_now_ns();
     if (!sweep->moving &&
@@ -136,8 +136,8 @@ wait_for_thread(Sweep *sweep)
     struct pollfd over = {.fd = sweep->over, .events = POLLIN};
     sweep->watched_ns = fd_now_ns();
     while (poll(&over, 1, TERMINAL_MS) <= 0) {
-        show(sweep);
-        watch(sweep);
+        sweep_show(sweep);
+        sweep_watch(sweep);
     }
 }
 
@@ -215,7 +215,7 @@ has_failed_mapper(const MigrateSweepReport *report)
 }
 
 static void
-conclude(Sweep *sweep)
+sweep_conclude(Sweep *sweep)
 {
     MigrateSweepReport *report = sweep->report;
     CollapseEnd end = report->result.end;
@@ -257,7 +257,7 @@ sweep_guest(Sweep *sweep, GError **error)
         return false;
     }
     count_after(sweep);
-    conclude(sweep);
+    sweep_conclude(sweep);
     return true;
 }
 

@@ -47,8 +47,8 @@ migrate_candidate_fits(const MigrateJournal *journal,
 }
 
 static void
-append(GString *text, const MigrateJournal *journal,
-       const MigrateOptions *options)
+candidate_append(GString *text, const MigrateJournal *journal,
+                 const MigrateOptions *options)
 {
     int life = proc_life_open(journal->qemu_pid, journal->qemu_started, NULL);
     bool is_named = journal->vm_name && *journal->vm_name;
@@ -77,7 +77,7 @@ migrate_candidate_list(const GPtrArray *journals,
     GString *text = g_string_new(NULL);
     for (guint i = 0; i < journals->len; i++) {
         g_string_append(text, i ? "; " : "");
-        append(text, g_ptr_array_index(journals, i), options);
+        candidate_append(text, g_ptr_array_index(journals, i), options);
     }
     return g_string_free(text, false);
 }

@@ -120,7 +120,7 @@ report_held(const char *path, pid_t qemu_pid, GError **error)
 }
 
 static void
-sign(int lock, const char *verb)
+claim_sign(int lock, const char *verb)
 {
     g_autofree char *text = g_strdup_printf("%s %d\n", verb, (int)getpid());
     if (ftruncate(lock, 0) < 0 ||
@@ -152,7 +152,7 @@ migrate_claim_take(pid_t qemu_pid, uint64_t qemu_started, const char *verb,
                   (int)qemu_pid, why->message);
         return NULL;
     }
-    sign(lock, verb);
+    claim_sign(lock, verb);
     MigrateClaim *claim = g_new0(MigrateClaim, 1);
     claim->path = g_steal_pointer(&path);
     claim->lock = lock;
@@ -177,7 +177,7 @@ migrate_claim_renew(MigrateClaim *claim, bool *removed, GError **error)
         }
         return false;
     }
-    sign(lock, claim->verb);
+    claim_sign(lock, claim->verb);
     fd_clear(&claim->lock);
     claim->lock = lock;
     return true;

@@ -41,8 +41,8 @@ address_of(const char *path, struct sockaddr_un *address, GError **error)
  * hold whatever else we have open. GLib's double fork keeps it from being ours
  * to wait for. */
 static bool
-spawn(const MigrateRam *ram, const char *path, uid_t user, int life,
-      GError **error)
+keeper_spawn(const MigrateRam *ram, const char *path, uid_t user, int life,
+             GError **error)
 {
     g_autoptr(GError) why = NULL;
     g_autofree int *from = g_new(int, ram->n_blocks + 1);
@@ -76,7 +76,7 @@ migrate_keeper_start(const MigrateRam *ram, const char *path, uid_t user,
         return -1;
     }
     autofd ours = ends[0], theirs = ends[1];
-    if (!spawn(ram, path, user, theirs, error)) {
+    if (!keeper_spawn(ram, path, user, theirs, error)) {
         return -1;
     }
     fd_clear(&theirs);
@@ -100,7 +100,7 @@ migrate_keeper_commit(int *life)
 }
 
 static int
-dial(const char *path, char word, GError **error)
+keeper_dial(const char *path, char word, GError **error)
 {
     struct sockaddr_un address;
     autofd fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -122,7 +122,7 @@ dial(const char *path, char word, GError **error)
 bool
 migrate_keeper_fetch(const char *path, MigrateRam *ram, GError **error)
 {
-    autofd fd = dial(path, FETCH, error);
+    autofd fd = keeper_dial(path, FETCH, error);
     if (fd < 0) {
         return false;
     }
@@ -143,7 +143,7 @@ migrate_keeper_fetch(const char *path, MigrateRam *ram, GError **error)
 void
 migrate_keeper_release(const char *path)
 {
-    autofd fd = dial(path, RELEASE, NULL);
+    autofd fd = keeper_dial(path, RELEASE, NULL);
     char word;
     if (fd >= 0) {
         /* It ends by hanging up; then its socket is gone as well. */
@@ -193,7 +193,7 @@ give_files(int fd, unsigned n)
 /* Its memory is all there is of the guest's: the kernel must not take it for
  * the process to end, nor a terminal's hang-up. */
 static void
-harden(void)
+keeper_harden(void)
 {
     autofd fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (fd >= 0 && write(fd, "-1000", 5) < 0) {
@@ -243,7 +243,7 @@ migrate_keeper_run(const char *path, unsigned n, uid_t user)
     const char ready = READY;
     int life = FIRST_FILE + (int)n;
     struct stat ours = {0};
-    harden();
+    keeper_harden();
     autofd listener = listen_at(path);
     if (listener < 0 || lstat(path, &ours) < 0 || n > WIRE_MAX_BLOCKS ||
         !fd_write_all(life, &ready, 1, 0, NULL)) {
