@@ -143,6 +143,18 @@ fill_entries(const CliMigrate *verb, MigrateOptions *options,
     g_array_append_vals(entries, tail, G_N_ELEMENTS(tail));
 }
 
+/* For tests of silence. */
+static unsigned
+read_patience(void)
+{
+    const char *percent = g_getenv("POSTLUDE_PATIENCE");
+    guint64 value = 0;
+    return percent &&
+                   g_ascii_string_to_unsigned(percent, 10, 1, 100, &value, NULL)
+               ? (unsigned)value
+               : 0;
+}
+
 static bool
 parse(const CliMigrate *verb, MigrateOptions *options,
       const GOptionEntry *own, int argc, char **argv, int *status)
@@ -153,6 +165,7 @@ parse(const CliMigrate *verb, MigrateOptions *options,
     options->role = verb->role;
     options->peer_timeout_s = PEER_TIMEOUT_S;
     options->link_timeout_s = LINK_TIMEOUT_S;
+    options->patience_percent = read_patience();
     if (!cli_parse(argc, argv, verb->usage, verb->summary,
                    (const GOptionEntry *)(const void *)entries->data,
                    status)) {

@@ -21,6 +21,7 @@ typedef struct {
     char *report_path;       /* or NULL */
     int streams;             /* 0: chosen from the cores */
     int peer_timeout_s;
+    unsigned patience_percent; /* of the usual, 0: 100; migrate-patience.h */
     int link_timeout_s;      /* silence after which a connection counts as lost */
     gboolean resume;  /* take over from a helper that died */
     gboolean give_up; /* end what a helper that died left */

@@ -17,9 +17,7 @@
 #include "migrate/link/migrate-rejoin.h"
 #include "migrate/session/migrate-wait.h"
 
-#define SWITCHOVER_MS 180000 /* from READY to RUN: the source bounds its parts */
 #define LOOK_MS 500
-#define DECIDE_MS 5000
 
 static bool
 has_loaded(MigrateSession *session)
@@ -50,7 +48,8 @@ wait_for_word(MigrateSession *session, GError **error)
 {
     uint64_t limit_ns =
         (uint64_t)session->options.link_timeout_s * 1000000000u;
-    uint64_t deadline = fd_deadline_ns(SWITCHOVER_MS), loaded_ns = 0;
+    uint64_t deadline = fd_deadline_ns(session->patience.switchover_ms),
+             loaded_ns = 0;
     for (;;) {
         g_autoptr(GError) why = NULL;
         if (migrate_wait(session, has_news, LOOK_MS, "the source's last words",
@@ -128,7 +127,7 @@ hear_all(MigrateSession *session, GError **error)
 static bool
 may_have_said_run(MigrateSession *session, const GError *why)
 {
-    uint64_t deadline = fd_deadline_ns(DECIDE_MS);
+    uint64_t deadline = fd_deadline_ns(session->patience.decide_ms);
     if (session->peer.aborted || !error_is(why, ERROR_PEER_GONE)) {
         return false;
     }

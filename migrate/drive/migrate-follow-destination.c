@@ -25,7 +25,6 @@
 
 #define LOOK_MS 1000
 #define PROGRESS_MS 200
-#define START_MS 10000 /* from the last page on: it may be left paused */
 
 static bool
 get_ready(MigrateSession *session, GError **error)
@@ -263,7 +262,7 @@ runs_here(MigrateSession *session)
 static bool
 wait_for_start(MigrateSession *session, GError **error)
 {
-    uint64_t deadline = fd_deadline_ns(START_MS);
+    uint64_t deadline = fd_deadline_ns(session->patience.driver_ms);
     while (!is_alive_here(session) && fd_now_ns() < deadline) {
         g_autoptr(GError) why = NULL;
         migrate_intake_tell_progress(session);

@@ -30,7 +30,6 @@
 #include "migrate/session/migrate-qemu.h"
 #include "migrate/session/migrate-wait.h"
 
-#define READY_MS 60000
 #define SAY_AGAIN_NS UINT64_C(10000000000)
 
 typedef enum {
@@ -91,8 +90,8 @@ migrate_follow_source_open(MigrateSession *session, GError **error)
     if (!migrate_mailbox_tell(session, WIRE_FRAME_SWITCHOVER, NULL, error)) {
         return false;
     }
-    g_autoptr(GByteArray) ready =
-        migrate_wait_expect(session, WIRE_FRAME_READY, READY_MS, error);
+    g_autoptr(GByteArray) ready = migrate_wait_expect(
+        session, WIRE_FRAME_READY, session->patience.ready_ms, error);
     if (ready) {
         g_message("the destination is armed: QEMU's migration can be started");
         migrate_session_step(session, "ready");

@@ -29,9 +29,6 @@
 #include "migrate/session/migrate-record.h"
 #include "migrate/session/migrate-wait.h"
 
-#define READY_MS 60000
-#define PRECOPY_MS 120000 /* device state and ROMs; the guest runs meanwhile */
-#define DEVICE_MS 60000   /* the guest stands still */
 #define ENDING_MS 1000
 
 /* All that was looked at when this process began, and may have changed since:
@@ -59,8 +56,8 @@ migrate_handover_open(MigrateSession *session, GError **error)
         !migrate_mailbox_tell(session, WIRE_FRAME_SWITCHOVER, NULL, error)) {
         return false;
     }
-    g_autoptr(GByteArray) ready =
-        migrate_wait_expect(session, WIRE_FRAME_READY, READY_MS, error);
+    g_autoptr(GByteArray) ready = migrate_wait_expect(
+        session, WIRE_FRAME_READY, session->patience.ready_ms, error);
     return ready != NULL;
 }
 
@@ -192,7 +189,8 @@ static bool
 wait_for_switchover(MigrateSession *session, GError **error)
 {
     while (!at_switchover(session)) {
-        if (!migrate_wait(session, at_switchover_or_stopped, PRECOPY_MS,
+        if (!migrate_wait(session, at_switchover_or_stopped,
+                          session->patience.precopy_ms,
                           "QEMU to reach the switchover", error)) {
             return false;
         }
@@ -226,7 +224,7 @@ bool
 migrate_handover_carry(MigrateSession *session, GError **error)
 {
     if (!look_at_what_goes(session, error) ||
-        !migrate_wait(session, has_ended, DEVICE_MS,
+        !migrate_wait(session, has_ended, session->patience.device_ms,
                       "QEMU to hand over the device state", error)) {
         return false;
     }

@@ -11,7 +11,6 @@
 #include "migrate/session/migrate-record.h"
 #include "migrate/session/migrate-wait.h"
 
-#define START_MS 30000
 #define END_MS 1000
 #define ASK_MS 4000
 
@@ -148,8 +147,8 @@ migrate_start_guest(MigrateSession *session, GError **error)
         g_clear_error(&why);
     }
     migrate_commit_anyway(session);
-    if (!migrate_wait(session, runs_now, START_MS, "the guest to start",
-                      &why) &&
+    if (!migrate_wait(session, runs_now, session->patience.start_ms,
+                      "the guest to start", &why) &&
         !session->guest.gone) {
         g_warning("%s", why->message);
     }

@@ -11,7 +11,6 @@
 #include "migrate/session/migrate-wait.h"
 #include "migrate/takeover/migrate-archive.h"
 
-#define CANCEL_MS 30000
 #define REVIVE_MS 2000
 #define PAUSE_US 10000
 
@@ -49,7 +48,7 @@ cancel(MigrateSession *session, const char *status)
 static void
 wait_until_qemu_settled(MigrateSession *session)
 {
-    uint64_t deadline = fd_deadline_ns(CANCEL_MS);
+    uint64_t deadline = fd_deadline_ns(session->patience.cancel_ms);
     while (fd_now_ns() < deadline) {
         g_autofree char *status =
             qmp_qemu_migration_status(session->guest.qmp, NULL, NULL);
@@ -61,7 +60,8 @@ wait_until_qemu_settled(MigrateSession *session)
         }
         g_usleep(PAUSE_US);
     }
-    g_warning("QEMU's migration did not end within %d s", CANCEL_MS / 1000);
+    g_warning("QEMU's migration did not end within %d s",
+              session->patience.cancel_ms / 1000);
 }
 
 /* QEMU itself starts the guest again when its migration fails. What it leaves
@@ -116,6 +116,8 @@ revive_guest(MigrateSession *session)
     g_autofree char *state = qmp_qemu_run_state(session->guest.qmp, &why);
     if (!state) {
         g_warning("cannot ask QEMU whether the guest runs: %s", why->message);
+    } else if (g_str_equal(state, "running")) {
+        g_message("the guest runs on the source"); /* QEMU started it again */
     } else if (!is_ours_to_start(session, state)) {
         g_message("the guest is '%s' on the source%s%s", state,
                   session->source.begun ? "" : ", as it was",

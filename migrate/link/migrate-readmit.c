@@ -13,7 +13,6 @@
 #include "migrate/session/migrate-twice.h"
 #include "migrate/session/migrate-wait.h"
 
-#define TALK_MS 10000
 #define LOOK_MS 500
 
 void
@@ -57,8 +56,8 @@ static bool
 hear_present(MigrateSession *session, GError **error)
 {
     for (bool last = false; !last;) {
-        g_autoptr(GByteArray) payload =
-            migrate_wait_expect(session, WIRE_FRAME_PRESENT, TALK_MS, error);
+        g_autoptr(GByteArray) payload = migrate_wait_expect(
+            session, WIRE_FRAME_PRESENT, session->patience.talk_ms, error);
         if (!payload || !take_present(session, payload, &last, error)) {
             return false;
         }
@@ -107,7 +106,8 @@ static bool
 talk(MigrateSession *session, GError **error)
 {
     unsigned flags;
-    if (!migrate_readmit_hear_return(session, TALK_MS, &flags, error)) {
+    if (!migrate_readmit_hear_return(session, session->patience.talk_ms, &flags,
+                                     error)) {
         return false;
     }
     session->source.running |= flags & WIRE_RESUME_STARTED;

@@ -69,6 +69,7 @@ migrate_session_new(const MigrateOptions *options)
 {
     MigrateSession *session = g_new0(MigrateSession, 1);
     session->options = *options;
+    migrate_patience_init(&session->patience, options->patience_percent);
     session->guest.pidfd = session->peer.listener = session->report_file = -1;
     session->source.keeper = -1;
     session->destination.uffd = session->destination.remote_uffd = -1;

@@ -13,6 +13,7 @@
 #include "migrate/confine/migrate-attendant.h"
 #include "migrate/core/migrate-alarm.h"
 #include "migrate/core/migrate-options.h"
+#include "migrate/core/migrate-patience.h"
 #include "migrate/core/migrate-report.h"
 #include "migrate/device/migrate-capability.h"
 #include "migrate/device/migrate-relay.h"
@@ -162,6 +163,7 @@ struct MigrateSession {
     MigrateOptions options;
     /* Of QEMU's migration; by the options, see migrate-stages.c. */
     const struct MigrateDriver *driver;
+    MigratePatience patience;
     MigrateStageId stage;
     bool past_no_return;
     MigrateAlarm alarm;

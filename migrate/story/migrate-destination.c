@@ -14,8 +14,6 @@
 #include "migrate/link/migrate-intake.h"
 #include "migrate/session/migrate-wait.h"
 
-#define AGREE_MS 30000
-
 static bool
 never(MigrateSession *session)
 {
@@ -104,8 +102,8 @@ migrate_destination_agree(MigrateSession *session, GError **error)
     if (!migrate_mailbox_tell(session, WIRE_FRAME_LAYOUT, payload, error)) {
         return false;
     }
-    g_autoptr(GByteArray) accept =
-        migrate_wait_expect(session, WIRE_FRAME_ACCEPT, AGREE_MS, error);
+    g_autoptr(GByteArray) accept = migrate_wait_expect(
+        session, WIRE_FRAME_ACCEPT, session->patience.agree_ms, error);
     return accept &&
            wire_accept_decode(accept, &session->peer.n_streams, error) &&
            dial_others(session, error);
@@ -120,7 +118,8 @@ migrate_destination_prepare(MigrateSession *session, GError **error)
         session->destination.wanted[i] =
             g_malloc0(session->guest.ram->blocks[i].extents);
     }
-    if (!migrate_intake_hear_extents(session, false, AGREE_MS, error) ||
+    if (!migrate_intake_hear_extents(session, false, session->patience.agree_ms,
+                                     error) ||
         !migrate_arm(session, error) ||
         !migrate_mailbox_tell(session, WIRE_FRAME_ARMED, NULL, error)) {
         return false;

@@ -16,7 +16,6 @@
 #include "migrate/session/migrate-wait.h"
 #include "migrate/story/migrate-remainder.h"
 
-#define BYE_MS 5000
 #define AGAIN_MS 3000
 
 /* BYE carries what only the source could measure; its absence is no harm. The
@@ -25,13 +24,14 @@
 static GByteArray *
 wait_for_bye(MigrateSession *session)
 {
-    uint64_t deadline = fd_deadline_ns(BYE_MS);
+    uint64_t deadline = fd_deadline_ns(session->patience.bye_ms);
     GByteArray *bye = NULL;
     while (!bye && !session->peer.control_lost &&
            !session->operator.interrupted && fd_now_ns() < deadline &&
            (!session->guest.gone || session->guest.ended)) {
         g_autoptr(GError) why = NULL;
-        bye = migrate_wait_expect(session, WIRE_FRAME_BYE, BYE_MS, &why);
+        bye = migrate_wait_expect(session, WIRE_FRAME_BYE,
+                                  session->patience.bye_ms, &why);
         if (!bye) {
             g_debug("%s", why->message);
         }

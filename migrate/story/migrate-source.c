@@ -20,12 +20,9 @@
 #include "migrate/session/migrate-wait.h"
 #include "migrate/takeover/migrate-archive.h"
 
-#define AGREE_MS 30000
 #define HANG_UP_MS 2000
 /* The destination waits 5 s for BYE before it dials again. */
-#define LINGER_MS 10000
 #define LOOK_MS 500
-#define ARM_MS 600000 /* laying a terabyte takes its time; nobody stands still */
 
 bool
 migrate_source_connect(MigrateSession *session, GError **error)
@@ -81,8 +78,8 @@ check_identity(const MigrateSession *session, const WireLayout *peer,
 bool
 migrate_source_agree(MigrateSession *session, GError **error)
 {
-    g_autoptr(GByteArray) payload =
-        migrate_wait_expect(session, WIRE_FRAME_LAYOUT, AGREE_MS, error);
+    g_autoptr(GByteArray) payload = migrate_wait_expect(
+        session, WIRE_FRAME_LAYOUT, session->patience.agree_ms, error);
     g_auto(WireLayout) peer = {0};
     if (!payload || !wire_layout_decode(payload, &peer, error) ||
         !migrate_ram_matches(session->guest.ram, &peer, error) ||
@@ -104,8 +101,8 @@ migrate_source_prepare(MigrateSession *session, GError **error)
     if (!migrate_outlet_tell_extents(session, false, error)) {
         return false;
     }
-    g_autoptr(GByteArray) armed =
-        migrate_wait_expect(session, WIRE_FRAME_ARMED, ARM_MS, error);
+    g_autoptr(GByteArray) armed = migrate_wait_expect(
+        session, WIRE_FRAME_ARMED, session->patience.arm_ms, error);
     if (!armed) {
         return false;
     }
@@ -225,7 +222,7 @@ migrate_source_settle(MigrateSession *session, GError **error)
 {
     session->operator.settled = true;
     let_memory_go(session);
-    uint64_t deadline = fd_deadline_ns(LINGER_MS);
+    uint64_t deadline = fd_deadline_ns(session->patience.linger_ms);
     bool told = say_bye(session);
     while (!told && !session->operator.interrupted && fd_now_ns() < deadline) {
         told = is_called_back(session) && say_bye(session);

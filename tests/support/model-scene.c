@@ -18,6 +18,7 @@
 
 #define HAND_MS 3000
 #define START_MS 10000
+#define ENDING_MS 5000
 
 void
 model_scene_complain(ModelScene *scene, const char *format, ...)
@@ -188,12 +189,25 @@ model_scene_say(ModelScene *scene, unsigned side, const char *command,
     return reply != NULL;
 }
 
+/* Its descriptors are closed a moment before it counts as dead. */
+static void
+wait_if_ending(ModelScene *scene, unsigned side)
+{
+    QmpClient *hand = scene->sides[side].hand;
+    uint64_t deadline = fd_deadline_ns(ENDING_MS);
+    while (hand && !qmp_client_pump(hand, NULL) &&
+           !model_scene_is_gone(scene, side) && fd_now_ns() < deadline) {
+        g_usleep(1000);
+    }
+}
+
 static char *
 ask_word(ModelScene *scene, unsigned side, const char *command)
 {
     g_autoptr(JsonNode) reply =
         model_scene_ask(scene, side, command, NULL, NULL);
     if (!reply) {
+        wait_if_ending(scene, side);
         return g_strdup(!scene->sides[side].child         ? "absent"
                         : model_scene_is_gone(scene, side) ? "gone"
                                                            : "silent");
