@@ -25,10 +25,9 @@ migrate_trust_check(const MigrateOptions *options, GError **error)
                          "--tls-creds and --tls-psk exclude each other");
     }
     if (options->tls_name && !wants_tls(options)) {
-        return error_set(error, ERROR_USAGE,
-                         "%s needs --tls, --tls-creds or --tls-psk",
-                         options->role == MIGRATE_SEND ? "--tls-peer"
-                                                       : "--tls-hostname");
+        return error_set(
+            error, ERROR_USAGE, "%s needs --tls, --tls-creds or --tls-psk",
+            options->role == MIGRATE_SEND ? "--tls-peer" : "--tls-hostname");
     }
     if (options->tls_name && options->tls_psk &&
         options->role == MIGRATE_RECEIVE) {
@@ -42,13 +41,14 @@ migrate_trust_check(const MigrateOptions *options, GError **error)
 static const char *
 directory(const MigrateOptions *options, GError **error)
 {
-    const char *found = options->tls_creds ? options->tls_creds
-                                           : WIRE_TLS_CREDS_DIRECTORY;
+    const char *found =
+        options->tls_creds ? options->tls_creds : WIRE_TLS_CREDS_DIRECTORY;
     if (!g_file_test(found, G_FILE_TEST_IS_DIR)) {
         error_set(error, ERROR_USAGE,
                   "--tls: there is no directory %s; make the certificates "
                   "there as for QEMU, or give --tls-creds DIR or --tls-psk "
-                  "FILE", found);
+                  "FILE",
+                  found);
         return NULL;
     }
     return found;
@@ -66,7 +66,8 @@ load_x509(const MigrateOptions *options, const WireAddress *address,
     if (!listens && !name) {
         error_set(error, ERROR_USAGE,
                   "%s names no host whose certificate could be checked: give "
-                  "--tls-hostname NAME", wire_address_text(address));
+                  "--tls-hostname NAME",
+                  wire_address_text(address));
         return NULL;
     }
     const char *where = directory(options, error);

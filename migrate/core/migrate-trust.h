@@ -11,8 +11,9 @@
 /* USAGE if the TLS options contradict each other, or this build has no TLS. */
 bool migrate_trust_check(const MigrateOptions *options, GError **error);
 
-/* The address of OPTIONS with its credentials; owned by the caller. USAGE if those
- * cannot be used, or if other hosts can reach the address and neither TLS nor
+/* The address of OPTIONS with its credentials; owned by the caller. USAGE if
+ * those cannot be used, or if other hosts can reach the address and neither TLS
+ * nor
  * --insecure was asked for. */
 WireAddress *migrate_trust_address(const MigrateOptions *options,
                                    GError **error);

@@ -181,12 +181,16 @@ migrate_follow_destination_arrive(MigrateSession *session, GError **error)
         return false;
     }
     migrate_intake_start_filling(session);
+    /* A source whose QEMU died without having said "completed" holds the memory
+     * for a guest that may be started here, and takes silence for a loss. */
+    int look_ms = MIN(LOOK_MS, session->options.link_timeout_s * 1000 / 3);
     while (!is_alive_here(session) && !session->guest.ended &&
            !session->destination.follow.run_heard) {
         g_autoptr(GError) why = NULL;
         bool ok =
-            migrate_wait(session, goes_on, LOOK_MS, "QEMU's migration", &why) &&
+            migrate_wait(session, goes_on, look_ms, "QEMU's migration", &why) &&
             (is_alive_here(session) || take_word(session, &why));
+        migrate_intake_tell_progress(session);
         if (!ok && !survive(session, why, error)) {
             return false;
         }

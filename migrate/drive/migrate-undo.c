@@ -42,6 +42,21 @@ cancel(MigrateSession *session, const char *status)
     }
 }
 
+/* Whoever began it may not know that somebody else switched the pause on, and
+ * meanwhile the guest stands still. It left the guest's RAM out, too. */
+static void
+say_that_it_waits(bool *said)
+{
+    if (!*said) {
+        g_warning("QEMU's other migration, which is left alone, waits for "
+                  "'migrate-continue' because pause-before-switchover was "
+                  "switched on for this one, and the guest stands still; it "
+                  "leaves out the guest's RAM as well: say 'migrate_cancel', "
+                  "and begin it again");
+        *said = true;
+    }
+}
+
 /* Undo waits by asking, not by events: a failed session may have no ears.
  * Somebody else's migration is waited for as well: while it runs QEMU changes
  * no capability, and ours must not stay on. */
@@ -49,6 +64,7 @@ static void
 wait_until_qemu_settled(MigrateSession *session)
 {
     uint64_t deadline = fd_deadline_ns(session->patience.cancel_ms);
+    bool said = false;
     while (fd_now_ns() < deadline) {
         g_autofree char *status =
             qmp_qemu_migration_status(session->guest.qmp, NULL, NULL);
@@ -57,6 +73,8 @@ wait_until_qemu_settled(MigrateSession *session)
         }
         if (is_ours_to_cancel(session)) {
             cancel(session, status);
+        } else if (g_str_equal(status, "pre-switchover")) {
+            say_that_it_waits(&said);
         }
         g_usleep(PAUSE_US);
     }

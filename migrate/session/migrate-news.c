@@ -51,6 +51,11 @@ note_event(MigrateSession *session, const QmpEvent *event)
     if (g_str_equal(event->name, "MIGRATION")) {
         g_free(session->guest.migration);
         session->guest.migration = g_strdup(event->status);
+        /* Its driver begins anew, after one that failed. */
+        if (session->options.follow && !session->past_no_return &&
+            g_strcmp0(event->status, "setup") == 0) {
+            session->source.ran_again = false;
+        }
     } else if (g_str_equal(event->name, "STOP")) {
         session->guest.stopped_us = event->time_us;
         note_run_state(session, false);

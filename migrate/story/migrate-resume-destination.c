@@ -200,6 +200,14 @@ ended_meanwhile(MigrateSession *session, bool known, GError **error)
     if (!known || !session->guest.gone) {
         return false;
     }
+    /* With --follow it may never have been started: then it is the source's,
+     * and must not be called dead. */
+    if (!session->driver->has_run(session)) {
+        session->past_no_return = false;
+        g_prefix_error(error, "QEMU ended here, and the guest is not known to "
+                              "have run here; ask the source's QEMU: ");
+        return false;
+    }
     g_clear_error(error);
     migrate_ending_note(session);
     return true;

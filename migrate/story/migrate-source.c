@@ -17,6 +17,7 @@
 #include "migrate/link/migrate-readmit.h"
 #include "migrate/session/migrate-ending.h"
 #include "migrate/session/migrate-holder.h"
+#include "migrate/session/migrate-twice.h"
 #include "migrate/session/migrate-wait.h"
 #include "migrate/takeover/migrate-archive.h"
 
@@ -127,8 +128,7 @@ migrate_source_wait(MigrateSession *session, GError **error)
     g_message("the destination is armed; send SIGUSR1 to process %d to switch "
               "over",
               (int)getpid());
-    bool ok =
-        migrate_wait(session, may_go, -1, "the word to go", error);
+    bool ok = migrate_wait(session, may_go, -1, "the word to go", error);
     session->report.waited_ns = fd_now_ns() - before;
     return ok;
 }
@@ -227,6 +227,7 @@ migrate_source_settle(MigrateSession *session, GError **error)
     while (!told && !session->operator.interrupted && fd_now_ns() < deadline) {
         told = is_called_back(session) && say_bye(session);
     }
+    migrate_twice_watch(session); /* as long as somebody is here to see it */
     migrate_outage_source(session);
     session->peer.control_lost = false; /* it was ours to close */
     count(session);

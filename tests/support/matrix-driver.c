@@ -14,6 +14,7 @@
 #define STOP_MS 2000
 #define PATIENCE_MS 1000 /* with a stranger's migration */
 #define LOOK_US 2000
+#define FIND_OUT_US 3000000
 
 static bool
 begin(ModelScene *scene)
@@ -65,13 +66,18 @@ is_at(ModelScene *scene, int timeout_ms)
                                   timeout_ms);
 }
 
+/* A QEMU that is to die does so before it has said "completed". */
 static bool
-reach_completed(ModelScene *scene, int timeout_ms)
+reach_completed(const MatrixCell *cell, ModelScene *scene, int timeout_ms)
 {
     if (!is_at(scene, timeout_ms)) {
         return false;
     }
     vm_child_kill(vm_tool_child(scene->send), SIGSTOP);
+    if (cell->change == MATRIX_A_GONE) {
+        return model_scene_wait_migration(scene, MODEL_B, "completed",
+                                          timeout_ms);
+    }
     model_scene_say(scene, MODEL_A, "x-model-go", NULL);
     return await(scene, "completed", timeout_ms);
 }
@@ -98,7 +104,7 @@ matrix_driver_reach(const MatrixCell *cell, ModelScene *scene, int timeout_ms)
         return is_at(scene, timeout_ms);
     }
     if (cell->stage == MATRIX_COMPLETED) {
-        return reach_completed(scene, timeout_ms);
+        return reach_completed(cell, scene, timeout_ms);
     }
     if (!await(scene, "completed", timeout_ms) ||
         !vm_tool_wait_stderr(scene->receive, "peer: RUN", timeout_ms, NULL)) {
@@ -151,6 +157,10 @@ matrix_driver_finish(const MatrixCell *cell, ModelScene *scene, int timeout_ms)
         if (!await(scene, "pre-switchover", timeout_ms) || !go_on(scene)) {
             return;
         }
+    }
+    /* It takes its time to find out, more than --link-timeout. */
+    if (cell->stage == MATRIX_COMPLETED && cell->change == MATRIX_A_GONE) {
+        g_usleep(FIND_OUT_US);
     }
     if (cell->stage >= MATRIX_COMPLETED ||
         await(scene, "completed", timeout_ms)) {
@@ -211,7 +221,7 @@ end_what_is_not_needed(const MatrixCell *cell, ModelScene *scene)
     g_autofree char *there = model_scene_state(scene, MODEL_B);
     bool died = g_str_equal(here, "gone") && g_str_equal(there, "inmigrate");
     bool stayed = !g_str_equal(here, "postmigrate") &&
-                  !g_str_equal(here, "gone");
+                  !g_str_equal(here, "gone") && !g_str_equal(here, "silent");
     if (cell->kind == MATRIX_FOLLOW && scene->send &&
         vm_child_has_ended(vm_tool_child(scene->send), NULL) &&
         (died || stayed) && scene->sides[MODEL_B].hand) {

@@ -138,9 +138,11 @@ expect_gone(const MatrixCell *cell)
 {
     bool early = cell->stage < MATRIX_RUN;
     if (cell->change == MATRIX_A_GONE) {
-        return (Expected){cell->stage == MATRIX_COMPLETED ? NOWHERE | AT_B
-                          : early                         ? NOWHERE
-                                                          : AT_B,
+        bool loaded = cell->stage == MATRIX_COMPLETED;
+        bool there = !early || (loaded && cell->kind == MATRIX_FOLLOW);
+        return (Expected){there    ? AT_B
+                          : loaded ? NOWHERE | AT_B
+                                   : NOWHERE,
                           RUNS};
     }
     if (cell->change == MATRIX_B_GONE) {
@@ -312,6 +314,19 @@ judge_words(const MatrixCell *cell, ModelScene *scene)
     }
 }
 
+/* A guest that is at the source is not to be started anew. */
+static void
+judge_farewell(ModelScene *scene, unsigned place)
+{
+    g_autofree char *said = place == MODEL_A && scene->receive
+                                ? vm_tool_stderr(scene->receive)
+                                : NULL;
+    if (said && strstr(said, "start it anew")) {
+        model_scene_complain(scene, "the receiver calls a guest dead that is "
+                                    "at the source");
+    }
+}
+
 static void
 judge_qemu(ModelScene *scene, unsigned side)
 {
@@ -403,6 +418,7 @@ matrix_verdict_give(const MatrixCell *cell, ModelScene *scene)
     judge_place(cell, scene, &place);
     judge_board(cell, scene);
     judge_words(cell, scene);
+    judge_farewell(scene, place);
     /* Once all was there it had moved, whatever is killed then, and who resumes
      * finds nothing to do; where it is given up, that went well. */
     bool killed = cell->kind == MATRIX_RESUME || cell->change == MATRIX_B_GONE ||

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "migrate/session/migrate-session.h"
+#include "migrate/session/migrate-wait.h"
 #include "tests/support/wire-peer.h"
 #include "tests/unit/qmp-words.h"
 #include "tests/unit/session-scene.h"

@@ -105,13 +105,11 @@ test_parent(void)
         MigrateSession *session = migrate_session_new(&options);
         g_autoptr(GError) before = NULL, after = NULL;
         session->guest.pidfd = -1;
-        g_assert_false(
-            migrate_wait(session, never, 50, "nothing", &before));
+        g_assert_false(migrate_wait(session, never, 50, "nothing", &before));
         g_assert_true(error_is(before, ERROR_RETRY));
         session->past_no_return = late;
         close(ends[1]);
-        g_assert_false(
-            migrate_wait(session, never, 200, "nothing", &after));
+        g_assert_false(migrate_wait(session, never, 200, "nothing", &after));
         g_assert_true(error_is(after, late ? ERROR_RETRY : ERROR_CANCELLED));
         g_assert_cmpint(strstr(after->message, "has ended") != NULL, ==,
                         !late);

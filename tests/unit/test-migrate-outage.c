@@ -65,8 +65,8 @@ lost(gconstpointer data)
     s.session->past_no_return = s.session->peer.linked = true;
     start_threads(&s);
     link_scene_say(s.control, WIRE_FRAME_DONE, NULL);
-    g_assert_true(migrate_wait(s.session, migrate_mailbox_has_frame,
-                                       10000, "a word", &error));
+    g_assert_true(migrate_wait(s.session, migrate_mailbox_has_frame, 10000,
+                               "a word", &error));
     lose(&s);
     assert_closed(&s);
     g_assert_nonnull(s.session->peer.device); /* which is QEMU's */

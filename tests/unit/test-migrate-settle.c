@@ -386,7 +386,10 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     /* A source that cannot be told is warned of. */
     g_log_set_always_fatal(G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL);
-    ADD("destination/arrived", destinations, arrived)
+    g_test_add_data_func("/settle/destination/arrived/bye", &destinations[0],
+                         arrived);
+    g_test_add_data_func("/settle/destination/arrived/bye-lost",
+                         &destinations[2], arrived);
     ADD("destination/crashed", destinations, crashed)
     g_test_add_func("/settle/destination/interrupted", destination_interrupted);
     ADD("source", sources, source)

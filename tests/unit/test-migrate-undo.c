@@ -107,6 +107,26 @@ after_ours(void)
     undo_case(&c, true);
 }
 
+/* It waits for a word that who began it does not know of. */
+static void
+anothers_waits(void)
+{
+    static const QmpPeerStep waits[] = {GREET,
+                                        MIGRATION("active"),
+                                        EVENT("cancelled"),
+                                        MIGRATION("pre-switchover"),
+                                        MIGRATION("pre-switchover"),
+                                        MIGRATION("cancelled"),
+                                        FORGET,
+                                        STATE("running"),
+                                        END};
+    static const Case c = {"waits", waits, true, false, false};
+    g_test_expect_message("migrate", G_LOG_LEVEL_WARNING,
+                          "*say 'migrate_cancel'*");
+    undo_case(&c, true);
+    g_test_assert_expected_messages();
+}
+
 int
 main(int argc, char **argv)
 {
@@ -116,5 +136,6 @@ main(int argc, char **argv)
         g_test_add_data_func(path, &cases[i], undo);
     }
     g_test_add_func("/undo/after-ours", after_ours);
+    g_test_add_func("/undo/anothers-waits", anothers_waits);
     return g_test_run();
 }

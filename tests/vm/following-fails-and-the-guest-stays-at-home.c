@@ -221,7 +221,7 @@ the_sender_is_killed(gconstpointer data)
     if (started) {
         g_assert_cmpstr(vm_driver_follow(scene.driver), ==, "failed");
     }
-    vm_expect_end(scene.receive, 60000, 1, "is ended, and the guest stays");
+    vm_expect_end(scene.receive, 60000, 1, "was ended, and the guest stays");
     g_assert_true(vm_child_wait(vm_qemu_child(scene.pair->destination), 60000,
                                 NULL));
     expect_taken_back(&scene);
