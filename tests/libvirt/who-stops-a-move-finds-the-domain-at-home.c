@@ -162,7 +162,7 @@ main(int argc, char **argv)
         {false, 0, "its sender was ended by signal 9"},
         {true, 0,
          "this host: switchover: the sender ended before the point of no "
-         "return: what it had changed in QEMU is undone"}};
+         "return; what it had changed in QEMU is undone"}};
     static const char *const names[] = {
         "/who-stops/abort/before", "/who-stops/abort/armed",
         "/who-stops/sigterm/before", "/who-stops/sigint/armed",

@@ -94,7 +94,7 @@ nobody_starts_it(void)
     if (!set_up(&scene, options, NULL)) {
         return;
     }
-    vm_expect_end(scene.send, 60000, 1, "gave up waiting for somebody");
+    vm_expect_end(scene.send, 60000, 1, "gave up waiting for libvirt");
     expect_armed_until_its_end(&scene, "stays armed");
     tear_down(&scene);
 }
@@ -109,7 +109,7 @@ it_is_started_too_late(void)
     if (!set_up(&scene, options, NULL)) {
         return;
     }
-    vm_expect_end(scene.send, 60000, 1, "gave up waiting for somebody");
+    vm_expect_end(scene.send, 60000, 1, "gave up waiting for libvirt");
     vm_expect_says(scene.receive, "stays armed");
     vm_driver_start(scene.driver);
     g_assert_cmpstr(vm_driver_follow(scene.driver), ==, "failed");

@@ -39,7 +39,7 @@ static const char *const private_virtio_mem[] = {
 
 static const Case cases[] = {
     {"ivshmem-plain", ivshmem,
-     "of ivshmem-plain 'iv' is shared with others on this host",
+     "of ivshmem-plain 'iv' is shared with other processes on this host",
      "device_del iv"},
     {"virtio-pmem", pmem,
      "memory of virtio-pmem-pci 'pm0' (memory backend 'p0') is not part of "

@@ -87,7 +87,7 @@ killed_at_the_stop(void)
     g_autoptr(VmTool) heir = run("send", resume);
     vm_expect_end(
         heir, 60000, 1,
-        "before the point of no return: what it had changed in QEMU is undone");
+        "before the point of no return; what it had changed in QEMU is undone");
     vm_expect_at_home(s.p.pair);
     vm_passage_kill(s.p.receive);
     end(&s);
