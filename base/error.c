@@ -40,6 +40,7 @@ error_code_name(ErrorCode code)
     return code < G_N_ELEMENTS(code_names) ? code_names[code] : "unknown";
 }
 
+G_GNUC_PRINTF(4, 0)
 static void
 set_v(GError **error, ErrorCode code, const char *suffix, const char *format,
       va_list args)

@@ -27,14 +27,22 @@ static const char *const status_names[] = {
 G_STATIC_ASSERT(G_N_ELEMENTS(status_names) == WIRE_STATUS_TLS + 1);
 
 static const char *const frame_names[] = {
-    [WIRE_FRAME_LAYOUT] = "LAYOUT",     [WIRE_FRAME_ACCEPT] = "ACCEPT",
-    [WIRE_FRAME_EXTENTS] = "EXTENTS",   [WIRE_FRAME_ARMED] = "ARMED",
-    [WIRE_FRAME_SWITCHOVER] = "SWITCHOVER", [WIRE_FRAME_READY] = "READY",
-    [WIRE_FRAME_STOPPED] = "STOPPED",   [WIRE_FRAME_RUN] = "RUN",
-    [WIRE_FRAME_RUNNING] = "RUNNING",   [WIRE_FRAME_PROGRESS] = "PROGRESS",
-    [WIRE_FRAME_DONE] = "DONE",         [WIRE_FRAME_BYE] = "BYE",
-    [WIRE_FRAME_ABORT] = "ABORT",       [WIRE_FRAME_RESUME] = "RESUME",
-    [WIRE_FRAME_PRESENT] = "PRESENT",   [WIRE_FRAME_ALIVE] = "ALIVE",
+    [WIRE_FRAME_LAYOUT] = "LAYOUT",
+    [WIRE_FRAME_ACCEPT] = "ACCEPT",
+    [WIRE_FRAME_EXTENTS] = "EXTENTS",
+    [WIRE_FRAME_ARMED] = "ARMED",
+    [WIRE_FRAME_SWITCHOVER] = "SWITCHOVER",
+    [WIRE_FRAME_READY] = "READY",
+    [WIRE_FRAME_STOPPED] = "STOPPED",
+    [WIRE_FRAME_RUN] = "RUN",
+    [WIRE_FRAME_RUNNING] = "RUNNING",
+    [WIRE_FRAME_PROGRESS] = "PROGRESS",
+    [WIRE_FRAME_DONE] = "DONE",
+    [WIRE_FRAME_BYE] = "BYE",
+    [WIRE_FRAME_ABORT] = "ABORT",
+    [WIRE_FRAME_RECONNECT] = "RECONNECT",
+    [WIRE_FRAME_PRESENT] = "PRESENT",
+    [WIRE_FRAME_ALIVE] = "ALIVE",
     [WIRE_FRAME_ENDED] = "ENDED",
     [WIRE_FRAME_SOURCE_RUNS] = "SOURCE_RUNS",
 };
@@ -398,17 +406,17 @@ wire_progress_decode(const GByteArray *in, uint64_t *present, uint64_t *demand,
 }
 
 void
-wire_resume_encode(unsigned flags, GByteArray *out)
+wire_reconnect_encode(unsigned flags, GByteArray *out)
 {
-    WireResumeBytes bytes = {.flags = (uint8_t)flags};
+    WireReconnectBytes bytes = {.flags = (uint8_t)flags};
     g_byte_array_append(out, (const uint8_t *)&bytes, sizeof bytes);
 }
 
 bool
-wire_resume_decode(const GByteArray *in, unsigned *flags, GError **error)
+wire_reconnect_decode(const GByteArray *in, unsigned *flags, GError **error)
 {
-    WireResumeBytes bytes;
-    if (!check_length(in, sizeof bytes, "RESUME", error)) {
+    WireReconnectBytes bytes;
+    if (!check_length(in, sizeof bytes, "RECONNECT", error)) {
         return false;
     }
     memcpy(&bytes, in->data, sizeof bytes);

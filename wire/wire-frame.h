@@ -110,8 +110,9 @@ bool wire_run_decode(const GByteArray *in, bool *start_guest, GError **error);
 void wire_progress_encode(uint64_t present, uint64_t demand, GByteArray *out);
 bool wire_progress_decode(const GByteArray *in, uint64_t *present,
                           uint64_t *demand, GError **error);
-void wire_resume_encode(unsigned flags, GByteArray *out);
-bool wire_resume_decode(const GByteArray *in, unsigned *flags, GError **error);
+void wire_reconnect_encode(unsigned flags, GByteArray *out);
+bool wire_reconnect_decode(const GByteArray *in, unsigned *flags,
+                           GError **error);
 void wire_present_encode(const WirePresent *present, GByteArray *out);
 /* Rejects a first page that does not begin an extent. */
 bool wire_present_decode(const GByteArray *in, WirePresent *present,

@@ -49,16 +49,16 @@
  *  shows the session. WELCOME then carries a fresh session, for the others of
  *  this new set of connections, so that none of an older set strays into it.
  *
- *      RESUME  ------------------------------------>   what it knows already
+ *      RECONNECT ---------------------------------->   what it knows already
  *      PRESENT ------------------------------------>   which pages it has
  *              <---------------------------  ACCEPT
  *              <---------------------------  EXTENTS   final
  *              <-------------------------------  RUN
- *      RUNNING ------------------------------------>   unless RESUME said so
+ *      RUNNING ------------------------------------>   unless RECONNECT said so
  *      PROGRESS ...                                    as above
  *
- *      RESUME with COMPLETE stands for DONE; BYE is the answer. ENDED may come
- *      in the place of RESUME, with the same answer.
+ *      RECONNECT with COMPLETE stands for DONE; BYE is the answer. ENDED may
+ * come in the place of RECONNECT, with the same answer.
  *
  *  device    raw bytes of QEMU's migration stream, both ways (return path).
  *  urgent    WireFetch one way, WirePage (+ 4096 bytes if PAGE) the other.
@@ -114,7 +114,7 @@ typedef enum {
     WIRE_FRAME_DONE = 11,
     WIRE_FRAME_BYE = 12,
     WIRE_FRAME_ABORT = 13,
-    WIRE_FRAME_RESUME = 14,
+    WIRE_FRAME_RECONNECT = 14,
     WIRE_FRAME_PRESENT = 15,
     WIRE_FRAME_ALIVE = 16,
     WIRE_FRAME_ENDED = 17,
@@ -193,14 +193,15 @@ typedef struct __attribute__((packed)) {
     uint64_t demand_pages;
 } WireProgressBytes;
 
-/* RESUME: STARTED, the guest was started here (or is to stay paused);
- * COMPLETE, every page is here and neither PRESENT nor anything else follows. */
-#define WIRE_RESUME_STARTED 1u
-#define WIRE_RESUME_COMPLETE 2u
+/* RECONNECT: STARTED, the guest was started here (or is to stay paused);
+ * COMPLETE, every page is here and neither PRESENT nor anything else follows.
+ */
+#define WIRE_RECONNECT_STARTED 1u
+#define WIRE_RECONNECT_COMPLETE 2u
 typedef struct __attribute__((packed)) {
     uint8_t flags;
     uint8_t reserved[3];
-} WireResumeBytes;
+} WireReconnectBytes;
 
 /* PRESENT: this, then a bitmap of n_pages bits, lowest bit first: 1, the
  * destination has the page. What a series does not mention is absent.

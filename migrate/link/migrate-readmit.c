@@ -89,18 +89,18 @@ migrate_readmit_hear_return(MigrateSession *session, int timeout_ms,
     }
     g_autoptr(GByteArray) payload = frame.payload;
     if (frame.type == WIRE_FRAME_ENDED) {
-        *flags = WIRE_RESUME_STARTED | WIRE_RESUME_COMPLETE;
+        *flags = WIRE_RECONNECT_STARTED | WIRE_RECONNECT_COMPLETE;
         return migrate_ending_hear(session, payload, error);
     }
-    if (frame.type != WIRE_FRAME_RESUME) {
+    if (frame.type != WIRE_FRAME_RECONNECT) {
         return error_set(error, ERROR_PROTOCOL,
-                         "the peer said %s instead of RESUME",
+                         "the peer said %s instead of RECONNECT",
                          wire_frame_name(frame.type));
     }
-    return wire_resume_decode(payload, flags, error);
+    return wire_reconnect_decode(payload, flags, error);
 }
 
-/* From RESUME to connections at work. What was sent before is worth nothing
+/* From RECONNECT to connections at work. What was sent before is worth nothing
  * now: the destination's word replaces it. */
 static bool
 readmit_talk(MigrateSession *session, GError **error)
@@ -110,8 +110,8 @@ readmit_talk(MigrateSession *session, GError **error)
                                      error)) {
         return false;
     }
-    session->source.running |= flags & WIRE_RESUME_STARTED;
-    if (flags & WIRE_RESUME_COMPLETE) {
+    session->source.running |= flags & WIRE_RECONNECT_STARTED;
+    if (flags & WIRE_RECONNECT_COMPLETE) {
         session->source.complete = true;
         return true;
     }

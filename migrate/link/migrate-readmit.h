@@ -16,8 +16,8 @@ void migrate_readmit_begin(MigrateSession *session);
  * set of connections, and nothing else. */
 bool migrate_readmit_heard(MigrateSession *session, unsigned type);
 
-/* What a destination says first that has come back: RESUME, whose FLAGS these
- * are, or ENDED, which counts as COMPLETE. */
+/* What a destination says first that has come back: RECONNECT, whose FLAGS
+ * these are, or ENDED, which counts as COMPLETE. */
 bool migrate_readmit_hear_return(MigrateSession *session, int timeout_ms,
                                  unsigned *flags, GError **error);
 

@@ -110,8 +110,8 @@ static bool
 tell_resume(MigrateSession *session, unsigned flags, GError **error)
 {
     g_autoptr(GByteArray) payload = g_byte_array_new();
-    wire_resume_encode(flags, payload);
-    return migrate_mailbox_tell(session, WIRE_FRAME_RESUME, payload, error);
+    wire_reconnect_encode(flags, payload);
+    return migrate_mailbox_tell(session, WIRE_FRAME_RECONNECT, payload, error);
 }
 
 /* True if any page of the stretch is PRESENT, so that it is worth a frame. */
@@ -203,7 +203,7 @@ try_once(MigrateSession *session, GError **error)
 {
     if (!dial_control(session, error) ||
         !tell_resume(session,
-                     session->past_no_return ? WIRE_RESUME_STARTED : 0,
+                     session->past_no_return ? WIRE_RECONNECT_STARTED : 0,
                      error) ||
         !tell_present(session, error) || !hear_answer(session, error) ||
         !migrate_intake_dial_pages(session, error)) {
@@ -310,8 +310,8 @@ static bool
 tell_last(MigrateSession *session, GError **error)
 {
     if (!session->guest.ended) {
-        return tell_resume(session,
-                           WIRE_RESUME_STARTED | WIRE_RESUME_COMPLETE, error);
+        return tell_resume(
+            session, WIRE_RECONNECT_STARTED | WIRE_RECONNECT_COMPLETE, error);
     }
     g_autoptr(GByteArray) payload = migrate_ending_payload(session);
     return migrate_mailbox_tell(session, WIRE_FRAME_ENDED, payload, error);

@@ -114,7 +114,7 @@ typedef struct {
     bool ran_again;  /* RESUME came after the stop, STOP since or not */
     bool unasked;    /* resume: QEMU did not say what became of it */
     bool running;    /* RUNNING was heard */
-    bool complete;   /* RESUME said that every page is there */
+    bool complete;   /* RECONNECT said that every page is there */
     bool (*until)(MigrateSession *); /* of migrate_readmit_wait() */
 } MigrateSessionSource;
 

@@ -52,8 +52,8 @@ payload_of(unsigned type)
     case WIRE_FRAME_EXTENTS: wire_extents_encode(&extents, out); break;
     case WIRE_FRAME_RUN: wire_run_encode(true, out); break;
     case WIRE_FRAME_PROGRESS: wire_progress_encode(7, 3, out); break;
-    case WIRE_FRAME_RESUME:
-        wire_resume_encode(WIRE_RESUME_STARTED, out);
+    case WIRE_FRAME_RECONNECT:
+        wire_reconnect_encode(WIRE_RECONNECT_STARTED, out);
         break;
     case WIRE_FRAME_PRESENT: wire_present_encode(&present, out); break;
     case WIRE_FRAME_BYE: wire_bye_encode(1234, out); break;

@@ -110,9 +110,9 @@ take_numbers(unsigned type, const GByteArray *in)
     if (type == WIRE_FRAME_RUN) {
         ok = wire_run_decode(in, &start, &error);
         g_assert_true(!ok || in->len == sizeof(WireRunBytes));
-    } else if (type == WIRE_FRAME_RESUME) {
-        ok = wire_resume_decode(in, &flags, &error);
-        g_assert_true(!ok || in->len == sizeof(WireResumeBytes));
+    } else if (type == WIRE_FRAME_RECONNECT) {
+        ok = wire_reconnect_decode(in, &flags, &error);
+        g_assert_true(!ok || in->len == sizeof(WireReconnectBytes));
     } else if (type == WIRE_FRAME_PROGRESS) {
         ok = wire_progress_decode(in, &a, &b, &error);
         wire_progress_encode(a, b, again);
@@ -170,7 +170,7 @@ take(unsigned type, const GByteArray *in)
     case WIRE_FRAME_ACCEPT: take_accept(in); break;
     case WIRE_FRAME_PRESENT: take_present(in); break;
     case WIRE_FRAME_RUN:
-    case WIRE_FRAME_RESUME:
+    case WIRE_FRAME_RECONNECT:
     case WIRE_FRAME_PROGRESS:
     case WIRE_FRAME_BYE: take_numbers(type, in); break;
     case WIRE_FRAME_ABORT: take_abort(in); break;

@@ -73,7 +73,7 @@ bit calling; /* the destination dials, the source has not let it in */
 chan questions = [PAGES + 1] of { byte };
 chan answers = [PAGES + 1] of { byte };
 chan bulk[BULKS] = [1] of { byte }; /* a mask of pages: WireExtent */
-mtype = { RESUME, ACCEPT, DONE };
+mtype = { RECONNECT, ACCEPT, DONE };
 #define STOP 1
 #define START 2
 chan to_source = [1] of { mtype };

@@ -351,7 +351,7 @@ rejoin:
             i = 0
         }
         if
-        :: atomic { c_up -> to_source!RESUME }
+        :: atomic { c_up -> to_source!RECONNECT }
         :: !c_up -> goto rejoin
         fi;
         if
@@ -493,7 +493,7 @@ active proctype Source()
         :: !calling -> goto next
         fi;
         if
-        :: to_source?RESUME
+        :: to_source?RECONNECT
         :: to_source?DONE -> break
         :: !c_up || calling -> goto next
         fi;

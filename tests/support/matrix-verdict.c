@@ -120,6 +120,12 @@ expect_run_state(const MatrixCell *cell)
     if (cell->change == MATRIX_STOP && stands_still(cell)) {
         state = PAUSED | RUNS; /* QEMU itself may forget it */
     }
+    if (cell->change == MATRIX_STOP && cell->kind == MATRIX_RESUME &&
+        cell->stage == MATRIX_POSTCOPY) {
+        /* The receiver died before it could record that the guest runs: its
+         * successor finds a paused guest, and starts it (docs/failure.md). */
+        state = PAUSED | RUNS;
+    }
     return (Expected){early ? AT_A | AT_B : AT_B, state};
 }
 

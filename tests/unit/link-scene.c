@@ -170,7 +170,7 @@ GByteArray *
 link_scene_resume(unsigned flags)
 {
     GByteArray *payload = g_byte_array_new();
-    wire_resume_encode(flags, payload);
+    wire_reconnect_encode(flags, payload);
     return payload;
 }
 

@@ -131,9 +131,9 @@ let_in_again(LinkScene *s)
 {
     autofd control = link_scene_accept(s, WIRE_ROLE_CONTROL);
     g_autoptr(GByteArray) resume =
-        wire_peer_hear_frame(control, WIRE_FRAME_RESUME);
+        wire_peer_hear_frame(control, WIRE_FRAME_RECONNECT);
     unsigned flags = 1;
-    g_assert_true(wire_resume_decode(resume, &flags, NULL));
+    g_assert_true(wire_reconnect_decode(resume, &flags, NULL));
     g_assert_cmpuint(flags, ==, 0); /* the guest was not started */
     link_scene_hear(control, WIRE_FRAME_PRESENT);
     GByteArray *accept = g_byte_array_new();

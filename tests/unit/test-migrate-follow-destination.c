@@ -163,10 +163,10 @@ let_in_again(LinkScene *s)
 {
     autofd control = link_scene_accept(s, WIRE_ROLE_CONTROL);
     g_autoptr(GByteArray) resume =
-        wire_peer_hear_frame(control, WIRE_FRAME_RESUME);
+        wire_peer_hear_frame(control, WIRE_FRAME_RECONNECT);
     unsigned flags = 0;
-    g_assert_true(wire_resume_decode(resume, &flags, NULL));
-    g_assert_cmpuint(flags, ==, WIRE_RESUME_STARTED);
+    g_assert_true(wire_reconnect_decode(resume, &flags, NULL));
+    g_assert_cmpuint(flags, ==, WIRE_RECONNECT_STARTED);
     link_scene_hear(control, WIRE_FRAME_PRESENT);
     GByteArray *accept = g_byte_array_new();
     wire_accept_encode(1, accept);

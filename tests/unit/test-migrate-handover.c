@@ -240,8 +240,8 @@ comes_back(LinkScene *s)
     autofd fd =
         link_scene_dial(s, WIRE_ROLE_CONTROL, 0, s->session->peer.id, &welcome);
     link_scene_say(
-        fd, WIRE_FRAME_RESUME,
-        link_scene_resume(WIRE_RESUME_STARTED | WIRE_RESUME_COMPLETE));
+        fd, WIRE_FRAME_RECONNECT,
+        link_scene_resume(WIRE_RECONNECT_STARTED | WIRE_RECONNECT_COMPLETE));
     wire_peer_drain(fd);
 }
 

@@ -48,10 +48,10 @@ let_in_again(LinkScene *s)
 {
     autofd control = link_scene_accept(s, WIRE_ROLE_CONTROL);
     g_autoptr(GByteArray) resume =
-        wire_peer_hear_frame(control, WIRE_FRAME_RESUME);
+        wire_peer_hear_frame(control, WIRE_FRAME_RECONNECT);
     unsigned flags = 0;
-    g_assert_true(wire_resume_decode(resume, &flags, NULL));
-    g_assert_cmpuint(flags, ==, WIRE_RESUME_STARTED);
+    g_assert_true(wire_reconnect_decode(resume, &flags, NULL));
+    g_assert_cmpuint(flags, ==, WIRE_RECONNECT_STARTED);
     link_scene_hear(control, WIRE_FRAME_PRESENT);
     link_scene_hear(control, WIRE_FRAME_PRESENT);
     GByteArray *accept = g_byte_array_new();
@@ -184,8 +184,8 @@ come_back_complete(LinkScene *s)
     autofd fd =
         link_scene_dial(s, WIRE_ROLE_CONTROL, 0, s->session->peer.id, &welcome);
     link_scene_say(
-        fd, WIRE_FRAME_RESUME,
-        link_scene_resume(WIRE_RESUME_STARTED | WIRE_RESUME_COMPLETE));
+        fd, WIRE_FRAME_RECONNECT,
+        link_scene_resume(WIRE_RECONNECT_STARTED | WIRE_RECONNECT_COMPLETE));
     wire_peer_drain(fd);
 }
 

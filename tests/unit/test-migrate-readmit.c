@@ -37,8 +37,8 @@ say_complete(LinkScene *s)
 {
     autofd fd = dial_control(s);
     link_scene_say(
-        fd, WIRE_FRAME_RESUME,
-        link_scene_resume(WIRE_RESUME_STARTED | WIRE_RESUME_COMPLETE));
+        fd, WIRE_FRAME_RECONNECT,
+        link_scene_resume(WIRE_RECONNECT_STARTED | WIRE_RECONNECT_COMPLETE));
     wire_peer_drain(fd);
 }
 
@@ -67,7 +67,7 @@ say_done(int fd)
 static void
 say_cut_resume(int fd)
 {
-    wire_peer_say_frame(fd, WIRE_FRAME_RESUME, 1, "", 1);
+    wire_peer_say_frame(fd, WIRE_FRAME_RECONNECT, 1, "", 1);
 }
 
 static void
@@ -86,7 +86,7 @@ say_unknown_end(int fd)
 static void
 say_resume(int fd)
 {
-    link_scene_say(fd, WIRE_FRAME_RESUME, link_scene_resume(0));
+    link_scene_say(fd, WIRE_FRAME_RECONNECT, link_scene_resume(0));
 }
 
 static void

@@ -202,12 +202,13 @@ answer(LinkScene *s)
         answer_wrongly(s);
     }
     autofd fd = link_scene_accept(s, WIRE_ROLE_CONTROL);
-    g_autoptr(GByteArray) resume = wire_peer_hear_frame(fd, WIRE_FRAME_RESUME);
+    g_autoptr(GByteArray) resume =
+        wire_peer_hear_frame(fd, WIRE_FRAME_RECONNECT);
     g_autoptr(GByteArray) first = wire_peer_hear_frame(fd, WIRE_FRAME_PRESENT);
     g_autoptr(GByteArray) last = wire_peer_hear_frame(fd, WIRE_FRAME_PRESENT);
     WirePresent present;
     unsigned flags = 1;
-    g_assert_true(wire_resume_decode(resume, &flags, NULL));
+    g_assert_true(wire_reconnect_decode(resume, &flags, NULL));
     g_assert_cmpuint(flags, ==, 0);
     g_assert_true(wire_present_decode(first, &present, NULL));
     g_assert_cmpuint(present.n_pages, ==, LINK_PAGES);

@@ -39,7 +39,7 @@ accept_last(const LinkScene *s)
 {
     int fd = link_scene_accept(s, WIRE_ROLE_CONTROL);
     link_scene_hear(fd, s->session->guest.ended ? WIRE_FRAME_ENDED
-                                                : WIRE_FRAME_RESUME);
+                                                : WIRE_FRAME_RECONNECT);
     return fd;
 }
 
@@ -179,11 +179,11 @@ come_back(LinkScene *s, unsigned type)
     WireWelcome welcome;
     int fd =
         link_scene_dial(s, WIRE_ROLE_CONTROL, 0, s->session->peer.id, &welcome);
-    link_scene_say(
-        fd, type,
-        type == WIRE_FRAME_ENDED
-            ? link_scene_ended(WIRE_ENDED_SHUT_DOWN)
-            : link_scene_resume(WIRE_RESUME_STARTED | WIRE_RESUME_COMPLETE));
+    link_scene_say(fd, type,
+                   type == WIRE_FRAME_ENDED
+                       ? link_scene_ended(WIRE_ENDED_SHUT_DOWN)
+                       : link_scene_resume(WIRE_RECONNECT_STARTED |
+                                           WIRE_RECONNECT_COMPLETE));
     return fd;
 }
 
@@ -224,7 +224,7 @@ static void
 miss_it(LinkScene *s)
 {
     fd_clear(&s->control);
-    autofd fd = come_back(s, WIRE_FRAME_RESUME);
+    autofd fd = come_back(s, WIRE_FRAME_RECONNECT);
     confirm(fd);
 }
 
@@ -233,9 +233,9 @@ miss_it_often(LinkScene *s)
 {
     fd_clear(&s->control);
     for (unsigned i = 0; i < 12; i++) {
-        autofd fd = come_back(s, WIRE_FRAME_RESUME);
+        autofd fd = come_back(s, WIRE_FRAME_RECONNECT);
     }
-    autofd fd = come_back(s, WIRE_FRAME_RESUME);
+    autofd fd = come_back(s, WIRE_FRAME_RECONNECT);
     confirm(fd);
 }
 
@@ -256,7 +256,7 @@ miss_it_after_strangers(LinkScene *s)
     fd_clear(&s->control);
     autofd stranger = link_scene_dial(s, WIRE_ROLE_CONTROL, 0, none, &welcome);
     g_assert_cmpint(welcome.status, ==, WIRE_STATUS_SESSION);
-    autofd fd = come_back(s, WIRE_FRAME_RESUME);
+    autofd fd = come_back(s, WIRE_FRAME_RECONNECT);
     confirm(fd);
 }
 
@@ -266,7 +266,7 @@ talk_nonsense(LinkScene *s)
     fd_clear(&s->control);
     autofd fd = come_back(s, WIRE_FRAME_DONE);
     wire_peer_drain(fd);
-    autofd again = come_back(s, WIRE_FRAME_RESUME);
+    autofd again = come_back(s, WIRE_FRAME_RECONNECT);
     confirm(again);
 }
 

@@ -227,13 +227,14 @@ resumes(void)
     GError *error = NULL;
     unsigned flags = 0;
     g_autoptr(GByteArray) bytes = g_byte_array_new();
-    wire_resume_encode(WIRE_RESUME_STARTED | WIRE_RESUME_COMPLETE, bytes);
+    wire_reconnect_encode(WIRE_RECONNECT_STARTED | WIRE_RECONNECT_COMPLETE,
+                          bytes);
     g_assert_cmpuint(bytes->len, ==, 4);
     g_assert_cmpuint(bytes->data[0], ==, 3);
-    g_assert_true(wire_resume_decode(bytes, &flags, &error));
+    g_assert_true(wire_reconnect_decode(bytes, &flags, &error));
     g_assert_cmpuint(flags, ==, 3);
     g_byte_array_set_size(bytes, 3);
-    assert_refused(wire_resume_decode(bytes, &flags, &error), &error);
+    assert_refused(wire_reconnect_decode(bytes, &flags, &error), &error);
 }
 
 static void
