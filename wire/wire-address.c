@@ -124,8 +124,10 @@ address_resolve(WireAddress *address, const char *known, GError **error)
     }
     address->host =
         g_strdup(g_network_address_get_hostname(G_NETWORK_ADDRESS(name)));
-    if (!g_hostname_is_ip_address(address->host) &&
-        strcmp(address->host, "localhost") != 0) {
+    /* GLib would ask a thread of its own, also for a number with a scope. */
+    if (strchr(address->host, '%') ||
+        (!g_hostname_is_ip_address(address->host) &&
+         strcmp(address->host, "localhost") != 0)) {
         return ask_for_name(address, known,
                             g_network_address_get_port(G_NETWORK_ADDRESS(name)),
                             error);

@@ -37,6 +37,10 @@ a_name(void)
     g_assert_true(error_is(error, ERROR_PEER_GONE));
     g_assert_nonnull(strstr(error->message, "cannot resolve 'postlude.invalid"));
     g_clear_error(&error);
+    /* A number whose scope is no network device here. */
+    g_assert_null(wire_address_parse("[fe80::1%postlude-none]:7000", &error));
+    g_assert_true(error_is(error, ERROR_PEER_GONE));
+    g_clear_error(&error);
     g_assert_cmpuint(count_threads(), ==, before);
 }
 
