@@ -157,6 +157,11 @@ hear(gconstpointer data)
     c->source(&s);
     if (c->gone) {
         session_scene_end_qemu(&s.guest);
+        /* Before that the lost connection is what is heard first. */
+        for (int n = 0; qmp_client_pump(session->guest.qmp, NULL); n++) {
+            g_assert_cmpint(n, <, 10000);
+            g_usleep(1000);
+        }
     }
     if (c->again) {
         link_scene_play(&s, let_in_again);
