@@ -178,20 +178,12 @@ let_in_again(LinkScene *s)
     wire_peer_drain(bulk);
 }
 
-static void
-lose_before_ready(LinkScene *s)
-{
-    shutdown(s->control, SHUT_WR); /* READY is heard no more */
-    let_in_again(s);
-}
-
 #define STAYS(words) GUEST_STAYS, "QEMU ended here before the guest ran: " words
 
 static const Case arrivals[] = {
     {"run", ready, say_run, false, GUEST_COMES},
     {"all-words", ready, say_all, false, GUEST_COMES},
     {"started", starts, say_nothing, false, GUEST_COMES},
-    {"started-and-lost", starts, lose_before_ready, false, GUEST_COMES},
     {"started-and-ended", starts_and_ends, say_nothing, true, GUEST_ENDED},
     {"changed", changed, NULL, false, GUEST_STAYS, "has another size"},
     {"ends", ends, say_nothing, true, STAYS("")},
