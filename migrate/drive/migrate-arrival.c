@@ -59,16 +59,7 @@ migrate_arrival_undo(MigrateSession *session)
 {
     g_autoptr(GError) why = NULL;
     g_clear_pointer(&session->relay, migrate_relay_stop);
-    if (session->destination.pages) {
-        migrate_pages_hurry(session->destination.pages, true);
-    }
-    for (unsigned i = 0; i < session->peer.n_streams; i++) {
-        if (session->destination.fill[i]) {
-            migrate_fill_stop(
-                g_steal_pointer(&session->destination.fill[i]),
-                &session->destination.tally);
-        }
-    }
+    migrate_session_stop_filling(session);
     if (session->guest.resumed && !session->options.follow &&
         session->guest.qmp) {
         g_warning("the guest was started here, not by postlude; it is "

@@ -15,6 +15,7 @@
 #include "migrate/drive/migrate-start.h"
 #include "migrate/link/migrate-intake.h"
 #include "migrate/link/migrate-rejoin.h"
+#include "migrate/session/migrate-news.h"
 #include "migrate/session/migrate-wait.h"
 
 #define LOOK_MS 500
@@ -22,14 +23,13 @@
 static bool
 has_loaded(MigrateSession *session)
 {
-    return g_strcmp0(session->guest.migration, "completed") == 0;
+    return migrate_news_status_is(session, "completed");
 }
 
 static bool
 has_decided(MigrateSession *session)
 {
-    return has_loaded(session) ||
-           g_strcmp0(session->guest.migration, "failed") == 0;
+    return has_loaded(session) || migrate_news_status_is(session, "failed");
 }
 
 /* QEMU here has loaded, and the source is about to say RUN: what has to be asked
@@ -137,8 +137,7 @@ may_have_said_run(MigrateSession *session, const GError *why)
            fd_now_ns() < deadline) {
         migrate_wait(session, has_decided, LOOK_MS, "QEMU", NULL);
     }
-    return !session->guest.gone &&
-           g_strcmp0(session->guest.migration, "failed") != 0;
+    return !session->guest.gone && !migrate_news_status_is(session, "failed");
 }
 
 bool

@@ -27,6 +27,7 @@
 #include "migrate/link/migrate-readmit.h"
 #include "migrate/session/migrate-commit.h"
 #include "migrate/session/migrate-holder.h"
+#include "migrate/session/migrate-news.h"
 #include "migrate/session/migrate-qemu.h"
 #include "migrate/session/migrate-wait.h"
 
@@ -39,35 +40,18 @@ typedef enum {
 } Retreat;
 
 static bool
-status_is(const MigrateSession *session, const char *status)
-{
-    return g_strcmp0(session->guest.migration, status) == 0;
-}
-
-static bool
-has_failed(const MigrateSession *session)
-{
-    return status_is(session, "failed") || status_is(session, "cancelled");
-}
-
-static bool
 has_begun(MigrateSession *session)
 {
-    return session->guest.migration && !status_is(session, "none");
-}
-
-static bool
-has_ended(MigrateSession *session)
-{
-    return status_is(session, "completed") || has_failed(session);
+    return session->guest.migration && !migrate_news_status_is(session, "none");
 }
 
 /* The driver lets it go on by itself, a millisecond after "pre-switchover". */
 static bool
 is_final(MigrateSession *session)
 {
-    return status_is(session, "pre-switchover") ||
-           status_is(session, "device") || has_ended(session);
+    return migrate_news_status_is(session, "pre-switchover") ||
+           migrate_news_status_is(session, "device") ||
+           migrate_news_has_ended(session);
 }
 
 bool
@@ -125,8 +109,9 @@ report_failure(MigrateSession *session, GError **error)
     g_autofree char *status =
         qmp_qemu_migration_status(session->guest.qmp, &detail, NULL);
     return error_set(error, ERROR_FAILED, "QEMU's migration %s%s%s",
-                     status_is(session, "cancelled") ? "was cancelled"
-                                                     : "failed",
+                     migrate_news_status_is(session, "cancelled")
+                         ? "was cancelled"
+                         : "failed",
                      detail ? ": " : "", detail ? detail : "");
 }
 
@@ -144,7 +129,8 @@ migrate_follow_source_freeze(MigrateSession *session, GError **error)
            migrate_recheck_guest(session, error) &&
            migrate_wait(session, is_final, -1, "QEMU to reach the switchover",
                         error) &&
-           (!has_failed(session) || report_failure(session, error));
+           (!migrate_news_has_failed(session) ||
+            report_failure(session, error));
 }
 
 /* The driver does; it is told to nobody but who watches. */
@@ -158,9 +144,10 @@ migrate_follow_source_let_go(MigrateSession *session, GError **error)
 bool
 migrate_follow_source_carry(MigrateSession *session, GError **error)
 {
-    return migrate_wait(session, has_ended, -1,
+    return migrate_wait(session, migrate_news_has_ended, -1,
                         "QEMU to hand over the device state", error) &&
-           (!has_failed(session) || report_failure(session, error));
+           (!migrate_news_has_failed(session) ||
+            report_failure(session, error));
 }
 
 /* "completed" is also what a QEMU says that was a destination once, and one
@@ -231,7 +218,8 @@ follow_source_retreat(MigrateSession *session, bool *ours)
         g_autoptr(GError) why = NULL;
         session->operator.interrupted = false; /* it is what we are about */
         migrate_wait_take_in(session, NULL);
-        if (status_is(session, "completed") && !session->source.ran_again) {
+        if (migrate_news_status_is(session, "completed") &&
+            !session->source.ran_again) {
             return RETREAT_COMPLETED; /* and be it gone since */
         }
         if (session->guest.gone) {
@@ -259,13 +247,13 @@ migrate_follow_source_is_too_late(MigrateSession *session, GError **why)
     switch (follow_source_retreat(session, &ours)) {
     case RETREAT_HOME:
         migrate_wait_take_in(session, NULL); /* its last event */
-        if (!ours && has_failed(session)) {
+        if (!ours && migrate_news_has_failed(session)) {
             g_clear_error(why);
             report_failure(session, why);
         }
         return false;
     case RETREAT_GONE:
-        if (is_final(session) && !has_failed(session)) {
+        if (is_final(session) && !migrate_news_has_failed(session)) {
             g_warning("the source's QEMU has ended without saying whether "
                       "the guest was handed over; this process holds its "
                       "memory until the destination says whether the guest "
@@ -323,7 +311,7 @@ migrate_follow_source_commit(MigrateSession *session, GError **error)
 {
     migrate_commit_anyway(session);
     migrate_session_step(session, "completed");
-    if (status_is(session, "completed") || !session->guest.gone) {
+    if (migrate_news_status_is(session, "completed") || !session->guest.gone) {
         tell_to_run(session);
     } else {
         /* The destination's word will tell, or its dialling again. */
@@ -425,7 +413,7 @@ void
 migrate_follow_source_forbid(MigrateSession *session)
 {
     if (session->guest.was_idle && session->guest.too_early &&
-        session->guest.migration && !has_ended(session) &&
+        session->guest.migration && !migrate_news_has_ended(session) &&
         !session->guest.gone) {
         bool ours;
         follow_source_retreat(session, &ours);

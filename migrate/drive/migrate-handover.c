@@ -25,6 +25,7 @@
 #include "migrate/link/migrate-readmit.h"
 #include "migrate/session/migrate-commit.h"
 #include "migrate/session/migrate-holder.h"
+#include "migrate/session/migrate-news.h"
 #include "migrate/session/migrate-qemu.h"
 #include "migrate/session/migrate-record.h"
 #include "migrate/session/migrate-wait.h"
@@ -130,28 +131,11 @@ start_qemu_migration(MigrateSession *session, GError **error)
 }
 
 static bool
-status_is(const MigrateSession *session, const char *status)
-{
-    return g_strcmp0(session->guest.migration, status) == 0;
-}
-
-static bool
-has_failed(const MigrateSession *session)
-{
-    return status_is(session, "failed") || status_is(session, "cancelled");
-}
-
-static bool
 at_switchover(MigrateSession *session)
 {
-    return status_is(session, "pre-switchover") ||
-           status_is(session, "completed") || has_failed(session);
-}
-
-static bool
-has_ended(MigrateSession *session)
-{
-    return status_is(session, "completed") || has_failed(session);
+    return migrate_news_status_is(session, "pre-switchover") ||
+           migrate_news_status_is(session, "completed") ||
+           migrate_news_has_failed(session);
 }
 
 static bool
@@ -198,10 +182,10 @@ wait_for_switchover(MigrateSession *session, GError **error)
             ask_who_stopped(session);
         }
     }
-    if (has_failed(session)) {
+    if (migrate_news_has_failed(session)) {
         return report_qemu_failure(session, error);
     }
-    return status_is(session, "pre-switchover") ||
+    return migrate_news_status_is(session, "pre-switchover") ||
            error_set(error, ERROR_STATE,
                      "QEMU went past the switchover without waiting for us");
 }
@@ -224,11 +208,12 @@ bool
 migrate_handover_carry(MigrateSession *session, GError **error)
 {
     if (!look_at_what_goes(session, error) ||
-        !migrate_wait(session, has_ended, session->patience.device_ms,
+        !migrate_wait(session, migrate_news_has_ended,
+                      session->patience.device_ms,
                       "QEMU to hand over the device state", error)) {
         return false;
     }
-    return status_is(session, "completed") ||
+    return migrate_news_status_is(session, "completed") ||
            report_qemu_failure(session, error);
 }
 

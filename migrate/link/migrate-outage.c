@@ -105,17 +105,7 @@ void
 migrate_outage_destination(MigrateSession *session)
 {
     shut_down(session);
-    if (session->destination.pages) {
-        /* Who waits for memory is not to be waited for. */
-        migrate_pages_hurry(session->destination.pages, true);
-    }
-    for (unsigned i = 0; i < session->peer.n_streams; i++) {
-        if (session->destination.fill[i]) {
-            migrate_fill_stop(
-                g_steal_pointer(&session->destination.fill[i]),
-                &session->destination.tally);
-        }
-    }
+    migrate_session_stop_filling(session);
     unlink_fault(session);
     if (session->destination.pages) {
         migrate_pages_hurry(session->destination.pages, false);

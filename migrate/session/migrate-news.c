@@ -9,6 +9,26 @@
 
 #define ENDING_MS 1000
 
+bool
+migrate_news_status_is(const MigrateSession *session, const char *status)
+{
+    return g_strcmp0(session->guest.migration, status) == 0;
+}
+
+bool
+migrate_news_has_failed(const MigrateSession *session)
+{
+    return migrate_news_status_is(session, "failed") ||
+           migrate_news_status_is(session, "cancelled");
+}
+
+bool
+migrate_news_has_ended(MigrateSession *session)
+{
+    return migrate_news_status_is(session, "completed") ||
+           migrate_news_has_failed(session);
+}
+
 /* Until QEMU's migration begins (its first MIGRATION event), whoever stops or
  * starts the guest means it to be so. Afterwards, up to the switchover, who
  * starts it still does; who stops it may be the migration, and is asked for

@@ -142,22 +142,29 @@ migrate_session_stop_watching(guint *id)
     }
 }
 
+void
+migrate_session_stop_filling(MigrateSession *session)
+{
+    if (session->destination.pages) {
+        migrate_pages_hurry(session->destination.pages, true);
+    }
+    for (unsigned i = 0; i < session->peer.n_streams; i++) {
+        if (session->destination.fill[i]) {
+            migrate_fill_stop(g_steal_pointer(&session->destination.fill[i]),
+                              &session->destination.tally);
+        }
+    }
+}
+
 /* Whoever gives up past the point of no return undoes nothing, and so comes
  * here with its threads still at work on what is about to be freed. */
 static void
 stop_threads(MigrateSession *session)
 {
-    if (session->destination.pages) {
-        /* One that waits for memory would wait for ever: QEMU has ended. */
-        migrate_pages_hurry(session->destination.pages, true);
-    }
+    migrate_session_stop_filling(session);
     g_clear_pointer(&session->source.serve, migrate_serve_stop);
     for (unsigned i = 0; i < session->peer.n_streams; i++) {
         g_clear_pointer(&session->source.push[i], migrate_push_stop);
-        if (session->destination.fill[i]) {
-            migrate_fill_stop(
-                g_steal_pointer(&session->destination.fill[i]), NULL);
-        }
     }
     g_clear_pointer(&session->relay, migrate_relay_stop);
     migrate_fault_stop(g_steal_pointer(&session->destination.fault), NULL);

@@ -200,5 +200,9 @@ const char *migrate_stage_id_name(MigrateStageId stage);
 /* Something happened that --events-fd has a WORD for. */
 void migrate_session_step(MigrateSession *session, const char *word);
 
+/* Ends the threads that take pages in, without waiting for memory: the pages
+ * hurry from now on. */
+void migrate_session_stop_filling(MigrateSession *session);
+
 /* A descriptor at its end would wake us for ever. *ID, if it is one, is 0 then. */
 void migrate_session_stop_watching(guint *id);
