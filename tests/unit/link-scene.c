@@ -167,7 +167,7 @@ link_scene_run(bool start_guest)
 }
 
 GByteArray *
-link_scene_resume(unsigned flags)
+link_scene_reconnect(unsigned flags)
 {
     GByteArray *payload = g_byte_array_new();
     wire_reconnect_encode(flags, payload);
@@ -248,4 +248,26 @@ link_scene_accept(const LinkScene *s, WireRole role)
     g_assert_cmpint(wire_peer_hear_hello(fd).role, ==, role);
     wire_peer_say_welcome(fd, WIRE_VERSION, WIRE_STATUS_OK);
     return fd;
+}
+
+void
+link_scene_let_in_again(const LinkScene *s, unsigned flags, unsigned n_present)
+{
+    autofd control = link_scene_accept(s, WIRE_ROLE_CONTROL);
+    g_autoptr(GByteArray) back =
+        wire_peer_hear_frame(control, WIRE_FRAME_RECONNECT);
+    unsigned said = ~flags;
+    g_assert_true(wire_reconnect_decode(back, &said, NULL));
+    g_assert_cmpuint(said, ==, flags);
+    for (unsigned i = 0; i < n_present; i++) {
+        link_scene_hear(control, WIRE_FRAME_PRESENT);
+    }
+    GByteArray *accept = g_byte_array_new();
+    wire_accept_encode(1, accept);
+    link_scene_say(control, WIRE_FRAME_ACCEPT, accept);
+    link_scene_say(control, WIRE_FRAME_EXTENTS, link_scene_extents());
+    link_scene_say(control, WIRE_FRAME_RUN, link_scene_run(true));
+    autofd urgent = link_scene_accept(s, WIRE_ROLE_URGENT);
+    autofd bulk = link_scene_accept(s, WIRE_ROLE_BULK);
+    wire_peer_drain(bulk);
 }

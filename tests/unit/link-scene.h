@@ -42,7 +42,7 @@ void link_scene_play(LinkScene *scene, void (*play)(LinkScene *scene));
 /* Says a frame on FD; PAYLOAD (may be NULL) is taken over. */
 void link_scene_say(int fd, unsigned type, GByteArray *payload);
 GByteArray *link_scene_run(bool start_guest);
-GByteArray *link_scene_resume(unsigned flags);
+GByteArray *link_scene_reconnect(unsigned flags);
 /* All of it in one frame, the last: N pages from FIRST are there. */
 GByteArray *link_scene_present(unsigned block, uint64_t first, uint32_t n);
 /* The final ones: no extent holds data. */
@@ -60,3 +60,9 @@ int link_scene_dial(const LinkScene *scene, WireRole role, unsigned index,
                     WireWelcome *welcome);
 /* As a source: the next connection, which has to be of ROLE, is welcome. */
 int link_scene_accept(const LinkScene *scene, WireRole role);
+
+/* As a source that has said RUN, and says it again: lets a destination in that
+ * comes back, says FLAGS and N_PRESENT frames of what it has, and hears it
+ * until it hangs up. No page holds data any more. */
+void link_scene_let_in_again(const LinkScene *scene, unsigned flags,
+                             unsigned n_present);

@@ -161,21 +161,7 @@ say_abort(LinkScene *s)
 static void
 let_in_again(LinkScene *s)
 {
-    autofd control = link_scene_accept(s, WIRE_ROLE_CONTROL);
-    g_autoptr(GByteArray) resume =
-        wire_peer_hear_frame(control, WIRE_FRAME_RECONNECT);
-    unsigned flags = 0;
-    g_assert_true(wire_reconnect_decode(resume, &flags, NULL));
-    g_assert_cmpuint(flags, ==, WIRE_RECONNECT_STARTED);
-    link_scene_hear(control, WIRE_FRAME_PRESENT);
-    GByteArray *accept = g_byte_array_new();
-    wire_accept_encode(1, accept);
-    link_scene_say(control, WIRE_FRAME_ACCEPT, accept);
-    link_scene_say(control, WIRE_FRAME_EXTENTS, link_scene_extents());
-    link_scene_say(control, WIRE_FRAME_RUN, link_scene_run(true));
-    autofd urgent = link_scene_accept(s, WIRE_ROLE_URGENT);
-    autofd bulk = link_scene_accept(s, WIRE_ROLE_BULK);
-    wire_peer_drain(bulk);
+    link_scene_let_in_again(s, WIRE_RECONNECT_STARTED, 1);
 }
 
 #define STAYS(words) GUEST_STAYS, "QEMU ended here before the guest ran: " words

@@ -241,7 +241,7 @@ comes_back(LinkScene *s)
         link_scene_dial(s, WIRE_ROLE_CONTROL, 0, s->session->peer.id, &welcome);
     link_scene_say(
         fd, WIRE_FRAME_RECONNECT,
-        link_scene_resume(WIRE_RECONNECT_STARTED | WIRE_RECONNECT_COMPLETE));
+        link_scene_reconnect(WIRE_RECONNECT_STARTED | WIRE_RECONNECT_COMPLETE));
     wire_peer_drain(fd);
 }
 

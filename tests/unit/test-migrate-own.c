@@ -46,22 +46,7 @@ hear_running(LinkScene *s)
 static void
 let_in_again(LinkScene *s)
 {
-    autofd control = link_scene_accept(s, WIRE_ROLE_CONTROL);
-    g_autoptr(GByteArray) resume =
-        wire_peer_hear_frame(control, WIRE_FRAME_RECONNECT);
-    unsigned flags = 0;
-    g_assert_true(wire_reconnect_decode(resume, &flags, NULL));
-    g_assert_cmpuint(flags, ==, WIRE_RECONNECT_STARTED);
-    link_scene_hear(control, WIRE_FRAME_PRESENT);
-    link_scene_hear(control, WIRE_FRAME_PRESENT);
-    GByteArray *accept = g_byte_array_new();
-    wire_accept_encode(1, accept);
-    link_scene_say(control, WIRE_FRAME_ACCEPT, accept);
-    link_scene_say(control, WIRE_FRAME_EXTENTS, link_scene_extents());
-    link_scene_say(control, WIRE_FRAME_RUN, link_scene_run(true));
-    autofd urgent = link_scene_accept(s, WIRE_ROLE_URGENT);
-    autofd bulk = link_scene_accept(s, WIRE_ROLE_BULK);
-    wire_peer_drain(bulk);
+    link_scene_let_in_again(s, WIRE_RECONNECT_STARTED, 2);
 }
 
 static void
@@ -185,7 +170,7 @@ come_back_complete(LinkScene *s)
         link_scene_dial(s, WIRE_ROLE_CONTROL, 0, s->session->peer.id, &welcome);
     link_scene_say(
         fd, WIRE_FRAME_RECONNECT,
-        link_scene_resume(WIRE_RECONNECT_STARTED | WIRE_RECONNECT_COMPLETE));
+        link_scene_reconnect(WIRE_RECONNECT_STARTED | WIRE_RECONNECT_COMPLETE));
     wire_peer_drain(fd);
 }
 

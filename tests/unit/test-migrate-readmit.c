@@ -38,7 +38,7 @@ say_complete(LinkScene *s)
     autofd fd = dial_control(s);
     link_scene_say(
         fd, WIRE_FRAME_RECONNECT,
-        link_scene_resume(WIRE_RECONNECT_STARTED | WIRE_RECONNECT_COMPLETE));
+        link_scene_reconnect(WIRE_RECONNECT_STARTED | WIRE_RECONNECT_COMPLETE));
     wire_peer_drain(fd);
 }
 
@@ -86,7 +86,7 @@ say_unknown_end(int fd)
 static void
 say_resume(int fd)
 {
-    link_scene_say(fd, WIRE_FRAME_RECONNECT, link_scene_resume(0));
+    link_scene_say(fd, WIRE_FRAME_RECONNECT, link_scene_reconnect(0));
 }
 
 static void

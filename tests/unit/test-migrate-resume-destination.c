@@ -55,22 +55,7 @@ static const QmpPeerStep is_refused[] = {
 static void
 let_in(LinkScene *s)
 {
-    autofd control = link_scene_accept(s, WIRE_ROLE_CONTROL);
-    g_autoptr(GByteArray) resume =
-        wire_peer_hear_frame(control, WIRE_FRAME_RECONNECT);
-    unsigned flags = 1;
-    g_assert_true(wire_reconnect_decode(resume, &flags, NULL));
-    g_assert_cmpuint(flags, ==, 0);
-    link_scene_hear(control, WIRE_FRAME_PRESENT);
-    link_scene_hear(control, WIRE_FRAME_PRESENT);
-    GByteArray *accept = g_byte_array_new();
-    wire_accept_encode(1, accept);
-    link_scene_say(control, WIRE_FRAME_ACCEPT, accept);
-    link_scene_say(control, WIRE_FRAME_EXTENTS, link_scene_extents());
-    link_scene_say(control, WIRE_FRAME_RUN, link_scene_run(true));
-    autofd urgent = link_scene_accept(s, WIRE_ROLE_URGENT);
-    autofd bulk = link_scene_accept(s, WIRE_ROLE_BULK);
-    wire_peer_drain(bulk);
+    link_scene_let_in_again(s, 0, 2);
 }
 
 static const Case cases[] = {

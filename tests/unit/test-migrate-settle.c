@@ -182,8 +182,8 @@ come_back(LinkScene *s, unsigned type)
     link_scene_say(fd, type,
                    type == WIRE_FRAME_ENDED
                        ? link_scene_ended(WIRE_ENDED_SHUT_DOWN)
-                       : link_scene_resume(WIRE_RECONNECT_STARTED |
-                                           WIRE_RECONNECT_COMPLETE));
+                       : link_scene_reconnect(WIRE_RECONNECT_STARTED |
+                                              WIRE_RECONNECT_COMPLETE));
     return fd;
 }
 
