@@ -101,17 +101,6 @@ look_at_capabilities(MigrateSession *session, GError **error)
                              off);
 }
 
-/* Nor does it plug and unplug anything (qdev_device_add() in
- * softmmu/qdev-monitor.c), so this finds what came just before "migrate". It
- * takes as many questions as QEMU has kinds of devices, and the guest stands
- * still: they are asked while the device state travels and is loaded. Until RUN
- * the guest can stay here. */
-static bool
-look_at_what_goes(MigrateSession *session, GError **error)
-{
-    return migrate_recheck_guest(session, error);
-}
-
 static bool
 start_qemu_migration(MigrateSession *session, GError **error)
 {
@@ -204,10 +193,15 @@ migrate_handover_let_go(MigrateSession *session, GError **error)
     return qmp_qemu_migrate_continue(session->guest.qmp, error);
 }
 
+/* From "migrate" on QEMU plugs and unplugs nothing (qdev_device_add() in
+ * softmmu/qdev-monitor.c), so the recheck finds what came just before. It takes
+ * as many questions as QEMU has kinds of devices, and the guest stands still:
+ * they are asked while the device state travels and is loaded. Until RUN the
+ * guest can stay here. */
 bool
 migrate_handover_carry(MigrateSession *session, GError **error)
 {
-    if (!look_at_what_goes(session, error) ||
+    if (!migrate_recheck_guest(session, error) ||
         !migrate_wait(session, migrate_news_has_ended,
                       session->patience.device_ms,
                       "QEMU to hand over the device state", error)) {

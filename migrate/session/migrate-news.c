@@ -92,12 +92,11 @@ note_event(MigrateSession *session, const QmpEvent *event)
 }
 
 static bool
-has_begun(const MigrateSession *session)
+is_under_way(MigrateSession *session)
 {
-    static const char *const idle[] = {"none", "failed", "cancelled",
-                                       "completed", NULL};
     return session->guest.migration &&
-           !g_strv_contains(idle, session->guest.migration);
+           !migrate_news_status_is(session, "none") &&
+           !migrate_news_has_ended(session);
 }
 
 /* One that took over from another may have no monitor yet. */
@@ -164,7 +163,7 @@ migrate_news_take_in(MigrateSession *session, GError **error)
                          "own log says why",
                          (int)session->guest.pid, why->message);
     }
-    return !(session->guest.too_early && has_begun(session)) ||
+    return !(session->guest.too_early && is_under_way(session)) ||
            error_set(error, ERROR_STATE,
                      "QEMU was told to migrate while no destination is armed: "
                      "that would move the guest the ordinary way, or lose it; "
